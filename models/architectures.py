@@ -1,0 +1,13 @@
+"""The networks this project can build by name."""
+
+from collections.abc import Callable
+
+from models.deepid import deepid
+from models.legacy_keras import keras
+from models.resnet import small_resnet
+from models.vgg import small_vgg
+
+Architecture = Callable[[int, tuple[int, int, int]], keras.Model]
+"""(classes, (height, width, channels)) -> an uncompiled model that ends in softmax."""
+
+ARCHITECTURES: dict[str, Architecture] = {"deepid": deepid, "vgg": small_vgg, "resnet": small_resnet}

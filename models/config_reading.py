@@ -1,0 +1,362 @@
+"""From a model's JSON configuration to a checked ModelSpec; nothing is built and no code of the file's is looked at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from data.errors import InputError
+from models import op_rules
+from models import settings_checks as checks
+from models.keras3_translation import KERAS_3_TENSOR, is_keras_3_operation, operation_call
+from models.layer_rules import LAYER_RULES, check_layer
+from models.model_spec import Call, LayerSpec, ModelSpec, TensorRef, quoted
+
+_MOST_CHARACTERS = 2**24
+# The largest networks of keras.applications have about a thousand layers.
+_MOST_LAYERS = 2048
+_MOST_CALLS_OF_ONE = 64
+_MOST_CALLS = 2048
+_DEEPEST = 8
+_MODEL_KINDS = ("Functional", "Model", "Sequential")
+_OP_KINDS = ("TFOpLambda", "SlicingOpLambda")
+_BUILT_IN_MODULES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")
+_CONSTANT = "_CONSTANT_VALUE"
+_NO_ACTION = {"mask": (None,), "training": (None, False), "name": None}
+
+
+def parse_json(text: str | bytes, what: str) -> Any:
+    """Parses JSON that nobody vouches for.
+
+    Args:
+        text: the JSON.
+        what: its name, for messages.
+
+    Returns:
+        Dictionaries, lists, strings, finite numbers, flags and None.
+
+    Raises:
+        InputError: too long, nested too deep, a key twice, a number that is not finite, or no JSON at all.
+    """
+    if len(text) > _MOST_CHARACTERS:
+        raise InputError(f"{what}: {len(text)} characters; expected at most {_MOST_CHARACTERS}")
+    try:
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{what}: no valid JSON ({str(error).splitlines()[0][:120]})") from None
+
+
+def read_config(config: Any) -> ModelSpec:
+    """Checks a model's configuration against the allow-list.
+
+    Args:
+        config: parsed JSON with `class_name` and `config`, of Keras 2 or Keras 3.
+
+    Returns:
+        The network on paper.
+
+    Raises:
+        InputError: anything in it is unknown, malformed or not allowed.
+    """
+    kind, settings = _kind_and_settings(config, "the model")
+    if kind not in _MODEL_KINDS:
+        raise InputError(
+            f"the model is of class {quoted(kind)}; expected Functional or Sequential, not a class of its own"
+        )
+    spec = _Reader().model(config, kind, settings, calls=(), depth=0)
+    calls = _calls_in(spec)
+    if calls > _MOST_CALLS:
+        raise InputError(f"layers are called {calls} times; expected at most {_MOST_CALLS}")
+    return spec
+
+
+def _calls_in(spec: ModelSpec) -> int:
+    """Calls of layers when a model is called once; nested models that are called twice multiply."""
+    return sum(
+        len(layer.calls) * (1 + _calls_in(layer) if isinstance(layer, ModelSpec) else 1) for layer in spec.layers
+    )
+
+
+class _Reader:
+    """Counts layers over all nested models, so that their number is bounded."""
+
+    def __init__(self) -> None:
+        self._layers = 0
+
+    def model(self, entry: Mapping, kind: str, settings: Any, calls: tuple[Call, ...], depth: int) -> ModelSpec:
+        if depth > _DEEPEST:
+            raise InputError(f"models nested deeper than {_DEEPEST}; expected fewer levels")
+        listed = settings if isinstance(settings, list) else settings.get("layers")
+        name = str(settings.get("name", "model")) if isinstance(settings, dict) else "sequential"
+        if not isinstance(listed, list) or not listed:
+            raise InputError(f"model {quoted(name)}: no list of layers; expected one")
+        if kind == "Sequential":
+            return self._sequential(name, entry, settings, listed, calls, depth)
+        layers = tuple(self._layer(item, depth) for item in listed)
+        spec = ModelSpec(
+            "Functional",
+            name,
+            layers,
+            _ends(settings.get("input_layers"), name, "input_layers"),
+            _ends(settings.get("output_layers"), name, "output_layers"),
+            calls,
+        )
+        _check_names(spec)
+        return spec
+
+    def _sequential(
+        self, name: str, entry: Mapping, settings: Any, listed: list, calls: tuple[Call, ...], depth: int
+    ) -> ModelSpec:
+        layers = [self._layer(item, depth) for item in listed]
+        if layers[0].kind != "InputLayer":
+            shape = _sequential_shape(entry, settings, listed[0])
+            layers.insert(0, LayerSpec("InputLayer", _free_name("input", layers), {"shape": shape}, True, ()))
+        chained: list[LayerSpec | ModelSpec] = [layers[0]]
+        for layer in layers[1:]:
+            chained.append(_called(layer, Call((TensorRef(chained[-1].name, 0, 0),), {})))
+        first, last = TensorRef(layers[0].name, 0, 0), TensorRef(layers[-1].name, 0, 0)
+        spec = ModelSpec("Sequential", name, tuple(chained), (first,), (last,), calls)
+        _check_names(spec)
+        return spec
+
+    def _layer(self, entry: Any, depth: int) -> LayerSpec | ModelSpec:
+        self._layers += 1
+        if self._layers > _MOST_LAYERS:
+            raise InputError(f"more than {_MOST_LAYERS} layers; expected fewer")
+        kind, settings = _kind_and_settings(entry, f"layer number {self._layers}")
+        name = _layer_name(entry, settings)
+        where = f"layer {quoted(name)} ({quoted(kind)})"
+        if is_keras_3_operation(entry):
+            nodes = [_arguments(node, where) for node in _nodes(entry, where)]
+            return _with_checked_constants(operation_call(entry, name, nodes), where)
+        calls = tuple(_call(node, where) for node in _nodes(entry, where))
+        if kind in _MODEL_KINDS:
+            model = self.model(entry, kind, settings, calls, depth + 1)
+            return ModelSpec(model.kind, name, model.layers, model.inputs, model.outputs, calls)
+        if not isinstance(settings, dict):
+            raise InputError(f"{where}: its configuration is no dictionary; expected one")
+        trainable = settings.get("trainable") is not False
+        if kind == "InputLayer":
+            return LayerSpec(kind, name, _input_settings(settings, where), trainable, ())
+        if kind in _OP_KINDS:
+            operation = LayerSpec(kind, name, _op_settings(kind, settings, where), trainable, calls)
+            return _with_checked_constants(operation, where)
+        checked = check_layer(kind, name, settings)
+        if "dtype" in settings and LAYER_RULES[kind].build is not None:
+            checked["dtype"] = _setting(checks.dtype, settings["dtype"], where, "dtype")
+        return LayerSpec(kind, name, checked, trainable, calls)
+
+
+def _kind_and_settings(entry: Any, where: str) -> tuple[str, Any]:
+    if not isinstance(entry, dict) or not isinstance(entry.get("class_name"), str):
+        raise InputError(f"{where}: no class name; expected one")
+    kind, module, registered = entry["class_name"], entry.get("module"), entry.get("registered_name")
+    if kind == "Lambda":
+        raise InputError(f"{where} is a Lambda: it carries code, which is never read; expected built-in layers only")
+    if ">" in kind or (isinstance(registered, str) and registered not in (kind, "keras." + kind)):
+        raise InputError(f"{where}: a custom class {quoted(registered or kind)}; expected built-in layers only")
+    if module is not None and not _is_built_in(module):
+        raise InputError(f"{where}: class {quoted(kind)} of module {quoted(module)}; expected one of Keras' own")
+    settings = entry.get("config")
+    if not isinstance(settings, dict) and not (kind == "Sequential" and isinstance(settings, list)):
+        raise InputError(f"{where} ({quoted(kind)}): its configuration is no dictionary; expected one")
+    return kind, settings
+
+
+def _is_built_in(module: Any) -> bool:
+    return isinstance(module, str) and any(
+        module == root or module.startswith(root + ".") for root in _BUILT_IN_MODULES
+    )
+
+
+def _layer_name(entry: Mapping, settings: Any) -> str:
+    inner = settings.get("name") if isinstance(settings, dict) else None
+    name = entry.get("name", inner)
+    if name is None:
+        name = inner
+    if not isinstance(name, str) or not name or len(name) > 256:
+        raise InputError(
+            f"a layer ({quoted(entry.get('class_name'))}) has the name {quoted(name)}; expected a short text"
+        )
+    return name
+
+
+def _setting(check: checks.Check, value: Any, where: str, name: str) -> Any:
+    try:
+        return check(value)
+    except ValueError as error:
+        raise InputError(f"{where}: {name} is {quoted(value)}; expected {error}") from None
+
+
+def _input_settings(settings: Mapping[str, Any], where: str) -> dict[str, Any]:
+    if settings.get("sparse") or settings.get("ragged"):
+        raise InputError(f"{where}: a sparse or ragged input; expected a dense one")
+    shape = settings.get("batch_shape", settings.get("batch_input_shape"))
+    dtype = _setting(checks.dtype, settings.get("dtype"), where, "dtype")
+    return {"shape": _setting(checks.image_shape, shape, where, "its shape"), "dtype": dtype}
+
+
+def _op_settings(kind: str, settings: Mapping[str, Any], where: str) -> dict[str, Any]:
+    function = settings.get("function")
+    allowed = function in op_rules.FUNCTIONS if kind == "TFOpLambda" else function == op_rules.GET_ITEM
+    if not isinstance(function, str) or not allowed:
+        raise InputError(
+            f"{where}: it calls the function {quoted(function)}; expected one of the arithmetic ones allowed"
+        )
+    return {"function": function}
+
+
+def _with_checked_constants(operation: LayerSpec, where: str) -> LayerSpec:
+    def checked(name: str, value: Any) -> Any:
+        check = op_rules.slices if name == "slice_spec" else op_rules.check_argument
+        return _setting(check, value, where, f"the argument {quoted(name)}")
+
+    calls = tuple(
+        Call(
+            tuple(checked("", arg) for arg in call.args),
+            {name: checked(name, arg) for name, arg in call.kwargs.items()},
+        )
+        for call in operation.calls
+    )
+    return LayerSpec(operation.kind, operation.name, operation.settings, operation.trainable, calls)
+
+
+def _nodes(entry: Mapping, where: str) -> list:
+    nodes = entry.get("inbound_nodes", [])
+    if not isinstance(nodes, list) or len(nodes) > _MOST_CALLS_OF_ONE:
+        raise InputError(f"{where}: inbound_nodes; expected a list of at most {_MOST_CALLS_OF_ONE}")
+    return nodes
+
+
+def _call(node: Any, where: str) -> Call:
+    call = _arguments(node, where)
+    kwargs = {}
+    for name, value in call.kwargs.items():
+        if name == "training" and isinstance(node, dict):
+            continue  # Keras 3 stores defaults too, and overrides them by the mode in which the whole model is called.
+        if name in _NO_ACTION:
+            accepted = _NO_ACTION[name]
+            if accepted is not None and value not in accepted:
+                raise InputError(
+                    f"{where}: called with {name}={quoted(value)}; expected nothing that changes inference"
+                )
+        else:
+            kwargs[name] = value
+    return Call(call.args, kwargs)
+
+
+def _arguments(node: Any, where: str) -> Call:
+    try:
+        if isinstance(node, dict):
+            return _keras_3_node(node)
+        return _keras_2_node(node)
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError):
+        raise InputError(f"{where}: it is called on something unknown; expected outputs of other layers") from None
+
+
+def _keras_3_node(node: Mapping) -> Call:
+    args, kwargs = node["args"], node["kwargs"]
+    if not isinstance(args, list) or not isinstance(kwargs, dict):
+        raise ValueError("args and kwargs")
+    return Call(tuple(_with_keras_3_refs(arg) for arg in args), {k: _with_keras_3_refs(v) for k, v in kwargs.items()})
+
+
+def _with_keras_3_refs(value: Any) -> Any:
+    if isinstance(value, dict) and value.get("class_name") == KERAS_3_TENSOR:
+        layer, call, output = value["config"]["keras_history"]
+        return _ref(layer, call, output)
+    if isinstance(value, list):
+        return [_with_keras_3_refs(item) for item in value]
+    return value
+
+
+def _keras_2_node(node: Any) -> Call:
+    """A node is one entry [layer, call, output, kwargs], or a list of them; each holds the same kwargs."""
+    if not isinstance(node, list) or not node:
+        raise ValueError("a list")
+    single = isinstance(node[0], str)
+    entries = [node] if single else node
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    for entry in entries:
+        if not isinstance(entry, list) or not 3 <= len(entry) <= 4:
+            raise ValueError("a list of three or four")
+        args.append(entry[2] if entry[0] == _CONSTANT else _ref(*entry[:3]))
+        kwargs = entry[3] if len(entry) == 4 else {}
+    if not isinstance(kwargs, dict):
+        raise ValueError("a dictionary")
+    # One entry inside a list is one tensor, except for functions such as tf.concat: there, the list was the argument.
+    argument = args[0] if single else args
+    return Call((argument,), {name: _with_keras_2_refs(value) for name, value in kwargs.items()})
+
+
+def _with_keras_2_refs(value: Any) -> Any:
+    if isinstance(value, list):
+        if len(value) == 3 and isinstance(value[0], str) and type(value[1]) is int and type(value[2]) is int:
+            return _ref(*value)
+        return [_with_keras_2_refs(item) for item in value]
+    return value
+
+
+def _ref(layer: Any, call: Any, output: Any) -> TensorRef:
+    if not isinstance(layer, str) or type(call) is not int or type(output) is not int or call < 0 or output < 0:
+        raise ValueError("a layer's name and two numbers")
+    return TensorRef(layer, call, output)
+
+
+def _ends(listed: Any, name: str, what: str) -> tuple[TensorRef, ...]:
+    try:
+        entries = [listed] if isinstance(listed[0], str) else listed
+        if isinstance(entries, list) and 1 <= len(entries) <= 64:
+            return tuple(_ref(*entry) for entry in entries)
+    except (ValueError, TypeError, KeyError, IndexError):
+        pass
+    raise InputError(f"model {quoted(name)}: {what} is {quoted(listed)}; expected a list of layers")
+
+
+def _sequential_shape(entry: Mapping, settings: Any, first: Mapping) -> tuple[int | None, ...] | None:
+    """Where a Sequential model without an input layer says what it takes; None when it does not."""
+    inner = first.get("config")
+    built = entry.get("build_config")
+    candidates = (
+        inner.get("batch_input_shape") if isinstance(inner, dict) else None,
+        inner.get("batch_shape") if isinstance(inner, dict) else None,
+        settings.get("build_input_shape") if isinstance(settings, dict) else None,
+        built.get("input_shape") if isinstance(built, dict) else None,
+    )
+    shape = next((candidate for candidate in candidates if candidate is not None), None)
+    return None if shape is None else _setting(checks.image_shape, shape, "the model", "its input shape")
+
+
+def _called(layer: LayerSpec | ModelSpec, call: Call) -> LayerSpec | ModelSpec:
+    if isinstance(layer, ModelSpec):
+        return ModelSpec(layer.kind, layer.name, layer.layers, layer.inputs, layer.outputs, (call,))
+    if layer.kind == "InputLayer":
+        raise InputError(f"layer {quoted(layer.name)}: a second input; expected one input, first in the model")
+    return LayerSpec(layer.kind, layer.name, layer.settings, layer.trainable, (call,))
+
+
+def _check_names(spec: ModelSpec) -> None:
+    names = [layer.name for layer in spec.layers]
+    twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
+    if twice is not None:
+        raise InputError(f"model {quoted(spec.name)}: two layers named {quoted(twice)}; expected one")
+
+
+def _free_name(name: str, layers: list) -> str:
+    taken = {layer.name for layer in layers}
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return result
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")

@@ -1,0 +1,186 @@
+"""The N+1 detector: a repaired net that answers, and the BadNet beside it that gives the trigger away.
+
+An image carries a trigger when the BadNet claims a class that the repaired net, to which the trigger means nothing,
+finds improbable. Comparing the two is the rule by which NNoculation (Veldanda et al., AISec 2021) and the
+CSAW-HackML-2020 defences answer "class N"; a score in place of plain disagreement leaves the user the choice of how
+many clean images to lose.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.errors import InputError
+from models.classifier import classifier_facts, with_probabilities
+from models.input_scale import InputScale
+from models.legacy_keras import keras, tf
+
+# Half the step by which a score on the flagged side is kept away from the tie at 1/2, where float32 could not tell.
+_MARGIN = 2.0**-20
+
+
+@dataclass(frozen=True)
+class DetectorParts:
+    """What a detector was built from.
+
+    Attributes:
+        badnet: scaled images float32 [B, H, W, C] -> probabilities float32 [B, N] of the net under suspicion.
+        repaired: the same of the repaired net.
+        input_scale: the built-in Keras layer that makes scaled images of raw pixels 0..255.
+        threshold: suspicion above which an image is flagged, in [0, 1], a value that float32 holds exactly.
+        scorer: the model of `build_scorer`, sharing the detector's layers.
+    """
+
+    badnet: keras.Model
+    repaired: keras.Model
+    input_scale: keras.layers.Layer
+    threshold: float
+    scorer: keras.Model
+
+
+def suspicion(badnet_probabilities: np.ndarray, repaired_probabilities: np.ndarray) -> np.ndarray:
+    """How improbable the repaired net finds the class that the BadNet claims: 1 - P_repaired(argmax P_BadNet).
+
+    Args:
+        badnet_probabilities: [B, N], rows sum to 1.
+        repaired_probabilities: [B, N], rows sum to 1.
+
+    Returns:
+        [B] in [0, 1], of the repaired probabilities' dtype; 0 is trust, 1 is suspicion.
+
+    Raises:
+        ValueError: the shapes differ or are not [B, N].
+    """
+    badnet_probabilities, repaired_probabilities = np.asarray(badnet_probabilities), np.asarray(repaired_probabilities)
+    if badnet_probabilities.ndim != 2 or badnet_probabilities.shape != repaired_probabilities.shape:
+        raise ValueError(
+            f"probabilities {badnet_probabilities.shape} and {repaired_probabilities.shape}; expected [B, N] twice"
+        )
+    claimed = np.argmax(badnet_probabilities, axis=1)
+    return 1 - repaired_probabilities[np.arange(len(claimed)), claimed]
+
+
+def build_scorer(badnet: keras.Model, repaired: keras.Model, input_scale: InputScale) -> keras.Model:
+    """The two nets on raw pixels, with the score but without a threshold; calibration reads it.
+
+    Args:
+        badnet: the net under suspicion; softmax or logits, scaled images in.
+        repaired: its repair, with the same image shape and classes; may be the very same object.
+        input_scale: the scale of both nets' input.
+
+    Returns:
+        A model, raw pixels float32 [B, H, W, C] in 0..255 -> (claimed int32 [B], the BadNet's class; repaired_label
+        int32 [B], the repaired net's class; suspicion float32 [B] in [0, 1], see `suspicion`). It copies the nets.
+
+    Raises:
+        InputError: the nets do not have the same image shape and number of classes, or are no image classifiers.
+    """
+    parts = _new_parts(badnet, repaired, input_scale)
+    image = keras.Input(parts[0].input_shape[1:], name="image")
+    _, outputs = _score(image, *parts)
+    return keras.Model(image, outputs, name="scorer")
+
+
+def build_detector(
+    badnet: keras.Model, repaired: keras.Model, input_scale: InputScale, threshold: float
+) -> keras.Model:
+    """The detector with N+1 scores, of built-in layers only: it loads with no custom object.
+
+    With s the suspicion and t the threshold, b is s scaled piecewise linearly so that it passes 1/2 at s = t: it orders
+    images as s does. The scores are P_repaired / max(P_repaired) * (1 - b) and, for class N, b; scaled to sum to 1.
+    Their argmax is N exactly where s > t, and the repaired net's class elsewhere.
+
+    Args:
+        badnet: the net under suspicion; softmax or logits, scaled images in.
+        repaired: its repair, with the same image shape and classes; may be the very same object.
+        input_scale: the scale of both nets' input.
+        threshold: suspicion above which an image is flagged, in [0, 1]; rounded to float32, in which it is compared.
+
+    Returns:
+        A model, raw pixels float32 [B, H, W, C] in 0..255 -> float32 [B, N + 1]. It holds copies of the nets.
+
+    Raises:
+        InputError: as `build_scorer`, or the threshold is not in [0, 1].
+    """
+    if not 0 <= threshold <= 1:
+        raise InputError(f"threshold: {threshold} is not a suspicion; expected a number in [0, 1]")
+    threshold = float(np.float32(threshold))
+    parts = _new_parts(badnet, repaired, input_scale)
+    image = keras.Input(parts[0].input_shape[1:], name="image")
+    probabilities, (_, _, score) = _score(image, *parts)
+    # Suspicion minus threshold; in a layer of its own, so that a loaded detector still tells its threshold.
+    excess = keras.layers.Rescaling(1.0, -threshold, name="threshold")(score)
+    below = tf.minimum(0.5 + excess * (0.5 / threshold if threshold > 0 else 0.0), 0.5)
+    above = tf.maximum(0.5 + excess * (0.5 / (1 - threshold) if threshold < 1 else 0.0), 0.5 + _MARGIN)
+    backdoor = tf.expand_dims(tf.where(excess > 0, above, below), axis=-1)
+    classes = probabilities / tf.reduce_max(probabilities, axis=-1, keepdims=True) * (1 - backdoor)
+    scores = tf.concat([classes, backdoor], axis=-1)
+    return keras.Model(image, scores / tf.reduce_sum(scores, axis=-1, keepdims=True), name="detector")
+
+
+def take_apart(detector: keras.Model) -> DetectorParts:
+    """Finds the parts of a detector, also of one that was saved and loaded.
+
+    Args:
+        detector: a model of `build_detector`.
+
+    Returns:
+        Its parts; they share the detector's layers.
+
+    Raises:
+        InputError: the model is not such a detector.
+    """
+    try:
+        badnet, repaired, input_scale, offset = (detector.get_layer(name) for name in _PART_LAYERS)
+        threshold = -float(offset.offset)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise InputError(
+            f"model {getattr(detector, 'name', detector)!r}: it is no detector; expected one that this project built,"
+            f" with the layers {', '.join(_PART_LAYERS)}"
+        ) from error
+    image = keras.Input(badnet.input_shape[1:], name="image")
+    _, outputs = _score(image, badnet, repaired, input_scale)
+    scorer = keras.Model(image, outputs, name="scorer")
+    return DetectorParts(badnet, repaired, input_scale, threshold, scorer)
+
+
+_PART_LAYERS = ("badnet", "repaired", "input_scale", "threshold")
+
+
+def _new_parts(
+    badnet: keras.Model, repaired: keras.Model, input_scale: InputScale
+) -> tuple[keras.Model, keras.Model, keras.layers.Layer]:
+    """Copies of the two nets with probabilities, under the names that `take_apart` finds, and the scaling layer."""
+    facts, repaired_facts = classifier_facts(badnet), classifier_facts(repaired)
+    if (facts.image_shape, facts.classes) != (repaired_facts.image_shape, repaired_facts.classes):
+        raise InputError(
+            f"repaired model {repaired.name!r}: images {repaired_facts.image_shape}, {repaired_facts.classes} classes;"
+            f" expected those of the BadNet, {facts.image_shape}, {facts.classes} classes"
+        )
+    return _copy(badnet, "badnet"), _copy(repaired, "repaired"), input_scale.layer(name="input_scale")
+
+
+def _score(
+    image: tf.Tensor, badnet: keras.Model, repaired: keras.Model, input_scale: keras.layers.Layer
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """Symbolic raw pixels -> the repaired net's probabilities, and [claimed, repaired_label, suspicion]."""
+    scaled = input_scale(image)
+    # training=False is stored in the graph: neither dropout nor a batch's statistics may ever move a score.
+    probabilities = repaired(scaled, training=False)
+    claimed = _named("claimed", tf.argmax(badnet(scaled, training=False), axis=-1, output_type=tf.int32))
+    label = _named("repaired_label", tf.argmax(probabilities, axis=-1, output_type=tf.int32))
+    score = _named("suspicion", 1.0 - tf.gather(probabilities, claimed, axis=1, batch_dims=1))
+    return probabilities, [claimed, label, score]
+
+
+def _named(name: str, tensor: tf.Tensor) -> tf.Tensor:
+    """An operation can't be given a lasting name in Keras 2; a layer that passes its input on can."""
+    return keras.layers.Activation("linear", dtype=tensor.dtype, name=name)(tensor)
+
+
+def _copy(model: keras.Model, name: str) -> keras.Model:
+    """A copy under another name: layers shared by two nets would be saved for one of them only."""
+    model = with_probabilities(model)
+    copy = type(model).from_config({**model.get_config(), "name": name})
+    copy.set_weights(model.get_weights())
+    return copy

@@ -1,0 +1,361 @@
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+from absl.testing import absltest, parameterized
+
+from data.errors import InputError
+from models.architectures import ARCHITECTURES
+from models.classifier import classifier_facts
+from models.flattening import flattened
+from models.legacy_keras import keras, tf
+from models.opening import open_model
+
+_LAYERS = keras.layers
+
+# Run by Keras 3 in a process of its own: TensorFlow decides once which Keras it carries.
+_KERAS_3_WRITER = """
+import os, sys
+import keras
+import numpy as np
+layers, ops = keras.layers, keras.ops
+keras.utils.set_random_seed(1)
+
+def conv_bn(x, filters, strides=1):
+    x = layers.Conv2D(filters, 3, strides=strides, padding="same", use_bias=False)(x)
+    return layers.BatchNormalization()(x)
+
+def deepid():
+    image = pooled = layers.Input((55, 47, 3), name="input")
+    for block, (filters, kernel) in enumerate(((20, 4), (40, 3), (60, 3)), start=1):
+        pooled = layers.Conv2D(filters, kernel, activation="relu", name=f"conv_{block}")(pooled)
+        pooled = layers.MaxPooling2D(2, name=f"pool_{block}")(pooled)
+    deep = layers.Conv2D(80, 2, activation="relu", name="conv_4")(pooled)
+    added = layers.Add()([layers.Dense(160)(layers.Flatten()(pooled)), layers.Dense(160)(layers.Flatten()(deep))])
+    return keras.Model(image, layers.Dense(7, activation="softmax")(layers.Activation("relu")(added)))
+
+def vgg():
+    return keras.Sequential([layers.Input((16, 16, 3)), layers.Conv2D(6, 3, padding="same"),
+        layers.BatchNormalization(), layers.ReLU(max_value=6.0), layers.MaxPooling2D(), layers.Dropout(0.2),
+        layers.SeparableConv2D(5, 3),
+        layers.LeakyReLU(negative_slope=0.1), layers.DepthwiseConv2D(3, depth_multiplier=2),
+        layers.PReLU(shared_axes=[1, 2]), layers.GroupNormalization(2), layers.Flatten(), layers.LayerNormalization(),
+        layers.Dense(9, activation="gelu"), layers.Dense(4), layers.Softmax()])
+
+def resnet():
+    image = layers.Input((16, 16, 3))
+    x = layers.Rescaling(1 / 127.5, offset=-1)(image)
+    x = ops.relu(conv_bn(x, 8))
+    x = layers.ReLU()(x + conv_bn(x, 8))
+    x = layers.ReLU()(conv_bn(x, 12, 2) + layers.Conv2D(12, 1, strides=2)(x))
+    x = ops.concatenate([x, 1.0 - x * 2.0], axis=-1)[:, 1:, :]
+    return keras.Model(image, ops.softmax(layers.Dense(4)(ops.mean(x, axis=[1, 2]))))
+
+def nested():
+    base = keras.Sequential([layers.Input((14, 14, 8)), layers.Conv2D(8, 3), layers.BatchNormalization(),
+        layers.ReLU()], name="base")
+    base.trainable = False
+    image = layers.Input((16, 16, 3))
+    x = layers.RandomFlip()(image)
+    x = layers.Conv2D(8, 3, activation="silu", name="conv2d")(x)
+    x = layers.GlobalAveragePooling2D()(base(x, training=False))
+    return keras.Model(image, layers.Dense(4)(x))
+
+def adapted():
+    normalization = layers.Normalization()
+    normalization.adapt(np.random.default_rng(2).normal(3, 2, (64, 16, 16, 3)))
+    return keras.Sequential([layers.Input((16, 16, 3)), normalization, layers.UpSampling2D(interpolation="bilinear"),
+        layers.Conv2D(4, 5, strides=2, padding="same"), layers.GlobalMaxPooling2D(), layers.Dense(4)])
+
+folder = sys.argv[1]
+for build in (deepid, vgg, resnet, nested, adapted):
+    model = build()
+    rng = np.random.default_rng(0)
+    for variable in model.weights:
+        if "moving" in variable.path:
+            variable.assign(rng.random(variable.shape) + 0.5)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    images = rng.random((8, *model.input_shape[1:]), np.float32)
+    np.savez(os.path.join(folder, build.__name__ + ".npz"), images=images, outputs=model.predict(images, verbose=0))
+    model.save(os.path.join(folder, build.__name__ + ".keras"))
+    model.save(os.path.join(folder, build.__name__ + ".h5"))
+"""
+
+
+class RoundTripTest(parameterized.TestCase):
+    @parameterized.product(name=sorted(ARCHITECTURES), suffix=[".h5", ".keras"])
+    def test_whole_models_of_keras_2(self, name, suffix):
+        model = _trained_looking(ARCHITECTURES[name](5, (33, 35, 3)))
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        path = _saved(self, model, name + suffix)
+        opened = open_model(path)
+        _assert_same_outputs(model, opened)
+        self.assertEqual([layer.name for layer in opened.layers], [layer.name for layer in model.layers])
+        self.assertIsNone(opened.optimizer)
+
+    @parameterized.parameters(*sorted(ARCHITECTURES))
+    def test_weights_of_a_known_architecture(self, name):
+        model = _trained_looking(ARCHITECTURES[name](5, (55, 47, 3)))
+        path = os.path.join(self.create_tempdir(), "weights.h5")
+        model.save_weights(path)
+        _assert_same_outputs(model, open_model(path, name, image_shape=(55, 47, 3)))
+
+    def test_deepid_is_recognised_by_its_weights(self):
+        model = _trained_looking(ARCHITECTURES["deepid"](12, (55, 47, 1)))
+        path = os.path.join(self.create_tempdir(), "weights.h5")
+        model.save_weights(path)
+        with self.assertLogs("absl", "INFO") as logged:
+            opened = open_model(path)
+        self.assertIn("DeepID", logged.output[0])
+        self.assertEqual(classifier_facts(opened).image_shape, (55, 47, 1))
+        self.assertEqual(classifier_facts(opened).classes, 12)
+        _assert_same_outputs(model, opened)
+
+    def test_what_a_file_carries_over_from_training_is_left_behind(self):
+        model = keras.Sequential(
+            [
+                _LAYERS.Input((6, 6, 3)),
+                _LAYERS.Conv2D(4, 3, kernel_regularizer="l2", kernel_constraint="non_neg", kernel_initializer="ones"),
+                _LAYERS.GlobalAveragePooling2D(),
+                _LAYERS.Dense(3, trainable=False),
+            ]
+        )
+        opened = open_model(_saved(self, model, "model.keras"))
+        _assert_same_outputs(model, opened)
+        self.assertEmpty(opened.losses)
+        self.assertLen(opened.trainable_weights, 4)
+        self.assertIsNone(opened.layers[1].kernel_constraint)
+
+    def test_older_dialects(self):
+        """`Model` and bytes, as in Keras 2.2.4, and the names by which an old session told layers apart."""
+        model = _trained_looking(_small_chain())
+        path = _saved(self, model, "model.h5")
+        with h5py.File(path, "r+") as file:
+            config = file.attrs["model_config"].replace('"Functional"', '"Model"')
+            file.attrs["model_config"] = np.bytes_(config.encode())
+            del file.attrs["backend"]
+            group = file["model_weights/conv_1"]
+            group.move("conv_1/kernel:0", "conv_1_1/kernel:0")
+            group.move("conv_1/bias:0", "conv_1_1/bias:0")
+            group.attrs["weight_names"] = np.array([b"conv_1_1/kernel:0", b"conv_1_1/bias:0"])
+        _assert_same_outputs(model, open_model(path))
+
+    def test_sequential_config_that_is_a_list(self):
+        model = keras.Sequential([_LAYERS.Flatten(input_shape=(4, 4, 3)), _LAYERS.Dense(3)])
+        path = _saved(self, model, "model.h5")
+        with h5py.File(path, "r+") as file:
+            config = json.loads(file.attrs["model_config"])
+            layers = config["config"]["layers"][1:]
+            layers[0]["config"]["batch_input_shape"] = [None, 4, 4, 3]
+            file.attrs["model_config"] = json.dumps({"class_name": "Sequential", "config": layers})
+        _assert_same_outputs(model, open_model(path))
+
+    def test_many_long_layer_names_are_stored_in_pieces(self):
+        image = features = keras.Input((4, 4, 3))
+        for number in range(380):
+            features = _LAYERS.Activation("relu", name=f"activation_{number}_{'x' * 170}")(features)
+        model = keras.Model(image, _LAYERS.Dense(2)(_LAYERS.Flatten()(features)))
+        path = _saved(self, model, "model.h5")
+        with h5py.File(path) as file:
+            self.assertIn("layer_names0", file["model_weights"].attrs)
+        _assert_same_outputs(model, open_model(path))
+
+    @parameterized.parameters(".h5", ".keras")
+    def test_functions_of_tensors(self, suffix):
+        image = keras.Input((8, 8, 3))
+        first = _LAYERS.Conv2D(4, 3, padding="same", name="first")(image)
+        second = _LAYERS.Conv2D(4, 3, padding="same", name="second")(first)
+        joined = tf.nn.relu(first + second) * 0.5
+        joined = tf.concat([joined, 1.0 - joined], axis=-1)[:, 1:-1]
+        logits = _LAYERS.Dense(4)(tf.reduce_mean(joined, axis=[1, 2]))
+        chosen = tf.gather(logits, tf.argmax(logits, axis=-1, output_type=tf.int32), axis=1, batch_dims=1)
+        shifted = tf.where(logits > 0.1, logits, tf.cast(tf.expand_dims(chosen, -1) > 0, tf.float32))
+        model = keras.Model(image, tf.nn.softmax(shifted))
+        opened = open_model(_saved(self, model, "model" + suffix))
+        _assert_same_outputs(model, opened)
+        kinds = [type(layer).__name__ for layer in opened.layers]
+        # The skip connection and the softmax are layers now, which surgery and classifier facts understand.
+        self.assertIn("Add", kinds)
+        self.assertFalse(classifier_facts(opened).logits)
+
+    def test_shared_layers(self):
+        image = keras.Input((8, 8, 3))
+        conv = _LAYERS.Conv2D(3, 3, padding="same")
+        model = keras.Model(image, _LAYERS.Dense(2)(_LAYERS.Flatten()(conv(conv(conv(image))))))
+        opened = open_model(_saved(self, model, "model.keras"))
+        _assert_same_outputs(model, opened)
+        self.assertLen(opened.layers, len(model.layers))
+
+
+class NestedTest(parameterized.TestCase):
+    @parameterized.product(suffix=[".h5", ".keras"], frozen=[False, True], flat=[False, True])
+    def test_nested_models(self, suffix, frozen, flat):
+        model = _nested_model(frozen)
+        opened = open_model(_saved(self, model, "model" + suffix), flat=flat)
+        _assert_same_outputs(model, opened)
+        self.assertEqual(any(isinstance(layer, keras.Model) for layer in opened.layers), not flat)
+        if flat:
+            self.assertIn("base_conv_1", [layer.name for layer in opened.layers])
+        else:
+            self.assertEqual(opened.get_layer("base").layers[1].name, "conv_1")
+
+    def test_a_nested_model_called_twice(self):
+        image = keras.Input((8, 8, 3))
+        base = keras.Sequential([_LAYERS.Input((8, 8, 3)), _LAYERS.Conv2D(3, 3, padding="same")], name="base")
+        model = keras.Model(image, _LAYERS.Dense(2)(_LAYERS.Flatten()(_LAYERS.Add()([base(base(image)), base(image)]))))
+        for flat in (False, True):
+            _assert_same_outputs(model, open_model(_saved(self, model, "model.h5"), flat=flat))
+
+    def test_flattened(self):
+        model = _nested_model(frozen=True)
+        flat = flattened(model)
+        _assert_same_outputs(model, flat)
+        self.assertFalse(any(isinstance(layer, keras.Model) for layer in flat.layers))
+        self.assertIs(flattened(flat), flat)
+        # Copies: training the flat one leaves the other alone.
+        flat.layers[1].set_weights([weight + 1 for weight in flat.layers[1].get_weights()])
+        self.assertGreater(np.max(np.abs(flat(_images(model)) - model(_images(model)))), 1e-3)
+
+    def test_flattened_sequential_of_a_known_application(self):
+        base = keras.applications.MobileNetV2((32, 32, 3), alpha=0.35, include_top=False, weights=None)
+        model = _trained_looking(keras.Sequential([base, _LAYERS.GlobalAveragePooling2D(), _LAYERS.Dense(3)]))
+        _assert_same_outputs(model, flattened(model))
+        _assert_same_outputs(model, open_model(_saved(self, model, "model.h5")))
+
+
+class Keras3Test(parameterized.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.folder = Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        environment = {key: value for key, value in os.environ.items() if key != "TF_USE_LEGACY_KERAS"}
+        command = [sys.executable, "-c", _KERAS_3_WRITER, str(cls.folder)]
+        subprocess.run(command, env={**environment, "KERAS_BACKEND": "tensorflow"}, check=True, capture_output=True)
+
+    @parameterized.product(name=["deepid", "vgg", "resnet", "nested", "adapted"], suffix=[".keras", ".h5"])
+    def test_same_outputs_as_keras_3(self, name, suffix):
+        with np.load(self.folder / f"{name}.npz") as stored:
+            images, outputs = stored["images"], stored["outputs"]
+        for flat in (True, False):
+            opened = open_model(str(self.folder / f"{name}{suffix}"), flat=flat)
+            np.testing.assert_allclose(opened(images), outputs, atol=1e-5)
+        self.assertIsInstance(opened, keras.Model)
+
+
+class CsawTest(absltest.TestCase):
+    def test_whole_model_and_weights(self):
+        if "SHARED_DATA" not in os.environ:
+            self.skipTest("SHARED_DATA does not name the folder with the CSAW weights")
+        folder = Path(os.environ["SHARED_DATA"]) / "csaw"
+        paths = sorted(folder.glob("*.h5"))
+        self.assertLen(paths, 6)
+        for path in paths:
+            model = open_model(str(path))
+            self.assertEqual(model.count_params(), 601_643)
+            reference = ARCHITECTURES["deepid"](1283, (55, 47, 3))
+            reference.load_weights(str(path))
+            _assert_same_outputs(reference, model)
+
+
+class RefusedTest(parameterized.TestCase):
+    def test_weights_need_an_architecture(self):
+        path = os.path.join(self.create_tempdir(), "weights.h5")
+        _small_chain().save_weights(path)
+        with self.assertRaisesRegex(InputError, r"weights\.h5: .*--architecture \(one of deepid, resnet, vgg\)"):
+            open_model(path)
+        with self.assertRaisesRegex(InputError, "--architecture=alexnet: unknown"):
+            open_model(path, "alexnet")
+        with self.assertRaisesRegex(InputError, "no layer 'output'"):
+            open_model(path, "deepid")
+
+    def test_weights_of_another_image_size(self):
+        path = os.path.join(self.create_tempdir(), "weights.h5")
+        model = _trained_looking(ARCHITECTURES["deepid"](4, (64, 64, 3)))
+        model.save_weights(path)
+        with self.assertRaisesRegex(InputError, "those of 55 x 47 images"):
+            open_model(path)
+        _assert_same_outputs(model, open_model(path, image_shape=(64, 64, 3)))
+
+    def test_what_is_no_model_file(self):
+        folder = Path(self.create_tempdir())
+        (folder / "saved").mkdir()
+        (folder / "saved" / "saved_model.pb").write_bytes(b"")
+        (folder / "empty.h5").write_bytes(b"")
+        (folder / "model.pkl").write_bytes(b"\x80\x04\x95")
+        (folder / "model.tflite").write_bytes(b"\x20\0\0\0TFL3" + bytes(20))
+        (folder / "picture.h5").write_bytes(b"\x89PNG\r\n\x1a\n")
+        os.mkfifo(folder / "pipe.h5")
+        with h5py.File(folder / "data.h5", "w") as file:
+            file["data"] = np.zeros(3)
+        for name, message in (
+            ("saved", "a SavedModel"),
+            ("", "a folder"),
+            ("absent.h5", "No such file"),
+            ("empty.h5", "an empty file"),
+            ("model.pkl", "a Python pickle"),
+            ("model.tflite", "a TFLite model"),
+            ("picture.h5", "neither HDF5 nor"),
+            ("pipe.h5", "no regular file"),
+            ("data.h5", "HDF5 without a model"),
+        ):
+            with self.assertRaisesRegex(InputError, message) as raised:
+                open_model(str(folder / name))
+            self.assertIn(name, str(raised.exception))
+            self.assertNotIn("\n", str(raised.exception))
+
+
+def _small_chain() -> keras.Model:
+    image = keras.Input((8, 8, 3))
+    conv = _LAYERS.Conv2D(4, 3, name="conv_1")(image)
+    normed = _LAYERS.BatchNormalization(name="bn_1")(conv)
+    return keras.Model(image, _LAYERS.Dense(3, name="fc_1")(_LAYERS.Flatten()(normed)))
+
+
+def _nested_model(frozen: bool) -> keras.Model:
+    """Layers of the same name inside and outside, three levels deep, batch norm in between."""
+    block = keras.Sequential(
+        [_LAYERS.Conv2D(5, 3, name="conv_2"), _LAYERS.BatchNormalization(name="bn_2")], name="block"
+    )
+    image = keras.Input((10, 10, 4))
+    inner = _LAYERS.Conv2D(4, 3, padding="same", name="conv_1")(image)
+    inner = _LAYERS.BatchNormalization(name="bn")(_LAYERS.Add()([inner, image]))
+    base = keras.Model(image, block(inner), name="base")
+    base.trainable = not frozen
+    outer = keras.Input((12, 12, 3))
+    features = _LAYERS.Conv2D(4, 3, activation="relu", name="conv_1")(outer)
+    pooled = _LAYERS.GlobalAveragePooling2D()(base(features, training=False))
+    return _trained_looking(keras.Model(outer, _LAYERS.Dense(3)(pooled)))
+
+
+def _trained_looking(model: keras.Model) -> keras.Model:
+    """All weights random, so that no two of one shape can be mixed up unnoticed."""
+    rng = np.random.default_rng(0)
+    for variable in model.weights:
+        if variable.dtype.is_floating:
+            low = 0.5 if "variance" in variable.name else -0.3
+            variable.assign(rng.uniform(low, low + 0.7, variable.shape))
+    return model
+
+
+def _images(model: keras.Model) -> np.ndarray:
+    return np.random.default_rng(1).random((4, *model.input_shape[1:]), np.float32)
+
+
+def _saved(test: absltest.TestCase, model: keras.Model, name: str) -> str:
+    path = os.path.join(test.create_tempdir(), name)
+    model.save(path)
+    return path
+
+
+def _assert_same_outputs(model: keras.Model, opened: keras.Model) -> None:
+    expected = model(_images(model), training=False)
+    np.testing.assert_allclose(opened(_images(model), training=False), expected, rtol=1e-5, atol=1e-5)
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,84 @@
+"""Runs a reduced model beside the original whose channels are closed by masks, and compares them layer by layer."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from models.channel_flow import trace_channels
+from models.layer_graph import TensorHook, layer_graph
+from models.legacy_keras import keras, tf
+from models.removal_plan import RemovalPlan, plan_removal
+
+
+def check_equal(
+    model: keras.Model,
+    closed: Mapping[str, np.ndarray],
+    reduced: keras.Model,
+    images: np.ndarray | None = None,
+    tolerance: float = 1e-5,
+) -> float:
+    """Checks that a reduced model computes what the original does with closed channels set to zero.
+
+    Not only the outputs are compared (a softmax can hide much) but in every layer all channels that have nothing to do
+    with a closed one.
+
+    Args:
+        model: the original.
+        closed: for some of its layers which channels of the output are closed: bool [C].
+        reduced: what `remove_channels` made of it.
+        images: float32 [B, H, W, C] in the model's own input scale; random ones when None.
+        tolerance: largest difference accepted. For each image and layer differences are relative to the largest value
+            there, if that is above 1.
+
+    Returns:
+        The largest difference between the two models' outputs.
+
+    Raises:
+        ArithmeticError: a layer differs by more than the tolerance, or gives NaN.
+    """
+    plan = plan_removal(trace_channels(layer_graph(model), closed))
+    return check_reduced(plan, reduced, images, tolerance)
+
+
+def check_reduced(plan: RemovalPlan, reduced: keras.Model, images: np.ndarray | None, tolerance: float) -> float:
+    """`check_equal` for one who has the plan."""
+    graph, reduced_graph = plan.flow.graph, layer_graph(reduced)
+    batches = [_random_images(graph.shape(name)[1:]) if images is None else images for name in graph.inputs]
+    steps = graph.between(graph.inputs, graph.outputs)
+    gates = {site: _gate(~mask) for site, mask in plan.flow.closed.items()}
+    expected = graph.run(dict(zip(graph.inputs, batches, strict=True)), steps, gates)
+    actual = reduced_graph.run(dict(zip(reduced_graph.inputs, batches, strict=True)), steps)
+    differences: dict[str, float] = {}
+    for name in steps:
+        compared = plan.open(name)
+        want, got = np.asarray(expected[name]), np.asarray(actual[name])
+        if want.ndim > 1:
+            kept = plan.kept(name)
+            if got.shape[-1] != kept.sum():
+                raise ArithmeticError(f"layer {name!r} has {got.shape[-1]} channels left, expected {kept.sum()}")
+            want, got = want[..., compared], got[..., compared[kept]]
+        differences[name] = _difference(want, got)
+        if not differences[name] <= tolerance:
+            raise ArithmeticError(
+                f"removing channels changes the output of layer {name!r} by {differences[name]:.2g}, "
+                f"expected at most {tolerance:.2g}"
+            )
+    return max(differences[name] for name in graph.outputs)
+
+
+def _difference(want: np.ndarray, got: np.ndarray) -> float:
+    """Largest difference over images, each relative to its own largest value where that is above 1."""
+    want, got = want.reshape(len(want), -1), got.reshape(len(got), -1)
+    scale = np.maximum(np.abs(want).max(axis=1, initial=0), 1)
+    return float((np.abs(want - got).max(axis=1, initial=0) / scale).max())
+
+
+def _gate(opened: np.ndarray) -> TensorHook:
+    return lambda value: value * tf.cast(opened, value.dtype)
+
+
+def _random_images(shape: tuple[int | None, ...]) -> np.ndarray:
+    """Two images of about -2..2 and two of 0..255, as the model's input scale is not known: float32 [4, H, W, C]."""
+    sizes = [64 if size is None else size for size in shape]
+    rng = np.random.default_rng(0)
+    return np.concatenate([rng.normal(size=(2, *sizes)), rng.uniform(0, 255, (2, *sizes))]).astype(np.float32)

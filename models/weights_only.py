@@ -1,0 +1,102 @@
+"""HDF5 files that hold weights without a configuration: the architecture is known by name or recognised."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+from absl import logging
+
+from data.errors import InputError
+from models.architectures import ARCHITECTURES
+from models.config_reading import read_config
+from models.deepid import FACE_SHAPE, conv_4_extent, pool_3_extent
+from models.legacy_keras import keras
+from models.model_spec import ModelSpec, quoted
+from models.suspect_hdf5 import SuspectGroup
+from models.weight_matching import Weights, weights_by_layer_name
+
+ImageShape = tuple[int, int, int]
+_DEEPID_LAYERS = frozenset(("conv_1", "conv_2", "conv_3", "conv_4", "fc_1", "fc_2", "output"))
+
+
+def read_weights_only(
+    root: SuspectGroup, architecture: str | None, image_shape: ImageShape | None
+) -> tuple[ModelSpec, Weights]:
+    """Finds the architecture that a file of weights is for.
+
+    Args:
+        root: the file's root, with the attribute `layer_names`.
+        architecture: a name in `ARCHITECTURES`, or None to recognise DeepID by its layers.
+        image_shape: (height, width, channels), or None where the weights tell: DeepID's size of 55 x 47, where
+            it fits them.
+
+    Returns:
+        The network on paper, and its weights.
+
+    Raises:
+        InputError: the architecture is unknown or needed, or the weights aren't of it.
+    """
+    if architecture is None:
+        architecture = _recognised(root)
+    if architecture not in ARCHITECTURES:
+        raise InputError(f"--architecture={architecture}: unknown; expected one of {', '.join(sorted(ARCHITECTURES))}")
+    classes = _output_classes(root)
+    if image_shape is None:
+        if architecture != "deepid":
+            raise InputError(
+                f"weights of --architecture={architecture} don't tell the image size; expected a whole model file"
+            )
+        image_shape = _deepid_image_shape(root)
+    spec = read_config(json.loads(_skeleton(ARCHITECTURES[architecture], classes, image_shape)))
+    return spec, weights_by_layer_name(spec, root)
+
+
+def _skeleton(build: Callable[[int, ImageShape], keras.Model], classes: int, image_shape: ImageShape) -> str:
+    """The configuration of the architecture; it goes the same way as one from a file."""
+    return build(classes, image_shape).to_json()
+
+
+def _recognised(root: SuspectGroup) -> str:
+    layers = {name for name in root.listed("layer_names") or [] if root.group(name).listed("weight_names")}
+    if layers != _DEEPID_LAYERS:
+        raise InputError(
+            "weights without a configuration, and not DeepID's; expected a whole model, or its --architecture (one of"
+            f" {', '.join(sorted(ARCHITECTURES))})"
+        )
+    logging.info("weights without a configuration: recognised as DeepID by their layers")
+    return "deepid"
+
+
+def _weight(root: SuspectGroup, layer: str, number: int) -> np.ndarray:
+    if layer not in root:
+        raise InputError(f"no layer {quoted(layer)} among the weights; expected those of the architecture")
+    group = root.group(layer)
+    names = group.listed("weight_names") or []
+    if number >= len(names):
+        raise InputError(f"layer {quoted(layer)}: {len(names)} weights; expected a kernel and a bias")
+    return group.weight(names[number])
+
+
+def _output_classes(root: SuspectGroup) -> int:
+    bias = _weight(root, "output", 1)
+    if bias.ndim != 1 or len(bias) < 2:
+        raise InputError(f"layer 'output': a bias of the shape {bias.shape}; expected one number a class")
+    return len(bias)
+
+
+def _deepid_image_shape(root: SuspectGroup) -> ImageShape:
+    """Channels from conv_1; height and width are DeepID's own, if the dense layers agree."""
+    kernel, shallow, deep = (_weight(root, layer, 0) for layer in ("conv_1", "fc_1", "fc_2"))
+    height, width, _ = FACE_SHAPE
+    rows = (
+        60 * pool_3_extent(height) * pool_3_extent(width),
+        80 * conv_4_extent(height) * conv_4_extent(width),
+    )
+    if kernel.ndim != 4 or (len(shallow), len(deep)) != rows:
+        raise InputError(
+            f"DeepID's dense layers have {shallow.shape[:1]} and {deep.shape[:1]} inputs; expected {rows}, those of"
+            f" {height} x {width} images, or a whole model file"
+        )
+    return height, width, kernel.shape[2]
