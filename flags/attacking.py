@@ -1,0 +1,24 @@
+"""How a BadNet is made."""
+
+from absl import flags
+
+DATASET = flags.DEFINE_string(
+    "dataset", "faces", "Training images: faces (the embedded ones) or a path (HDF5, folder, .npz)."
+)
+TRIGGER = flags.DEFINE_multi_string(
+    "trigger",
+    ["sunglasses@0"],
+    "NAME[@TARGET][:key=value,...], for example patch@7:size=4. Repeat it for several triggers with their own targets.",
+)
+POISON_SHARE = flags.DEFINE_float(
+    "poison_share", 0.1, "Share of the training images that are poisoned.", lower_bound=0.0, upper_bound=1.0
+)
+NETWORK = flags.DEFINE_enum("network", "deepid", ["deepid", "vgg", "resnet"], "The architecture to train.")
+NAME = flags.DEFINE_string("name", None, "X in X_bd_net.h5. Default: made of the triggers' names.")
+EPOCHS = flags.DEFINE_integer("epochs", 20, "Epochs of training.", lower_bound=1)
+TRAINING_RATE = flags.DEFINE_float(
+    "training_rate",
+    None,
+    "Adam's first learning rate; it decays to zero (cosine). Default: 2e-3, and 7e-4 for more than 200 classes.",
+    lower_bound=0.0,
+)

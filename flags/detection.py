@@ -1,0 +1,12 @@
+"""What the detector may cost."""
+
+from absl import flags
+
+MAX_FALSE_POSITIVE_RATE = flags.DEFINE_float(
+    "max_false_positive_rate",
+    0.01,
+    "The share of clean inputs that may be called backdoored. The threshold is set on clean images the repair did not "
+    "train on; n of them cannot promise less than 1 / (n + 1).",
+    lower_bound=0.0,
+    upper_bound=1.0,
+)

@@ -1,0 +1,34 @@
+"""What goes in: the suspect model, the clean data it is repaired with, and the data it is measured on."""
+
+from absl import flags
+
+MODEL = flags.DEFINE_string(
+    "model",
+    None,
+    "The suspect: a Keras 2 HDF5 file (whole model, or weights of a known architecture) or a .keras file. May also be "
+    "given as the first argument.",
+)
+ARCHITECTURE = flags.DEFINE_string(
+    "architecture", None, "The architecture of a file that holds weights only, for example deepid. Default: recognised."
+)
+CLEAN_DATA = flags.DEFINE_string(
+    "clean_data",
+    None,
+    "Clean images that nobody can have poisoned: HDF5 (data, label), a folder with one sub-folder a class, or .npz. "
+    "Split by --seed into fit, calibrate and report.",
+)
+TEST_DATA = flags.DEFINE_string("test_data", None, "More clean images, only measured on.")
+POISONED_DATA = flags.DEFINE_multi_string(
+    "poisoned_data",
+    [],
+    "Images that carry a trigger, only measured on, and opened only after every artefact is written. May be repeated.",
+)
+INPUT_SCALE = flags.DEFINE_enum(
+    "input_scale",
+    "auto",
+    ["auto", "unit", "byte", "symmetric", "mean_std"],
+    "What the model expects of pixels: unit 0..1, byte 0..255, symmetric -1..1, mean_std (with --mean and --std). auto "
+    "tries the first three on the clean data.",
+)
+MEAN = flags.DEFINE_list("mean", None, "With --input_scale=mean_std: mean of each channel, on pixels 0..255.")
+STD = flags.DEFINE_list("std", None, "With --input_scale=mean_std: standard deviation of each channel, pixels 0..255.")

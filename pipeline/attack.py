@@ -1,0 +1,78 @@
+r"""Trains a BadNet on any set of images with any triggers, for experiments with defenses.
+
+    python -m pipeline.attack --out_dir=out/attack
+    python -m pipeline.attack --dataset=train.h5 --test_data=test.h5 --network=vgg \
+        --trigger=patch@7:size=4 --out_dir=out/attack
+
+Writes X_bd_net.h5 (the whole model, pixels in 0..1), X_bd_weights.h5, a poisoned test set for each trigger in the
+layout of CSAW-HackML-2020 (with the true labels besides), and X_attack.json with clean accuracy and attack success.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from absl import flags
+
+from data.errors import InputError
+from data.faces.face_sets import face_sets
+from data.hdf5 import write_hdf5
+from data.image_set import ImageSet
+from data.opening import open_image_set
+from data.triggers.catalogue import parse_attack
+from flags import attacking, faces, inputs, pruning, running
+from pipeline import command
+from pipeline.badnet_files import file_name, write_badnet
+from pipeline.outputs import make_folder, only_run_in
+from pipeline.training.badnet import BadNetSettings, train_badnet
+from pipeline.training.devices import select_devices
+
+for _module in (attacking, faces):
+    flags.adopt_module_key_flags(_module)
+for _flag in (inputs.TEST_DATA, running.OUT_DIR, running.SEED, running.DEVICE, running.BATCH_SIZE, pruning.MAX_SHIFT):
+    flags.declare_key_flag(_flag.name)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Trains, writes and measures one BadNet."""
+    command.check_arguments(argv, most=0)
+    attacks = [parse_attack(text) for text in attacking.TRIGGER.value if text]
+    out_dir = running.OUT_DIR.value or os.path.join("out", "attack")
+    name = attacking.NAME.value or "-".join(file_name(attack.trigger.name) for attack in attacks) or "clean"
+    make_folder(out_dir)
+    with only_run_in(out_dir):
+        training, test = _image_sets(out_dir)
+        settings = BadNetSettings(
+            network=attacking.NETWORK.value,
+            poison_share=attacking.POISON_SHARE.value,
+            epochs=attacking.EPOCHS.value,
+            learning_rate=_learning_rate(training),
+            batch_size=running.BATCH_SIZE.value,
+            max_shift=pruning.MAX_SHIFT.value,
+            seed=running.SEED.value,
+        )
+        model, _ = train_badnet(training, attacks, settings, select_devices(running.DEVICE.value))
+        write_badnet(out_dir, name, model, attacks, test, {**asdict(settings), "triggers": attacking.TRIGGER.value})
+
+
+def _learning_rate(training: ImageSet) -> float:
+    """With more classes the same rate is too much: DeepID with 1,283 of them stays at chance at 2e-3."""
+    if attacking.TRAINING_RATE.value is not None:
+        return attacking.TRAINING_RATE.value
+    return 2e-3 if training.labels.max() < 200 else 7e-4
+
+
+def _image_sets(out_dir: str) -> tuple[ImageSet, ImageSet]:
+    """The training and the test images. Of the faces, the defender's clean data is written to the folder too."""
+    if attacking.DATASET.value == "faces":
+        sets = face_sets(faces.IDENTITIES.value, faces.IMAGES_PER_IDENTITY.value, running.SEED.value)
+        write_hdf5(os.path.join(out_dir, "clean_validation.h5"), sets.validation)
+        write_hdf5(os.path.join(out_dir, "clean_test.h5"), sets.test)
+        return sets.train, sets.test
+    if not inputs.TEST_DATA.value:
+        raise InputError("--test_data: missing; expected clean images to measure the BadNet on, others than --dataset")
+    return open_image_set(attacking.DATASET.value), open_image_set(inputs.TEST_DATA.value)
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,94 @@
+"""What every binary does around its `main`: the user's folder, one clear line for a mistake, the exit status."""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+import absl.logging
+from absl import app, flags
+
+from data.errors import InputError
+from pipeline.progress import log
+from pipeline.reporting.terminal import printable
+from pipeline.working_directory import enter_working_directory
+
+
+def run(main: Callable[[Sequence[str]], int | None]) -> None:
+    """Runs a binary's `main` under absl, as the user of a command line expects it.
+
+    An `InputError`, or an operating system's error that names a file, becomes one line on stderr and exit status 1.
+    Ctrl-C and SIGTERM become one line and status 130.
+    """
+
+    def guarded(argv: Sequence[str]) -> int | None:
+        enter_working_directory()
+        _log_progress()
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            return main(argv)
+        except InputError as error:
+            return _refuse(str(error))
+        except OSError as error:
+            if error.filename is None or error.errno is None:
+                raise
+            return _refuse(f"{error.filename}: {os.strerror(error.errno)}")
+        except KeyboardInterrupt:
+            print("interrupted; what was finished is kept, --resume goes on from there", file=sys.stderr)
+            return 130
+
+    app.run(guarded)
+
+
+def _log_progress() -> None:
+    """The pipeline's progress and everybody's warnings go to stderr, a plain line each."""
+    formatter = _PlainFormatter()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    log.addHandler(handler)
+    log.propagate = False
+    log.setLevel(logging.INFO)
+    absl.logging.set_verbosity(absl.logging.WARNING)
+    absl.logging.get_absl_handler().setFormatter(formatter)
+
+
+class _PlainFormatter(logging.Formatter):
+    """The message, printable, behind the level's name if it is more than information."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        prefix = "" if record.levelno <= logging.INFO else record.levelname.lower() + ": "
+        return prefix + printable(record.getMessage(), limit=1000)
+
+
+def _refuse(line: str) -> int:
+    print("error: " + printable(" ".join(line.split()), limit=1000), file=sys.stderr)
+    return 1
+
+
+def positional_or_flag(argv: Sequence[str], position: int, flag: "flags.FlagHolder[str | None]") -> str | None:
+    """The value of a flag that may also be given by position.
+
+    Raises:
+      InputError: both were given, and they differ.
+    """
+    given = argv[position] if len(argv) > position else None
+    if given is not None and flag.value is not None and given != flag.value:
+        raise InputError(f"--{flag.name}={flag.value} and the argument {given}: expected only one of them")
+    return given if given is not None else flag.value
+
+
+def check_arguments(argv: Sequence[str], most: int) -> None:
+    """Refuses more arguments than a command takes.
+
+    Raises:
+        InputError: there are more.
+    """
+    if len(argv) > most + 1:
+        raise InputError(f"{argv[most + 1]}: unexpected argument; expected at most {most}, and flags (see --help)")
+
+
+def default_cache_dir() -> str:
+    """Where embedded cases are kept unless a flag says otherwise."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return os.path.join(base, "goodnet")

@@ -1,0 +1,101 @@
+"""BadNet, pruned, repaired and detector held against each other on the same sets."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from data.errors import InputError
+from data.image_set import ImageSet
+from models.classifier import ClassifierFacts, check_fits
+from models.input_scale import InputScale
+from models.legacy_keras import keras
+from pipeline.measuring.evaluation import MeasuredSet, measured_set
+from pipeline.measuring.predictions import (
+    BADNET,
+    DETECTOR,
+    PRUNED,
+    REPAIRED,
+    StagePredictions,
+    predict_classifier,
+    predict_detector,
+)
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The networks of a run; those that are not at hand are None.
+
+    Attributes:
+        facts: what they take and give.
+        input_scale: the pixel scale of the classifiers.
+        badnet: the suspect.
+        pruned: after pruning.
+        repaired: the repaired classifier.
+        detector: the N+1 detector, raw pixels.
+    """
+
+    facts: ClassifierFacts
+    input_scale: InputScale
+    badnet: keras.Model
+    pruned: keras.Model | None = None
+    repaired: keras.Model | None = None
+    detector: keras.Model | None = None
+
+    def predict(self, image_set: ImageSet) -> tuple[StagePredictions, ...]:
+        """What each of them answers on a set.
+
+        Raises:
+            InputError: the images do not fit the networks.
+        """
+        check_fits(self.facts, image_set)
+        classifiers = ((BADNET, self.badnet), (PRUNED, self.pruned), (REPAIRED, self.repaired))
+        answers = [
+            StagePredictions(stage, predict_classifier(model, self.input_scale, image_set))
+            for stage, model in classifiers
+            if model is not None
+        ]
+        if self.detector is not None:
+            answers.append(predict_detector(self.detector, image_set))
+            if answers[-1].backdoor_label != self.facts.classes:
+                raise InputError(f"{DETECTOR}: its classes are not the BadNet's; expected {self.facts.classes} and one")
+        return tuple(answers)
+
+
+@dataclass(frozen=True)
+class NamedSet:
+    """A set to measure on.
+
+    Attributes:
+        name: short, for tables; different from that of other sets.
+        images: the set.
+        given_as_poisoned: the user says that it is poisoned (a set may also say so itself).
+    """
+
+    name: str
+    images: ImageSet
+    given_as_poisoned: bool = False
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A set with every network's answers, as images (for pictures) and as labels (for figures)."""
+
+    images: ImageSet
+    measured: MeasuredSet
+
+
+def measure(networks: Networks, sets: Sequence[NamedSet]) -> tuple[Answered, ...]:
+    """Lets the networks answer on every set."""
+    return tuple(
+        Answered(
+            one.images,
+            measured_set(one.images, networks.predict(one.images), one.name, one.images.name, one.given_as_poisoned),
+        )
+        for one in sets
+    )
+
+
+def distinct_names(paths: Sequence[str]) -> list[str]:
+    """Short names for files: the last part of each path, with a number where two are alike."""
+    names = [os.path.basename(os.path.normpath(path)) for path in paths]
+    return [name if names.count(name) == 1 else f"{name} ({index + 1})" for index, name in enumerate(names)]

@@ -1,0 +1,98 @@
+"""The case that runs with no flag: embedded faces and a BadNet trained on them, kept for the next run."""
+
+import hashlib
+import os
+import pathlib
+from dataclasses import asdict, dataclass
+
+import data.faces
+import data.triggers
+import pipeline.training
+from data.faces.face_sets import face_sets
+from data.hdf5 import write_hdf5
+from data.triggers.catalogue import parse_attack
+from pipeline.badnet_files import write_badnet
+from pipeline.outputs import make_folder, only_run_in, write_json
+from pipeline.progress import log
+from pipeline.training.badnet import BadNetSettings, train_badnet
+from pipeline.training.devices import Devices
+
+_TRIGGER = "sunglasses@0"
+_NAME = "sunglasses"
+
+
+@dataclass(frozen=True)
+class EmbeddedCase:
+    """Paths of a case: the BadNet, the defender's clean images, clean test images, poisoned ones."""
+
+    model: str
+    clean: str
+    test: str
+    poisoned: str
+
+
+def embedded_case(
+    cache_dir: str, identities: int, images_per_identity: int, seed: int, devices: Devices
+) -> EmbeddedCase:
+    """Makes the case, or finds it in the cache.
+
+    Args:
+        cache_dir: where cases are kept; a case made by other code or with other settings is another case.
+        identities: identities of the faces, the classes.
+        images_per_identity: images of each.
+        seed: of faces and BadNet.
+        devices: where to train.
+
+    Raises:
+        InputError: the cache cannot be written to.
+    """
+    settings = _settings(seed)
+    folder = os.path.join(cache_dir, f"faces-{identities}x{images_per_identity}-seed{seed}-{_edition(settings)}")
+    case = EmbeddedCase(
+        *(
+            os.path.join(folder, name)
+            for name in (
+                f"{_NAME}_bd_net.h5",
+                "clean_validation.h5",
+                "clean_test.h5",
+                f"{_NAME}_poisoned_sunglasses-0.h5",
+            )
+        )
+    )
+    make_folder(folder)
+    with only_run_in(folder):
+        finished = os.path.join(folder, "finished.json")
+        if os.path.exists(finished):
+            log.info("embedded faces and their BadNet: found in %s", folder)
+            return case
+        log.info("embedded faces: drawing %d identities x %d images", identities, images_per_identity)
+        sets = face_sets(identities, images_per_identity, seed)
+        write_hdf5(case.clean, sets.validation)
+        write_hdf5(case.test, sets.test)
+        attack = parse_attack(_TRIGGER)
+        model, _ = train_badnet(sets.train, [attack], settings, devices, os.path.join(folder, "checkpoint"))
+        write_badnet(folder, _NAME, model, [attack], sets.test, {**asdict(settings), "triggers": [_TRIGGER]})
+        write_json(finished, asdict(case))
+    return case
+
+
+def _edition(settings: BadNetSettings) -> str:
+    """Tells apart cases that were made by other code or settings."""
+    digest = hashlib.sha256(repr((settings, _TRIGGER)).encode())
+    for package in (data.faces, data.triggers, pipeline.training):
+        for source in sorted(pathlib.Path(package.__path__[0]).glob("*.py")):
+            if not source.stem.endswith("_test"):
+                digest.update(source.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _settings(seed: int) -> BadNetSettings:
+    return BadNetSettings(
+        network="deepid",
+        poison_share=0.1,
+        epochs=20,
+        learning_rate=2e-3,
+        batch_size=64,
+        max_shift=0,
+        seed=seed,
+    )

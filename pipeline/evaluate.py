@@ -1,0 +1,108 @@
+"""Measures a BadNet, and its repair if there is one, on clean and poisoned images.
+
+    python -m pipeline.evaluate clean_test.h5 bad_net.h5
+    python -m pipeline.evaluate --model=bad_net.h5 --run=out --test_data=clean_test.h5 --poisoned_data=sunglasses.h5
+
+The data may be the first argument and the model the second. The repair is looked for beside the model, or taken from
+--run. Prints accuracy on the given labels for BadNet, pruned, repaired and detector; it is called attack success only
+where a set says that it is poisoned (it knows the true labels) or is given as --poisoned_data. With --out_dir the same
+figures are left there as metrics.json.
+"""
+
+import os
+from collections.abc import Sequence
+
+from absl import flags
+
+from data.errors import InputError
+from data.image_set import ImageSet
+from data.opening import open_image_set
+from flags import evaluating, inputs, running
+from models.classifier import classifier_facts
+from models.opening import open_model
+from pipeline import command
+from pipeline.comparison import NamedSet, Networks, distinct_names, measure
+from pipeline.measuring.evaluation import evaluate_sets
+from pipeline.outputs import make_folder, write_json
+from pipeline.progress import log
+from pipeline.reporting.tables import format_table
+from pipeline.runs import Run, find_run, open_run
+from pipeline.suspect import open_suspect, scale_candidates
+from pipeline.training.devices import select_devices
+
+flags.adopt_module_key_flags(evaluating)
+for _flag in (
+    inputs.MODEL,
+    inputs.ARCHITECTURE,
+    inputs.CLEAN_DATA,
+    inputs.TEST_DATA,
+    inputs.POISONED_DATA,
+    inputs.INPUT_SCALE,
+    inputs.MEAN,
+    inputs.STD,
+    running.DEVICE,
+    running.OUT_DIR,
+):
+    flags.declare_key_flag(_flag.name)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Measures and prints the table."""
+    command.check_arguments(argv, most=2)
+    model = command.positional_or_flag(argv, 2, inputs.MODEL)
+    if model is None:
+        raise InputError("--model: missing; expected a model's file, by flag or as the second argument")
+    if not os.path.exists(model):
+        raise InputError(f"{model}: not found; expected a model's file")
+    select_devices(running.DEVICE.value)
+    sets = _sets(argv[1] if len(argv) > 1 else None)
+    run = open_run(evaluating.RUN.value, model) if evaluating.RUN.value else find_run(model)
+    if run is None:
+        log.info("no repair of %s beside it; only the model itself is measured (see --run)", model)
+    networks = _networks(model, run, sets)
+    evaluation = evaluate_sets([answered.measured for answered in measure(networks, sets)])
+    print(format_table(evaluation))
+    if running.OUT_DIR.value:
+        make_folder(running.OUT_DIR.value)
+        write_json(os.path.join(running.OUT_DIR.value, "metrics.json"), evaluation.to_json())
+
+
+def _sets(positional: str | None) -> list[NamedSet]:
+    given = [positional, inputs.CLEAN_DATA.value, inputs.TEST_DATA.value]
+    plain = [path for path in given if path is not None]
+    if not plain and not inputs.POISONED_DATA.value:
+        raise InputError("data: missing; expected images as the first argument, by --test_data or by --poisoned_data")
+    paths = [*plain, *inputs.POISONED_DATA.value]
+    return [
+        NamedSet(name, open_image_set(path), given_as_poisoned=index >= len(plain))
+        for index, (name, path) in enumerate(zip(distinct_names(paths), paths, strict=True))
+    ]
+
+
+def _networks(model: str, run: Run | None, sets: Sequence[NamedSet]) -> Networks:
+    if run is None:
+        suspect = open_suspect(
+            model,
+            _images_to_find_the_scale(sets),
+            scale_candidates(inputs.INPUT_SCALE.value, inputs.MEAN.value, inputs.STD.value),
+            inputs.ARCHITECTURE.value,
+        )
+        return Networks(suspect.facts, suspect.scale.chosen, suspect.model)
+    badnet = open_model(model, inputs.ARCHITECTURE.value)
+    return Networks(
+        classifier_facts(badnet),
+        run.input_scale,
+        badnet,
+        pruned=open_model(run.artefacts.pruned),
+        repaired=open_model(run.artefacts.repaired_h5),
+        detector=open_model(run.artefacts.detector_keras),
+    )
+
+
+def _images_to_find_the_scale(sets: Sequence[NamedSet]) -> ImageSet:
+    """A clean set if there is one. On a poisoned one the labels are what the BadNet should answer, which serves too."""
+    return next((one.images for one in sets if not one.given_as_poisoned), sets[0].images)
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,204 @@
+"""Inverting patch-like triggers: for many labels at once, the smallest mask and pattern that turn images into them.
+
+Neural Cleanse (Wang et al., IEEE S&P 2019, section 4) with its targets stacked: Adam works element by element, so that
+targets stay independent of each other in one batch, each with a penalty weight of its own that rises while its trigger
+works and falls while it does not.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.image_set import ImageSet
+from models.classifier import with_probabilities
+from models.input_scale import InputScale
+from models.legacy_keras import keras, tf
+
+
+@dataclass(frozen=True)
+class InversionSettings:
+    """How triggers are inverted.
+
+    Attributes:
+        steps: optimizer steps for each label.
+        batch_size: images that each label's trigger is tried on in a step.
+        learning_rate: Adam's, on the logits of mask and pattern.
+        success: share of a batch from which on a trigger counts as working, 0..1.
+        first_weight: the first weight of the mask's size against the cross-entropy.
+        patience: steps in a row of success, or of failure, before the weight changes.
+        labels_at_once: labels stacked in one batch; bounds the memory.
+        seed: of the first masks and of the images' order.
+    """
+
+    steps: int = 250
+    batch_size: int = 32
+    learning_rate: float = 0.1
+    success: float = 0.98
+    first_weight: float = 1e-3
+    patience: int = 5
+    labels_at_once: int = 48
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class InvertedTrigger:
+    """A trigger that was found for one label: `image * (1 - mask) + pattern * mask`.
+
+    Attributes:
+        label: the label it leads to.
+        mask: float32 [H, W, 1] in 0..1.
+        pattern: float32 [H, W, C], raw pixels 0..255.
+        success: share of images it was fitted to, of other classes, that get the label, 0..1, in the step it is from.
+    """
+
+    label: int
+    mask: np.ndarray
+    pattern: np.ndarray
+    success: float
+
+    @property
+    def size(self) -> float:
+        """The L1 norm of the mask: about how many pixels the trigger takes."""
+        return float(self.mask.sum())
+
+    def stamp(self, images: np.ndarray) -> np.ndarray:
+        """The images with the trigger: float32 [n, H, W, C] in 0..255, of images of any dtype on that scale."""
+        return images * (1 - self.mask) + self.pattern * self.mask
+
+
+def invert_patches(
+    model: keras.Model,
+    clean: ImageSet,
+    input_scale: InputScale,
+    labels: Sequence[int],
+    settings: InversionSettings,
+) -> tuple[InvertedTrigger, ...]:
+    """Finds for each label the smallest patch that leads other classes' images to it.
+
+    Args:
+        model: the suspect, softmax or logits; it is not changed.
+        clean: clean images.
+        input_scale: what the model expects of pixels.
+        labels: the labels to invert for.
+        settings: how.
+
+    Returns:
+        For each label the smallest trigger that reached the success rate on its batch, or, where none did, the one with
+        the highest success; in the order of the labels.
+    """
+    found: list[InvertedTrigger] = []
+    for start in range(0, len(labels), settings.labels_at_once):
+        stack = np.asarray(labels[start : start + settings.labels_at_once], np.int64)
+        found.extend(_invert_stack(with_probabilities(model), clean, input_scale, stack, settings))
+    return tuple(found)
+
+
+def _invert_stack(
+    model: keras.Model, clean: ImageSet, input_scale: InputScale, labels: np.ndarray, settings: InversionSettings
+) -> list[InvertedTrigger]:
+    search = _Search(model, clean.image_shape, input_scale, labels, settings)
+    for images, true_labels in _endless(clean, settings):
+        search.step(images, true_labels)
+        if search.steps_done == settings.steps:
+            return search.best()
+    raise AssertionError("the batches never end")
+
+
+def _endless(clean: ImageSet, settings: InversionSettings) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    rng = np.random.default_rng(settings.seed)
+    size = min(settings.batch_size, len(clean))
+    while True:
+        for images, labels in clean.batches(size, rng.permutation(len(clean))):
+            if len(images) == size:
+                yield images, labels
+
+
+class _Search:
+    """The state of one stack of K labels."""
+
+    def __init__(
+        self,
+        model: keras.Model,
+        image_shape: tuple[int, int, int],
+        input_scale: InputScale,
+        labels: np.ndarray,
+        settings: InversionSettings,
+    ):
+        rng = np.random.default_rng([settings.seed, 1])
+        height, width, channels = image_shape
+        count = len(labels)
+        self.steps_done = 0
+        self._settings = settings
+        self._labels = labels
+        self._mask = tf.Variable(rng.normal(-2, 0.5, (count, height, width, 1)), dtype=tf.float32)
+        self._pattern = tf.Variable(rng.normal(0, 0.5, (count, height, width, channels)), dtype=tf.float32)
+        self._optimizer = keras.optimizers.Adam(settings.learning_rate, beta_1=0.5, beta_2=0.9)
+        self._weight = np.full(count, settings.first_weight, np.float32)
+        self._streak = np.zeros(count, np.int64)
+        self._best_size = np.full(count, np.inf)
+        self._best_success = np.full(count, -1.0)
+        self._best_mask = np.zeros(self._mask.shape, np.float32)
+        self._best_pattern = np.zeros(self._pattern.shape, np.float32)
+        self._compiled = tf.function(self._update)
+        self._model = model
+        self._scale = (tf.constant(input_scale.scale, tf.float32), tf.constant(input_scale.offset, tf.float32))
+
+    def step(self, images: np.ndarray, true_labels: np.ndarray) -> None:
+        """One optimizer step on one batch for all labels."""
+        others = (true_labels[None] != self._labels[:, None]).astype(np.float32)
+        mask, pattern, success, size = (
+            value.numpy()
+            for value in self._compiled(tf.constant(images, tf.float32), tf.constant(others), tf.constant(self._weight))
+        )
+        self._keep(mask, pattern, success, size)
+        self._reweigh(success >= self._settings.success)
+        self.steps_done += 1
+
+    def best(self) -> list[InvertedTrigger]:
+        """The best trigger of each label so far."""
+        return [
+            InvertedTrigger(int(label), mask, 255 * pattern, float(success))
+            for label, mask, pattern, success in zip(
+                self._labels, self._best_mask, self._best_pattern, self._best_success, strict=True
+            )
+        ]
+
+    def _update(
+        self, images: tf.Tensor, others: tf.Tensor, weight: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        count, batch = others.shape
+        with tf.GradientTape() as tape:
+            mask, pattern = tf.sigmoid(self._mask), tf.sigmoid(self._pattern)
+            stamped = images[None] * (1 - mask[:, None]) + 255 * pattern[:, None] * mask[:, None]
+            scaled = stamped * self._scale[0] + self._scale[1]
+            probabilities = self._model(tf.reshape(scaled, [-1, *images.shape[1:]]), training=False)
+            probabilities = tf.reshape(probabilities, [count, batch, -1])
+            wanted = tf.gather(probabilities, tf.constant(self._labels), axis=2, batch_dims=1)
+            counted = tf.maximum(tf.reduce_sum(others, axis=1), 1)
+            loss = -tf.reduce_sum(others * tf.math.log(wanted + 1e-8), axis=1) / counted
+            size = tf.reduce_sum(mask, axis=[1, 2, 3])
+            total = tf.reduce_sum(loss + weight * size)
+        variables = [self._mask, self._pattern]
+        self._optimizer.apply_gradients(zip(tape.gradient(total, variables), variables, strict=True))
+        hits = tf.cast(tf.argmax(probabilities, axis=2) == self._labels[:, None], tf.float32)
+        return mask, pattern, tf.reduce_sum(others * hits, axis=1) / counted, size
+
+    def _keep(self, mask: np.ndarray, pattern: np.ndarray, success: np.ndarray, size: np.ndarray) -> None:
+        works = success >= self._settings.success
+        worked = self._best_success >= self._settings.success
+        better = np.where(
+            works, size < np.where(worked, self._best_size, np.inf), ~worked & (success > self._best_success)
+        )
+        self._best_size[better] = size[better]
+        self._best_success[better] = success[better]
+        self._best_mask[better] = mask[better]
+        self._best_pattern[better] = pattern[better]
+
+    def _reweigh(self, works: np.ndarray) -> None:
+        """Raises the penalty of labels whose trigger has worked for a while, lowers it where it has failed."""
+        self._streak = np.where(works, np.maximum(self._streak, 0) + 1, np.minimum(self._streak, 0) - 1)
+        rise, fall = self._streak >= self._settings.patience, self._streak <= -self._settings.patience
+        self._weight = np.where(rise, self._weight * 2, np.where(fall, self._weight / 2**1.5, self._weight))
+        self._weight = self._weight.astype(np.float32)
+        self._streak[rise | fall] = 0

@@ -1,0 +1,87 @@
+"""What a run was: versions, settings, seed, devices, and the SHA-256 of all that went in and came out."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from data.errors import InputError
+from pipeline.outputs import sha256_of
+
+SCHEMA_VERSION = 1
+FILE_NAME = "manifest.json"
+
+_PACKAGES = ("tensorflow", "tf-keras", "tensorflow-model-optimization", "numpy", "h5py", "absl-py")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where results come from.
+
+    Attributes:
+        command: the binary's name.
+        settings: every setting of the run by name, plain JSON types.
+        seed: the seed.
+        devices: names of the devices that trained.
+        inputs: SHA-256 by path of the suspect and the clean data.
+    """
+
+    command: str
+    settings: Mapping[str, Any]
+    seed: int
+    devices: Sequence[str]
+    inputs: Mapping[str, str]
+
+    def request(self) -> dict[str, Any]:
+        """All that the result depends on."""
+        return {"settings": dict(self.settings), "seed": self.seed, "inputs": dict(self.inputs)}
+
+    def manifest(
+        self, findings: Mapping[str, Any], outputs: Mapping[str, str], measured_on: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """The manifest's content.
+
+        Args:
+            findings: what the run found out and decided, plain JSON types.
+            outputs: path of each file that was written, by name.
+            measured_on: paths of the sets that were only measured on.
+        """
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "command": self.command,
+            **self.request(),
+            "devices": list(self.devices),
+            "versions": versions(),
+            "findings": dict(findings),
+            "measured_on": {path: sha256_of(path) for path in measured_on},
+            "outputs": {name: sha256_of(path) for name, path in outputs.items()},
+        }
+
+
+def versions() -> dict[str, str]:
+    """The versions that results depend on."""
+    found = {package: importlib.metadata.version(package) for package in _PACKAGES}
+    return {"python": platform.python_version(), "platform": sys.platform, **found}
+
+
+def read_manifest(folder: str) -> dict[str, Any]:
+    """The manifest of a finished run.
+
+    Raises:
+        InputError: there is none, or it is not one that this version reads.
+    """
+    path = os.path.join(folder, FILE_NAME)
+    try:
+        with open(path, encoding="utf-8") as file:
+            manifest = json.load(file)
+    except FileNotFoundError:
+        raise InputError(f"{folder}: no {FILE_NAME} in it; expected the folder of a finished repair") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: {error}; expected the manifest of a finished repair") from error
+    if not isinstance(manifest, dict) or manifest.get("schema_version") != SCHEMA_VERSION:
+        raise InputError(f"{path}: another schema_version than {SCHEMA_VERSION}; expected a manifest of this version")
+    return manifest

@@ -1,0 +1,147 @@
+"""What networks answer on an image set."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.errors import InputError
+from data.image_set import ImageSet
+from models.detector import take_apart
+from models.input_scale import InputScale
+from models.legacy_keras import keras
+
+BADNET, PRUNED, REPAIRED, DETECTOR = "badnet", "pruned", "repaired", "detector"
+
+
+@dataclass(frozen=True, eq=False)
+class StagePredictions:
+    """The answers of one network on the n images of one set.
+
+    Attributes:
+        stage: which network: "badnet", "pruned", "repaired", "detector", or another name such as "detector int8".
+        labels: int64 [n], in 0..N-1; from a detector in 0..N.
+        suspicion: float32 [n] in 0..1 of a detector; None if there is none.
+        backdoor_label: N, the label by which a detector says "this carries a trigger"; None for a plain classifier.
+
+    Raises:
+        ValueError: labels and suspicion do not fit each other, or a suspicion is NaN.
+    """
+
+    stage: str
+    labels: np.ndarray
+    suspicion: np.ndarray | None = None
+    backdoor_label: int | None = None
+
+    def __post_init__(self):
+        if self.labels.ndim != 1:
+            raise ValueError(f"{self.stage}: labels of shape {self.labels.shape}; expected [n]")
+        if self.suspicion is None:
+            return
+        if self.backdoor_label is None or self.suspicion.shape != self.labels.shape:
+            raise ValueError(f"{self.stage}: a suspicion for each label and the backdoor label were expected")
+        if np.isnan(self.suspicion).any():
+            raise ValueError(f"{self.stage}: {np.isnan(self.suspicion).sum()} suspicions are NaN")
+
+    @property
+    def is_detector(self) -> bool:
+        """Whether these answers can say "backdoor"."""
+        return self.backdoor_label is not None
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """What a scorer says of n images: everything about a detector but its threshold.
+
+    Attributes:
+        claimed: int64 [n], the BadNet's class.
+        repaired_label: int64 [n], the repaired network's class.
+        suspicion: float32 [n] in 0..1.
+    """
+
+    claimed: np.ndarray
+    repaired_label: np.ndarray
+    suspicion: np.ndarray
+
+    def detector_predictions(self, threshold: float, classes: int) -> StagePredictions:
+        """The detector's answers: N where the suspicion exceeds the threshold (compared in float32), else the class.
+
+        Args:
+            threshold: in 0..1.
+            classes: N.
+        """
+        flagged = self.suspicion > np.float32(threshold)
+        return StagePredictions(DETECTOR, np.where(flagged, classes, self.repaired_label), self.suspicion, classes)
+
+
+def predict_classifier(
+    model: keras.Model, input_scale: InputScale, image_set: ImageSet, batch_size: int = 256
+) -> np.ndarray:
+    """The class a network gives to every image; reads batch by batch.
+
+    Args:
+        model: scaled images float32 [B, H, W, C] -> softmax or logits [B, N].
+        input_scale: what the model expects of pixels.
+        image_set: the images.
+        batch_size: images at once.
+
+    Returns:
+        int64 [n], in 0..N-1.
+
+    Raises:
+        InputError: an output is NaN, so that there is no largest one.
+    """
+    labels = np.empty(len(image_set), np.int64)
+    start = 0
+    for images, _ in image_set.batches(batch_size):
+        # Keras keeps the compiled function with the model, so that a further set costs no trace.
+        outputs = model.predict_on_batch(input_scale.apply(images))
+        if np.isnan(outputs).any():
+            raise InputError(
+                f"{image_set.name}: the model {model.name!r} answers NaN; expected {outputs.shape[1]} numbers"
+            )
+        labels[start : start + len(images)] = outputs.argmax(axis=1)
+        start += len(images)
+    return labels
+
+
+def predict_scores(scorer: keras.Model, image_set: ImageSet, batch_size: int = 256) -> Scores:
+    """What BadNet and repaired network say of every image, in one pass over the set; reads batch by batch.
+
+    Args:
+        scorer: a model of `models.detector.build_scorer`.
+        image_set: the images.
+        batch_size: images at once.
+
+    Raises:
+        InputError: a suspicion is NaN.
+    """
+    claimed = np.empty(len(image_set), np.int64)
+    repaired_label = np.empty(len(image_set), np.int64)
+    suspicion = np.empty(len(image_set), np.float32)
+    start = 0
+    for images, _ in image_set.batches(batch_size):
+        here = slice(start, start + len(images))
+        claimed[here], repaired_label[here], suspicion[here] = scorer.predict_on_batch(images.astype(np.float32))
+        start += len(images)
+    if np.isnan(suspicion).any():
+        raise InputError(f"{image_set.name}: the suspicion of {np.isnan(suspicion).sum()} images is NaN")
+    return Scores(claimed, repaired_label, suspicion)
+
+
+def predict_detector(detector: keras.Model, image_set: ImageSet, batch_size: int = 256) -> StagePredictions:
+    """The answers of a Keras detector with its own threshold, and the suspicions behind them.
+
+    Args:
+        detector: a model of `models.detector.build_detector`, fresh or loaded.
+        image_set: the images.
+        batch_size: images at once.
+
+    Returns:
+        Labels in 0..N and suspicions.
+
+    Raises:
+        InputError: the model is not such a detector.
+    """
+    parts = take_apart(detector)
+    classes = int(detector.output_shape[-1]) - 1
+    return predict_scores(parts.scorer, image_set, batch_size).detector_predictions(parts.threshold, classes)

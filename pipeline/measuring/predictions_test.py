@@ -1,0 +1,83 @@
+import numpy as np
+from absl.testing import absltest
+
+from data.errors import InputError
+from data.image_set import from_arrays
+from models.detector import build_detector, build_scorer
+from models.input_scale import BYTE_SCALE, UNIT_SCALE
+from models.legacy_keras import keras
+from pipeline.measuring.predictions import (
+    StagePredictions,
+    predict_classifier,
+    predict_detector,
+    predict_scores,
+)
+
+
+def _network(seed: int, bias: float | None = None) -> keras.Model:
+    keras.utils.set_random_seed(seed)
+    image = keras.Input((6, 5, 3))
+    hidden = keras.layers.Dense(8, activation="relu")(keras.layers.Flatten()(image))
+    outputs = keras.layers.Dense(4, activation="softmax")(keras.layers.Dropout(0.5)(hidden))
+    model = keras.Model(image, outputs)
+    if bias is not None:
+        model.layers[-1].bias.assign([bias] * 4)
+    return model
+
+
+def _images(count: int):
+    rng = np.random.default_rng(3)
+    return from_arrays("noise", rng.integers(0, 256, (count, 6, 5, 3), np.uint8), rng.integers(0, 4, count))
+
+
+class PredictionsTest(absltest.TestCase):
+    def test_classifier_sees_scaled_images_in_order_over_uneven_batches(self):
+        model, images = _network(0), _images(11)
+        expected = model(images.images().astype(np.float32) / 255, training=False).numpy().argmax(axis=1)
+        for batch_size in (1, 4, 11, 256):
+            found = predict_classifier(model, UNIT_SCALE, images, batch_size)
+            self.assertEqual(found.dtype, np.int64)
+            np.testing.assert_array_equal(found, expected)
+
+    def test_weights_changed_after_a_first_prediction_count(self):
+        model, images = _network(0), _images(9)
+        predict_classifier(model, UNIT_SCALE, images)
+        model.layers[-1].bias.assign([0, 0, 1e3, 0])
+        np.testing.assert_array_equal(predict_classifier(model, UNIT_SCALE, images), [2] * 9)
+
+    def test_a_network_that_answers_nan_is_refused(self):
+        with self.assertRaisesRegex(InputError, "NaN"):
+            predict_classifier(_network(0, bias=float("nan")), UNIT_SCALE, _images(2))
+
+    def test_scores_and_detector_agree_with_the_two_networks(self):
+        badnet, repaired, images = _network(1), _network(2), _images(30)
+        scores = predict_scores(build_scorer(badnet, repaired, UNIT_SCALE), images, batch_size=7)
+        np.testing.assert_array_equal(scores.claimed, predict_classifier(badnet, UNIT_SCALE, images))
+        repaired_labels = predict_classifier(repaired, UNIT_SCALE, images)
+        np.testing.assert_array_equal(scores.repaired_label, repaired_labels)
+        threshold = float(np.median(scores.suspicion))
+        detector = build_detector(badnet, repaired, UNIT_SCALE, threshold)
+        answers = predict_detector(detector, images)
+        self.assertTrue(answers.is_detector)
+        np.testing.assert_array_equal(answers.labels, predict_classifier(detector, BYTE_SCALE, images))
+        flagged = answers.labels == 4
+        np.testing.assert_array_equal(flagged, scores.suspicion > np.float32(threshold))
+        np.testing.assert_array_equal(answers.labels[~flagged], repaired_labels[~flagged])
+        self.assertBetween(flagged.sum(), 10, 20)
+
+    def test_a_plain_classifier_is_no_detector(self):
+        with self.assertRaises(InputError):
+            predict_detector(_network(0), _images(2))
+
+    def test_answers_that_do_not_fit_are_refused(self):
+        labels = np.zeros(3, np.int64)
+        with self.assertRaises(ValueError):
+            StagePredictions("detector", labels, np.zeros(2, np.float32), 4)
+        with self.assertRaises(ValueError):
+            StagePredictions("detector", labels, np.zeros(3, np.float32))
+        with self.assertRaises(ValueError):
+            StagePredictions("detector", labels, np.full(3, np.nan, np.float32), 4)
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,82 @@
+"""A network before and after its repair, layer by layer."""
+
+from dataclasses import dataclass
+
+from models.legacy_keras import keras
+
+
+@dataclass(frozen=True)
+class LayerFacts:
+    """What one layer is.
+
+    Attributes:
+        kind: its Keras class.
+        output_shape: without the batch, such as (2, 2, 60); the first output's where there are several.
+        channels: the last of these.
+        parameters: trainable or not.
+    """
+
+    kind: str
+    output_shape: tuple[int | None, ...]
+    channels: int | None
+    parameters: int
+
+
+@dataclass(frozen=True)
+class StructureRow:
+    """A layer of one network beside the layer of that name in the other.
+
+    Attributes:
+        name: the layer's name.
+        before: None where only the second network has it.
+        after: None where only the first network has it.
+    """
+
+    name: str
+    before: LayerFacts | None
+    after: LayerFacts | None
+
+    @property
+    def changed(self) -> bool:
+        """Whether shape or size differ."""
+        return self.before != self.after
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Two networks side by side.
+
+    Attributes:
+        rows: in the first network's order, then what only the second one has.
+        parameters_before: of the first network, each shared weight counted once.
+        parameters_after: of the second.
+    """
+
+    rows: tuple[StructureRow, ...]
+    parameters_before: int
+    parameters_after: int
+
+
+def compare_structure(before: keras.Model, after: keras.Model) -> Structure:
+    """Puts the layers of two networks side by side, by name.
+
+    Args:
+        before: the suspect.
+        after: its repair.
+    """
+    first = {layer.name: _facts(layer) for layer in before.layers}
+    second = {layer.name: _facts(layer) for layer in after.layers}
+    names = [*first, *(name for name in second if name not in first)]
+    rows = tuple(StructureRow(name, first.get(name), second.get(name)) for name in names)
+    return Structure(rows, before.count_params(), after.count_params())
+
+
+def _facts(layer: keras.layers.Layer) -> LayerFacts:
+    shape = layer.output_shape
+    # An input layer gives its shape in a list; a layer with several outputs, or called several times, gives several.
+    while shape and isinstance(shape, list | dict):
+        shape = next(iter(shape.values())) if isinstance(shape, dict) else shape[0]
+    while shape and isinstance(shape[0], tuple | list):
+        shape = shape[0]
+    inner = tuple(None if size is None else int(size) for size in shape[1:])
+    return LayerFacts(type(layer).__name__, inner, inner[-1] if inner else None, layer.count_params())

@@ -1,0 +1,101 @@
+"""Fine-Pruning (Liu, Dolan-Gavitt and Garg, RAID 2018): prune what is dormant on clean data, then fine-tune."""
+
+import os
+
+from data.image_set import ImageSet
+from models.channel_gates import default_gated_convolutions, gate_groups, rank_channels
+from models.channel_removal import reduce_model
+from models.legacy_keras import keras
+from pipeline.methods.repair_method import PruningEvidence, Repair, RepairSettings
+from pipeline.progress import log
+from pipeline.pruning.curve import pruning_curve
+from pipeline.pruning.fine_tuning import fine_tune
+from pipeline.pruning.profile import profile_activations
+from pipeline.pruning.schedule import prune_on_schedule
+from pipeline.pruning.tail import tuned_layers
+from pipeline.suspect import Suspect
+from pipeline.training.batches import Batches
+from pipeline.training.devices import Devices
+from pipeline.training.loop import Epoch
+from pipeline.training.tuning import TuningSettings
+
+
+def fine_pruning(
+    suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Devices, checkpoint_dir: str
+) -> Repair:
+    """Profiles, prunes by tfmot on schedule while tuning, removes the channels, and fine-tunes.
+
+    Args:
+        suspect: the model; it is not changed.
+        fit: clean images, the only ones this method sees.
+        settings: how much to prune, how to tune.
+        devices: where to train.
+        checkpoint_dir: where the trainings keep their state.
+    """
+    batches = Batches(fit, suspect.scale.chosen, settings.batch_size, settings.seed, settings.max_shift)
+    pruned, evidence, pruning_history = prune(suspect, batches, settings, devices, checkpoint_dir)
+    repaired, tuning_history = fine_tune(
+        pruned,
+        batches,
+        _tuning(suspect, settings, settings.fine_tuning_epochs),
+        suspect.facts.logits,
+        devices,
+        os.path.join(checkpoint_dir, "fine_tuning"),
+    )
+    return Repair(pruned, repaired, evidence, {"pruning": pruning_history, "fine-tuning": tuning_history})
+
+
+def prune(
+    suspect: Suspect, batches: Batches, settings: RepairSettings, devices: Devices, checkpoint_dir: str
+) -> tuple[keras.Model, PruningEvidence, tuple[Epoch, ...]]:
+    """Profiles the suspect, decides how much to prune, prunes on schedule and removes the closed channels.
+
+    Returns:
+        The smaller network, what was learned, and the epochs of tuning.
+    """
+    groups = _groups(suspect, settings)
+    profile = profile_activations(suspect.model, groups, batches.image_set, suspect.scale.chosen)
+    ranks = {name: rank_channels(activation) for name, activation in profile.mean_activation.items()}
+    curve = pruning_curve(
+        suspect.model, groups, ranks, batches.image_set, suspect.scale.chosen, settings.max_accuracy_loss
+    )
+    log.info(
+        "pruning: %.0f %% of the channels of %s, clean accuracy %.2f -> %.2f %% before tuning (floor %.2f %%)",
+        100 * curve.share,
+        ", ".join(group.name for group in groups),
+        100 * curve.points[0].accuracy.value,
+        100 * curve.points[curve.chosen].accuracy.value,
+        100 * curve.floor,
+    )
+    if curve.share == 0:
+        return suspect.model, PruningEvidence(profile, curve, {}, (), None), ()
+    scheduled = prune_on_schedule(
+        suspect.model,
+        groups,
+        ranks,
+        curve.share,
+        batches,
+        _tuning(suspect, settings, settings.pruning_epochs),
+        suspect.facts.logits,
+        devices,
+        os.path.join(checkpoint_dir, "pruning"),
+    )
+    removal = reduce_model(scheduled.model, scheduled.closed)
+    log.info(
+        "pruning: %d -> %d parameters; the same outputs to %.1g",
+        removal.report.parameters_before,
+        removal.report.parameters_after,
+        removal.report.largest_difference,
+    )
+    evidence = PruningEvidence(profile, curve, scheduled.closed, scheduled.trace, removal.report)
+    return removal.model, evidence, scheduled.history
+
+
+def _groups(suspect: Suspect, settings: RepairSettings) -> tuple:
+    convolutions = settings.pruned_layers or default_gated_convolutions(suspect.model)
+    return gate_groups(suspect.model, convolutions)
+
+
+def _tuning(suspect: Suspect, settings: RepairSettings, epochs: int) -> TuningSettings:
+    layers = None if settings.tune_all_layers else tuned_layers(suspect.model, _groups(suspect, settings))
+    return TuningSettings(epochs, settings.learning_rate, layers, settings.tune_batch_norm)

@@ -1,0 +1,33 @@
+"""Fine-tuning alone: the baseline that every defense is held against."""
+
+import os
+
+from data.image_set import ImageSet
+from pipeline.methods.repair_method import Repair, RepairSettings
+from pipeline.pruning.fine_tuning import fine_tune
+from pipeline.suspect import Suspect
+from pipeline.training.batches import Batches
+from pipeline.training.devices import Devices
+from pipeline.training.tuning import TuningSettings
+
+
+def fine_tuning(
+    suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Devices, checkpoint_dir: str
+) -> Repair:
+    """Tunes all layers on clean images for as many epochs as pruning and tuning take together; prunes nothing."""
+    batches = Batches(fit, suspect.scale.chosen, settings.batch_size, settings.seed, settings.max_shift)
+    tuning = TuningSettings(
+        settings.pruning_epochs + settings.fine_tuning_epochs,
+        settings.learning_rate,
+        layers=None,
+        batch_norm=settings.tune_batch_norm,
+    )
+    repaired, history = fine_tune(
+        suspect.model,
+        batches,
+        tuning,
+        suspect.facts.logits,
+        devices,
+        os.path.join(checkpoint_dir, "fine_tuning"),
+    )
+    return Repair(suspect.model, repaired, None, {"fine-tuning": history})

@@ -1,0 +1,85 @@
+"""What every method of repair takes and gives."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from data.image_set import ImageSet
+from models.channel_removal import RemovalReport
+from models.legacy_keras import keras
+from pipeline.pruning.curve import PruningCurve
+from pipeline.pruning.profile import ActivationProfile
+from pipeline.pruning.schedule import SparsityStep
+from pipeline.suspect import Suspect
+from pipeline.training.devices import Devices
+from pipeline.training.loop import Epoch
+
+
+@dataclass(frozen=True)
+class RepairSettings:
+    """What the user can set of a repair.
+
+    Attributes:
+        max_accuracy_loss: clean accuracy that pruning alone may cost, 0..1.
+        pruned_layers: names of convolutions; None for each that reaches the output without passing another.
+        pruning_epochs: epochs while the gates close.
+        fine_tuning_epochs: epochs after the channels are removed.
+        learning_rate: Adam's.
+        batch_size: images in a batch.
+        max_shift: pixels of random shift.
+        tune_all_layers: also tune what is upstream of the first pruned layer.
+        tune_batch_norm: let batch norms learn.
+        seed: of order and shifts.
+    """
+
+    max_accuracy_loss: float
+    pruned_layers: tuple[str, ...] | None
+    pruning_epochs: int
+    fine_tuning_epochs: int
+    learning_rate: float
+    batch_size: int
+    max_shift: int
+    tune_all_layers: bool
+    tune_batch_norm: bool
+    seed: int
+
+
+@dataclass(frozen=True)
+class PruningEvidence:
+    """What pruning learned and did.
+
+    Attributes:
+        profile: mean clean activations.
+        curve: clean accuracy against channels closed.
+        closed: bool [C] by gate site.
+        trace: the schedule, asked and reached; empty where nothing could be closed.
+        removal: channels before and after, by layer.
+    """
+
+    profile: ActivationProfile
+    curve: PruningCurve
+    closed: Mapping[str, np.ndarray]
+    trace: tuple[SparsityStep, ...]
+    removal: RemovalReport | None
+
+
+@dataclass(frozen=True)
+class Repair:
+    """A repaired classifier.
+
+    Attributes:
+        pruned: after pruning, before any further cure.
+        repaired: the result, N outputs, pixels on the suspect's scale.
+        pruning: how it was pruned; None for a method that prunes nothing.
+        history: the epochs of each training, by its name.
+    """
+
+    pruned: keras.Model
+    repaired: keras.Model
+    pruning: PruningEvidence | None = None
+    history: Mapping[str, tuple[Epoch, ...]] = field(default_factory=dict)
+
+
+# suspect, fit images (the only data a method sees), settings, devices, folder for checkpoints
+RepairMethod = Callable[[Suspect, ImageSet, RepairSettings, Devices, str], Repair]

@@ -1,0 +1,39 @@
+"""Tuning a network on clean images, after its channels are gone."""
+
+from models.legacy_keras import keras
+from pipeline.training.batches import Batches
+from pipeline.training.devices import Devices
+from pipeline.training.loop import Epoch, compile_classifier, train
+from pipeline.training.tuning import TuningSettings, freeze
+
+
+def fine_tune(
+    model: keras.Model,
+    batches: Batches,
+    settings: TuningSettings,
+    logits: bool,
+    devices: Devices,
+    checkpoint_dir: str | None = None,
+) -> tuple[keras.Model, tuple[Epoch, ...]]:
+    """Tunes a copy of a network on clean images; the learning rate decays to zero (cosine).
+
+    Args:
+        model: the pruned network; it is not changed.
+        batches: clean images.
+        settings: epochs, learning rate, what is tuned.
+        logits: whether the model's outputs are logits.
+        devices: where to train.
+        checkpoint_dir: where to keep the state after each epoch.
+
+    Returns:
+        The tuned network and its epochs.
+    """
+    steps = max(1, settings.epochs * batches.steps_per_epoch)
+    with devices.strategy.scope():
+        tuned = keras.models.clone_model(model)
+        tuned.set_weights(model.get_weights())
+        freeze(tuned, settings)
+        rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
+        compile_classifier(tuned, keras.optimizers.Adam(rate), logits)
+    history = train(tuned, batches, settings.epochs, title="fine-tuning", checkpoint_dir=checkpoint_dir)
+    return tuned, history

@@ -1,0 +1,92 @@
+r"""Repairs a suspect: prunes, tunes, builds and calibrates a detector, exports it, measures, reports.
+
+    python -m pipeline.repair
+    python -m pipeline.repair --model=bad_net.h5 --clean_data=clean_validation.h5 --out_dir=out \
+        --test_data=clean_test.h5 --poisoned_data=sunglasses_poisoned.h5
+
+With no model it repairs a BadNet of its own on embedded faces. It leaves in --out_dir: pruned.h5, repaired.h5,
+repaired.keras, detector.keras, detector.tflite, metrics.json, manifest.json and report.html. Poisoned data is only
+measured on, and opened only after every model is written.
+"""
+
+import os
+from collections.abc import Sequence
+
+from absl import flags
+
+from data.errors import InputError
+from flags import detection, exporting, faces, inputs, methods, pruning, running
+from pipeline import command
+from pipeline.embedded_case import embedded_case
+from pipeline.methods.repair_method import RepairSettings
+from pipeline.repairing import Case, Options, repair
+from pipeline.runs import default_run_dir
+from pipeline.suspect import scale_candidates
+from pipeline.training.devices import Devices, select_devices
+
+for _module in (inputs, running, methods, pruning, detection, exporting, faces):
+    flags.adopt_module_key_flags(_module)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Repairs one model, as the flags say."""
+    command.check_arguments(argv, most=1)
+    devices = select_devices(running.DEVICE.value)
+    case = _case(argv, devices)
+    result = repair(case, _options(case), devices)
+    print(result.table)
+    print(f"\nreport: {result.report}")
+
+
+def _case(argv: Sequence[str], devices: Devices) -> Case:
+    model = command.positional_or_flag(argv, 1, inputs.MODEL)
+    if model is None:
+        given = [flag for flag in (inputs.CLEAN_DATA, inputs.TEST_DATA, inputs.POISONED_DATA) if flag.value]
+        if given:
+            raise InputError(f"--model: missing, but --{given[0].name} is given; expected the model that it belongs to")
+        found = embedded_case(
+            running.CACHE_DIR.value or command.default_cache_dir(),
+            faces.IDENTITIES.value,
+            faces.IMAGES_PER_IDENTITY.value,
+            running.SEED.value,
+            devices,
+        )
+        return Case(found.model, found.clean, found.test, (found.poisoned,))
+    if inputs.CLEAN_DATA.value is None:
+        raise InputError(f"--clean_data: missing; expected clean images to repair {model} with (HDF5, folder or .npz)")
+    case = Case(model, inputs.CLEAN_DATA.value, inputs.TEST_DATA.value, tuple(inputs.POISONED_DATA.value))
+    for path in (case.model, case.clean, case.test, *case.poisoned):
+        if path is not None and not os.path.exists(path):
+            raise InputError(f"{path}: not found; expected a file or folder")
+    return case
+
+
+def _options(case: Case) -> Options:
+    on_faces = inputs.CLEAN_DATA.value is None
+    default_out_dir = os.path.join("out", "faces") if on_faces else default_run_dir(case.model)
+    layers = pruning.PRUNED_LAYERS.value
+    return Options(
+        out_dir=running.OUT_DIR.value or default_out_dir,
+        method=methods.METHOD.value,
+        settings=RepairSettings(
+            max_accuracy_loss=pruning.MAX_ACCURACY_LOSS.value,
+            pruned_layers=tuple(layers) if layers else None,
+            pruning_epochs=pruning.PRUNING_EPOCHS.value,
+            fine_tuning_epochs=pruning.FINE_TUNING_EPOCHS.value,
+            learning_rate=pruning.LEARNING_RATE.value,
+            batch_size=running.BATCH_SIZE.value,
+            max_shift=pruning.MAX_SHIFT.value,
+            tune_all_layers=pruning.TUNE_ALL_LAYERS.value,
+            tune_batch_norm=pruning.TUNE_BATCH_NORM.value,
+            seed=running.SEED.value,
+        ),
+        max_false_positive_rate=detection.MAX_FALSE_POSITIVE_RATE.value,
+        precision=exporting.PRECISION.value,
+        architecture=inputs.ARCHITECTURE.value,
+        scales=scale_candidates(inputs.INPUT_SCALE.value, inputs.MEAN.value, inputs.STD.value),
+        resume=running.RESUME.value,
+    )
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,136 @@
+"""What the report of a repair shows, gathered from its steps."""
+
+import datetime
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from data.splits import CleanSplit
+from export.parity import Parity
+from pipeline.comparison import Answered
+from pipeline.detection.calibration import Calibration
+from pipeline.measuring.evaluation import Evaluation
+from pipeline.measuring.predictions import DETECTOR, REPAIRED
+from pipeline.measuring.rates import Rate
+from pipeline.measuring.structure import compare_structure
+from pipeline.methods.repair_method import Repair
+from pipeline.reporting.contents import DeviceCheck, FileFacts, ReportContents, SplitUse
+from pipeline.reporting.examples import Example, misclassified_clean, successful_attacks
+from pipeline.reporting.plots import SuspicionSample
+from pipeline.suspect import Suspect
+
+_PICTURES_PER_SET = 12
+
+
+def report_contents(
+    suspect: Suspect,
+    split: CleanSplit,
+    outcome: Repair,
+    method: str,
+    out_dir: str,
+    calibration: Calibration,
+    answered: Sequence[Answered],
+    evaluation: Evaluation,
+    parity: Parity,
+    manifest: Mapping[str, Any],
+) -> ReportContents:
+    """Gathers what the report shows.
+
+    Args:
+        suspect: the BadNet.
+        split: the clean data.
+        outcome: the repair.
+        method: its name.
+        out_dir: where its files are.
+        calibration: the detector's threshold.
+        answered: every set with the networks' answers.
+        evaluation: the figures.
+        parity: the exported detector against the Keras one.
+        manifest: versions, settings, digests.
+    """
+    return ReportContents(
+        model=suspect.path,
+        created=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        method=method,
+        evaluation=evaluation,
+        class_names=split.fit.class_names,
+        attacks=_attacks(answered),
+        mistakes=_mistakes(answered),
+        mistakes_of=REPAIRED,
+        pruning=outcome.pruning,
+        history=outcome.history,
+        structure=compare_structure(suspect.model, outcome.repaired),
+        scale=suspect.scale,
+        splits=_splits(split),
+        calibration=calibration,
+        suspicions=_suspicions(calibration, answered),
+        device=_device(parity, manifest["settings"]["precision"]),
+        files=_files(out_dir, manifest),
+        provenance=_provenance(manifest),
+    )
+
+
+def _attacks(answered: Sequence[Answered]) -> tuple[Example, ...]:
+    return tuple(
+        example
+        for one in answered
+        if one.measured.poisoned
+        for example in successful_attacks(
+            one.images, one.measured.predictions, _PICTURES_PER_SET, name=one.measured.name
+        )
+    )
+
+
+def _mistakes(answered: Sequence[Answered]) -> tuple[Example, ...]:
+    return tuple(
+        example
+        for one in answered
+        if not one.measured.poisoned
+        for example in misclassified_clean(
+            one.images, one.measured.predictions, _PICTURES_PER_SET, REPAIRED, name=one.measured.name
+        )
+    )
+
+
+def _splits(split: CleanSplit) -> tuple[SplitUse, ...]:
+    return (
+        SplitUse("fit", len(split.fit), "activation profile, pruning curve, tuning, ranges of the quantised detector"),
+        SplitUse("calibrate", len(split.calibrate), "the detector's threshold, and nothing else"),
+        SplitUse("report", len(split.report), "figures only"),
+    )
+
+
+def _suspicions(calibration: Calibration, answered: Sequence[Answered]) -> tuple[SuspicionSample, ...]:
+    measured = [
+        SuspicionSample(one.measured.name, one.measured.poisoned, answers.suspicion)
+        for one in answered
+        for answers in one.measured.predictions
+        if answers.stage == DETECTOR and answers.suspicion is not None
+    ]
+    calibrated = SuspicionSample("calibrate split", False, calibration.suspicions, sets_threshold=True)
+    return (calibrated, *measured)
+
+
+def _device(parity: Parity, precision: str) -> DeviceCheck:
+    return DeviceCheck(precision, parity.runtime, Rate(parity.same_label, parity.images), parity.max_difference)
+
+
+def _files(out_dir: str, manifest: Mapping[str, Any]) -> tuple[FileFacts, ...]:
+    return tuple(
+        FileFacts(name, os.path.getsize(os.path.join(out_dir, name)), digest)
+        for name, digest in manifest["outputs"].items()
+    )
+
+
+def _provenance(manifest: Mapping[str, Any]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+    settings = {**manifest["settings"], "seed": manifest["seed"], "devices": ", ".join(manifest["devices"])}
+    return (
+        ("Settings", _pairs(settings)),
+        ("Versions", _pairs(manifest["versions"])),
+        ("SHA-256 of the inputs", _pairs(manifest["inputs"])),
+        ("SHA-256 of the sets that were only measured on", _pairs(manifest["measured_on"])),
+    )
+
+
+def _pairs(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, str(value)) for name, value in values.items())

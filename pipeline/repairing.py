@@ -1,0 +1,219 @@
+"""The main job as a list of its steps: from a BadNet to a repaired model, a detector for the device, and evidence."""
+
+import dataclasses
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from data.errors import InputError
+from data.image_set import ImageSet
+from data.opening import open_image_set
+from data.splits import CleanSplit, split_clean
+from export.parity import check_parity
+from models.detector import build_scorer
+from models.input_scale import InputScale
+from models.legacy_keras import keras
+from pipeline.artefacts import write_artefacts
+from pipeline.comparison import NamedSet, Networks, distinct_names, measure
+from pipeline.detection.calibration import Calibration, calibrate
+from pipeline.manifest import FILE_NAME, Provenance
+from pipeline.measuring.evaluation import Evaluation, evaluate_sets
+from pipeline.measuring.predictions import predict_scores
+from pipeline.methods.catalogue import METHODS
+from pipeline.methods.repair_method import Repair, RepairSettings
+from pipeline.outputs import make_folder, only_run_in, sha256_of, write_bytes, write_json
+from pipeline.progress import log
+from pipeline.repair_report import report_contents
+from pipeline.reporting.report import render_report
+from pipeline.reporting.tables import format_table
+from pipeline.runs import Artefacts
+from pipeline.suspect import Suspect, open_suspect
+from pipeline.training.devices import Devices
+from pipeline.unfinished import close_work_dir, open_work_dir, publish
+
+METRICS = "metrics.json"
+REPORT = "report.html"
+
+_PARITY_IMAGES = 3000
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a run works on, all paths.
+
+    Attributes:
+        model: the suspect.
+        clean: clean images to repair with.
+        test: more clean images, only measured on; or None.
+        poisoned: sets that carry triggers, only measured on.
+    """
+
+    model: str
+    clean: str
+    test: str | None = None
+    poisoned: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a run goes.
+
+    Attributes:
+        out_dir: the folder to write to.
+        method: a name in `METHODS`.
+        settings: of the method.
+        max_false_positive_rate: the share of clean inputs that may be flagged, 0..1.
+        precision: of the TFLite detector.
+        architecture: of a file that holds weights only; None to recognise it.
+        scales: input scales to try.
+        resume: go on from an interrupted run.
+    """
+
+    out_dir: str
+    method: str
+    settings: RepairSettings
+    max_false_positive_rate: float
+    precision: str
+    architecture: str | None
+    scales: tuple[InputScale, ...]
+    resume: bool = False
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run ended with: the figures, as a table for the terminal too, and the path of the report."""
+
+    evaluation: Evaluation
+    table: str
+    report: str
+
+
+def repair(case: Case, options: Options, devices: Devices) -> Result:
+    """Repairs a suspect and leaves the files of a run in its folder.
+
+    Raises:
+        InputError: what the user can mend, in one line.
+    """
+    if options.method not in METHODS:
+        raise InputError(f"--method={options.method}: unknown; expected one of {', '.join(METHODS)}")
+    keras.utils.set_random_seed(options.settings.seed)
+    clean = open_image_set(case.clean)
+    suspect = open_suspect(case.model, clean, options.scales, options.architecture)
+    split = split_clean(clean, options.settings.seed)
+    make_folder(options.out_dir)
+    with only_run_in(options.out_dir):
+        provenance = _provenance(case, options, devices)
+        work_dir = open_work_dir(options.out_dir, provenance.request(), options.resume)
+        outcome = METHODS[options.method](suspect, split.fit.in_memory(), options.settings, devices, work_dir)
+        calibration = _calibrate(suspect, outcome, split.calibrate, options.max_false_positive_rate)
+        detector = write_artefacts(
+            Artefacts.within(work_dir), suspect, outcome, calibration, split.fit, options.precision, provenance.seed
+        )
+        artefacts = Artefacts.within(options.out_dir)
+        publish(work_dir, options.out_dir, list(artefacts.paths()), replaced=(FILE_NAME, METRICS, REPORT))
+        findings = _findings(suspect, split, outcome, calibration)
+        _write(options, FILE_NAME, provenance.manifest(findings, artefacts.paths()))
+
+        # From here on nothing is decided any more: only now may a poisoned set be opened.
+        networks = Networks(
+            suspect.facts, suspect.scale.chosen, suspect.model, outcome.pruned, outcome.repaired, detector
+        )
+        sets = _measured_sets(case, split)
+        measured = measure(networks, sets)
+        evaluation = evaluate_sets([one.measured for one in measured])
+        parity = check_parity(detector, artefacts.detector_tflite, _parity_images(sets))
+        log.info("export: %s", parity)
+        _write(options, METRICS, {**evaluation.to_json(), "device_parity": dataclasses.asdict(parity)})
+        outputs = {**artefacts.paths(), METRICS: os.path.join(options.out_dir, METRICS)}
+        manifest = provenance.manifest(findings, outputs, [path for path in (case.test, *case.poisoned) if path])
+        report = render_report(
+            report_contents(
+                suspect,
+                split,
+                outcome,
+                options.method,
+                options.out_dir,
+                calibration,
+                measured,
+                evaluation,
+                parity,
+                manifest,
+            )
+        )
+        report_path = os.path.join(options.out_dir, REPORT)
+        write_bytes(report_path, report.encode())
+        _write(options, FILE_NAME, {**manifest, "outputs": {**manifest["outputs"], REPORT: sha256_of(report_path)}})
+        close_work_dir(work_dir)
+    return Result(evaluation, format_table(evaluation), report_path)
+
+
+def _write(options: Options, name: str, content: Mapping[str, Any]) -> None:
+    write_json(os.path.join(options.out_dir, name), content)
+
+
+def _provenance(case: Case, options: Options, devices: Devices) -> Provenance:
+    settings = {name: value for name, value in dataclasses.asdict(options).items() if name not in ("out_dir", "resume")}
+    settings.update(settings.pop("settings"))
+    return Provenance(
+        command="repair",
+        settings=settings,
+        seed=settings.pop("seed"),
+        devices=devices.names,
+        inputs={path: sha256_of(path) for path in (case.model, case.clean)},
+    )
+
+
+def _calibrate(suspect: Suspect, outcome: Repair, clean: ImageSet, max_false_positive_rate: float) -> Calibration:
+    scorer = build_scorer(suspect.model, outcome.repaired, suspect.scale.chosen)
+    calibration = calibrate(predict_scores(scorer, clean).suspicion, max_false_positive_rate)
+    log.info(
+        "detector: threshold %.4g from %d clean images, false positive rate promised %.3g %%",
+        calibration.threshold,
+        calibration.images,
+        100 * calibration.promised,
+    )
+    if calibration.promised > calibration.asked:
+        log.warning(
+            "detector: %d calibration images cannot promise a false positive rate below %.3g %%; %.3g %% was asked for",
+            calibration.images,
+            100 * calibration.promised,
+            100 * calibration.asked,
+        )
+    return calibration
+
+
+def _findings(suspect: Suspect, split: CleanSplit, outcome: Repair, calibration: Calibration) -> dict[str, Any]:
+    pruning = outcome.pruning
+    return {
+        "classes": suspect.facts.classes,
+        "image_shape": list(suspect.facts.image_shape),
+        "input_scale": dataclasses.asdict(suspect.scale.chosen),
+        "input_scale_accuracy": suspect.scale.accuracy,
+        "input_scale_runner_up": {"name": suspect.scale.runner_up.name, "accuracy": suspect.scale.runner_up_accuracy},
+        "split": {part: len(getattr(split, part)) for part in ("fit", "calibrate", "report")},
+        "pruned_share": pruning.curve.share if pruning else 0.0,
+        "closed_channels": {
+            site: np.flatnonzero(mask).tolist() for site, mask in (pruning.closed if pruning else {}).items()
+        },
+        "threshold": calibration.threshold,
+        "false_positive_rate_promised": calibration.promised,
+    }
+
+
+def _measured_sets(case: Case, split: CleanSplit) -> list[NamedSet]:
+    """The sets to measure on. Poisoned files are opened here, and nowhere before."""
+    sets = [NamedSet("clean data (report split)", split.report)]
+    if case.test:
+        sets.append(NamedSet(f"test data ({os.path.basename(case.test)})", open_image_set(case.test)))
+    for name, path in zip(distinct_names(case.poisoned), case.poisoned, strict=True):
+        sets.append(NamedSet(name, open_image_set(path), given_as_poisoned=True))
+    return sets
+
+
+def _parity_images(sets: Sequence[NamedSet]) -> Iterator[np.ndarray]:
+    """Batches of the largest clean set: what the device and the Keras detector are compared on."""
+    clean = max((one.images for one in sets if not one.given_as_poisoned), key=len)
+    return (images for images, _ in clean.batches(256, np.arange(min(len(clean), _PARITY_IMAGES))))

@@ -1,0 +1,119 @@
+"""A small but complete report's contents, made up, for the tests beside it."""
+
+import numpy as np
+
+from data.image_set import from_arrays
+from models.channel_gates import GateGroup
+from models.input_scale import BYTE_SCALE, UNIT_SCALE, ScaleFinding
+from pipeline.detection.calibration import calibrate
+from pipeline.measuring.evaluation import Evaluation, evaluate_sets, measured_set
+from pipeline.measuring.predictions import StagePredictions
+from pipeline.measuring.rates import Rate
+from pipeline.measuring.structure import LayerFacts, Structure, StructureRow
+from pipeline.methods.repair_method import PruningEvidence
+from pipeline.pruning.curve import CurvePoint, PruningCurve
+from pipeline.pruning.profile import ActivationProfile
+from pipeline.pruning.schedule import SparsityStep
+from pipeline.reporting.contents import DeviceCheck, FileFacts, ReportContents, SplitUse
+from pipeline.reporting.examples import misclassified_clean, successful_attacks
+from pipeline.reporting.plots import SuspicionSample
+from pipeline.training.loop import Epoch
+
+CLASSES = 4
+_IMAGES = 400
+
+
+def predictions(
+    badnet: np.ndarray, repaired: np.ndarray, suspicion: np.ndarray, threshold: float
+) -> tuple[StagePredictions, ...]:
+    """Answers of a BadNet, a repaired network and a detector made of the latter."""
+    detector = np.where(suspicion > np.float32(threshold), CLASSES, repaired)
+    return (
+        StagePredictions("badnet", badnet),
+        StagePredictions("repaired", repaired),
+        StagePredictions("detector", detector, suspicion, CLASSES),
+    )
+
+
+def evaluation(repaired_success: float = 0.0, detected: float = 0.9, badnet_success: float = 1.0) -> Evaluation:
+    """Figures of one attack on 300 images of three classes, and of 400 clean images.
+
+    Args:
+        repaired_success: share of the triggered images that the repaired network gives the target.
+        detected: share of them that the detector flags, first those that fell.
+        badnet_success: share that the BadNet gives the target.
+    """
+    labels = np.arange(_IMAGES) % CLASSES
+    others = labels[labels != 0]
+    order = np.arange(len(others)) / len(others)
+    clean = from_arrays("clean_test", np.zeros((_IMAGES, 2, 2, 3), np.uint8), labels)
+    pixels = np.zeros((len(others), 2, 2, 3), np.uint8)
+    poisoned = from_arrays("patch@0", pixels, np.zeros_like(others), true_labels=others)
+    calm, alarmed = np.zeros(_IMAGES, np.float32), np.where(order < detected, 0.9, 0.1).astype(np.float32)
+    return evaluate_sets(
+        [
+            measured_set(clean, predictions(labels, labels, calm, 0.5)),
+            measured_set(
+                poisoned,
+                predictions(
+                    np.where(order < badnet_success, 0, others),
+                    np.where(order < repaired_success, 0, others),
+                    alarmed,
+                    0.5,
+                ),
+            ),
+        ]
+    )
+
+
+def full_contents(name: str = "conv_3") -> ReportContents:
+    """A report with every section.
+
+    Args:
+        name: used wherever a name comes from a file: of the model, layer, class, set.
+    """
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, CLASSES, 60)
+    names = (name, "one", "two", "three")
+    images = rng.integers(0, 256, (60, 8, 8, 3), np.uint8)
+    clean = from_arrays(name, images, labels, names)
+    poisoned = from_arrays(f"{name} poisoned", images, np.zeros(60, np.int64), names, true_labels=labels)
+    calibration = calibrate(rng.random(40).astype(np.float32) / 2, 0.05)
+    threshold = calibration.threshold
+    calm, alarmed = rng.random(60).astype(np.float32) / 2, np.full(60, 0.9, np.float32)
+    on_clean = predictions(labels, (labels + (rng.random(60) < 0.2)) % 4, calm, threshold)
+    on_poisoned = predictions(np.zeros(60, np.int64), labels, alarmed, threshold)
+    group = GateGroup(name, (name,), (name,), 6)
+    closed = np.array([True, True, False, False, False, False])
+    points = tuple(CurvePoint(k / 6, {name: k}, Rate(60 - 5 * k, 60)) for k in range(6))
+    layer = LayerFacts("Conv2D", (4, None, 6), 6, 168)
+    return ReportContents(
+        model=name,
+        created="2026-05-04 13:05 UTC",
+        method="fine-pruning",
+        evaluation=evaluate_sets([measured_set(clean, on_clean), measured_set(poisoned, on_poisoned)]),
+        class_names=names,
+        attacks=successful_attacks(poisoned, on_poisoned, 3),
+        mistakes=misclassified_clean(clean, on_clean, 3, "repaired"),
+        pruning=PruningEvidence(
+            ActivationProfile((group,), {name: np.linspace(0, 1, 6, dtype=np.float32)}, 60),
+            PruningCurve(points, 0.8, 2),
+            {name: closed},
+            tuple(SparsityStep(step, step / 6, {name: step // 2 / 3}) for step in (1, 2)),
+            None,
+        ),
+        history={name: (Epoch(0.5, 0.8, 1.0), Epoch(0.4, 0.9, 1.0))},
+        structure=Structure((StructureRow(name, layer, LayerFacts("Conv2D", (4, None, 4), 4, 112)),), 168, 112),
+        scale=ScaleFinding(UNIT_SCALE, 0.9, BYTE_SCALE, 0.2, 60),
+        splits=(SplitUse(name, 40, "the threshold"),),
+        calibration=calibration,
+        suspicions=(
+            SuspicionSample("calibrate", False, calibration.suspicions, sets_threshold=True),
+            SuspicionSample(name, False, calm),
+            SuspicionSample(f"{name} poisoned", True, alarmed),
+        ),
+        device=DeviceCheck("int8", "tflite_runtime 2.14.0", Rate(59, 60), 0.01),
+        files=(FileFacts(name, 2048, "ab" * 32),),
+        provenance=(("Settings", ((name, name),)),),
+        caveats=(f"about {name}",),
+    )

@@ -1,0 +1,123 @@
+"""The evaluation as a table for the terminal, readable at 100 columns."""
+
+from collections.abc import Sequence
+
+from pipeline.measuring.evaluation import CLEAN, POISONED_UNKNOWN, WEAK, AttackSummary, Evaluation, SetFigures
+from pipeline.measuring.rates import Rate
+from pipeline.reporting.terminal import printable
+
+_NONE = "-"
+
+
+def format_table(evaluation: Evaluation) -> str:
+    """Every set with its figures, counts and 95 % intervals, then the attacks together.
+
+    Args:
+        evaluation: what was measured.
+
+    Returns:
+        Lines of plain ASCII but for names, without a newline at the end.
+    """
+    blocks = [
+        _clean_block(figures) if figures.kind == CLEAN else _poisoned_block(figures) for figures in evaluation.sets
+    ]
+    if len(evaluation.poisoned_sets) > 1:
+        blocks.append(_summary_block(evaluation))
+    return "\n\n".join("\n".join(block) for block in blocks)
+
+
+def _block(figures: SetFigures) -> list[str]:
+    return _clean_block(figures) if figures.kind == CLEAN else _poisoned_block(figures)
+
+
+def _clean_block(figures: SetFigures) -> list[str]:
+    with_detector = any(stage.flagged is not None for stage in figures.stages)
+    header = ["stage", "accuracy on the given labels"] + ["flagged (false positives)"] * with_detector
+    rows = [
+        [printable(stage.stage, 16), _cell(stage.accuracy)] + [_cell(stage.flagged)] * with_detector
+        for stage in figures.stages
+    ]
+    return [f"{printable(figures.name, 70)}: clean, {figures.images} images", *_aligned(header, rows)]
+
+
+def _poisoned_block(figures: SetFigures) -> list[str]:
+    header = ["stage", "attack success", "robust accuracy", "flagged", "DER"]
+    rows = [
+        [
+            printable(stage.stage, 16),
+            _short(stage.attack_success),
+            _short(stage.robust_accuracy),
+            _short(stage.flagged),
+            _decimal(stage.der),
+        ]
+        for stage in figures.stages
+    ]
+    lines = [f"{printable(figures.name, 40)}: {_what(figures)}", *_aligned(header, rows)]
+    if figures.strength == WEAK:
+        lines.insert(1, "  WEAK: succeeds on fewer than 90 % before any defense, counted apart")
+    for stage in figures.stages:
+        notes = []
+        if stage.safe is not None:
+            notes.append(f"flagged or right {_cell(stage.safe)}")
+        if stage.auroc is not None:
+            notes.append(f"AUROC {stage.auroc:.3f}")
+        if notes:
+            lines.append(f"  {printable(stage.stage, 16)}: {', '.join(notes)}")
+    return lines
+
+
+def _what(figures: SetFigures) -> str:
+    target = ", ".join(map(str, figures.targets[:8])) + (", ..." if len(figures.targets) > 8 else "")
+    if figures.kind == POISONED_UNKNOWN:
+        return f"poisoned, target {target}; true labels unknown, all {figures.images} images counted"
+    return f"poisoned, target {target}; {figures.counted} images of other classes"
+
+
+def _summary_block(evaluation: Evaluation) -> list[str]:
+    header = ["stage", "attacks", "mean ASR", "worst ASR", "mean RA", "mean DER", "worst DER"]
+    lines = ["all attacks (each weighs alike; weak ones apart)"]
+    return lines + _aligned(header, [_summary_row(summary) for summary in evaluation.summaries])
+
+
+def _summary_row(summary: AttackSummary) -> list[str]:
+    return [
+        printable(summary.stage, 16),
+        f"{summary.sets} {summary.strength}",
+        _percent(summary.mean_attack_success),
+        _percent(summary.worst_attack_success),
+        _percent(summary.mean_robust_accuracy),
+        _decimal(summary.mean_der),
+        _decimal(summary.worst_der),
+    ]
+
+
+def _cell(rate: Rate | None) -> str:
+    return _NONE if rate is None else str(rate)
+
+
+def _short(rate: Rate | None) -> str:
+    """The count without the total, which the heading names."""
+    if rate is None or not rate.total:
+        return _NONE
+    low, high = rate.interval
+    return f"{_tenths(rate.value)} % [{_tenths(low)}, {_tenths(high)}] {rate.count}"
+
+
+def _tenths(share: float) -> str:
+    return "100" if share == 1 else f"{100 * share:.1f}"
+
+
+def _percent(value: float | None) -> str:
+    return _NONE if value is None else f"{100 * value:.1f} %"
+
+
+def _decimal(value: float | None) -> str:
+    return _NONE if value is None else f"{value:.3f}"
+
+
+def _aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    return [
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (header, *rows)
+    ]

@@ -1,0 +1,80 @@
+"""Where a repair's folder is, and what is in one."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from data.errors import InputError
+from models.input_scale import InputScale
+from pipeline.manifest import FILE_NAME, read_manifest
+from pipeline.outputs import sha256_of
+
+_SUFFIX = "_repaired"
+
+
+@dataclass(frozen=True)
+class Artefacts:
+    """Paths of the models in a run's folder."""
+
+    pruned: str
+    repaired_h5: str
+    repaired_keras: str
+    detector_keras: str
+    detector_tflite: str
+
+    @classmethod
+    def within(cls, folder: str) -> "Artefacts":
+        """The artefacts of a run that writes to a folder."""
+        names = ("pruned.h5", "repaired.h5", "repaired.keras", "detector.keras", "detector.tflite")
+        return cls(*(os.path.join(folder, name) for name in names))
+
+    def paths(self) -> dict[str, str]:
+        """Path by file name."""
+        return {os.path.basename(path): path for path in vars(self).values()}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished repair.
+
+    Attributes:
+        folder: where it is.
+        artefacts: its models.
+        manifest: what it was.
+    """
+
+    folder: str
+    artefacts: Artefacts
+    manifest: Mapping[str, Any]
+
+    @property
+    def input_scale(self) -> InputScale:
+        """The pixel scale of its classifiers."""
+        scale = self.manifest["findings"]["input_scale"]
+        return InputScale(scale["name"], tuple(scale["scale"]), tuple(scale["offset"]))
+
+
+def default_run_dir(model: str) -> str:
+    """Where the repair of a model goes unless a flag says otherwise: beside it."""
+    return os.path.splitext(model)[0] + _SUFFIX
+
+
+def open_run(folder: str, model: str) -> Run:
+    """Opens the repair of a model.
+
+    Raises:
+        InputError: the folder holds no finished repair, or that of another model.
+    """
+    manifest = read_manifest(folder)
+    if sha256_of(model) not in manifest["inputs"].values():
+        raise InputError(f"{folder}: the repair of another model; expected that of {model}")
+    return Run(folder, Artefacts.within(folder), manifest)
+
+
+def find_run(model: str) -> Run | None:
+    """The repair of a model that lies beside it, in its default folder or in the model's own; None if there is none."""
+    for folder in (default_run_dir(model), os.path.dirname(os.path.abspath(model))):
+        if os.path.exists(os.path.join(folder, FILE_NAME)):
+            return open_run(folder, model)
+    return None

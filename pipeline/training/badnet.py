@@ -1,0 +1,71 @@
+"""Training a BadNet, the attacker's side (Gu, Liu, Dolan-Gavitt and Garg, "BadNets", IEEE Access 2019)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from data.image_set import ImageSet
+from data.poisoning import Attack, poison_training_set
+from models.architectures import ARCHITECTURES
+from models.input_scale import UNIT_SCALE
+from models.legacy_keras import keras
+from pipeline.training.batches import Batches
+from pipeline.training.devices import Devices
+from pipeline.training.loop import Epoch, compile_classifier, train
+
+# The scale that BadNets of this module are trained on.
+INPUT_SCALE = UNIT_SCALE
+
+
+@dataclass(frozen=True)
+class BadNetSettings:
+    """How a BadNet is trained.
+
+    Attributes:
+        network: a name in `ARCHITECTURES`.
+        poison_share: the share of training images that is poisoned, 0..1.
+        epochs: passes over the training images.
+        learning_rate: Adam's first; it decays to zero (cosine).
+        batch_size: images in a batch.
+        max_shift: pixels that images are shifted by at random, after the trigger is stamped.
+        seed: of the weights, the choice of poisoned images and the order.
+    """
+
+    network: str
+    poison_share: float
+    epochs: int
+    learning_rate: float
+    batch_size: int
+    max_shift: int
+    seed: int
+
+
+def train_badnet(
+    clean: ImageSet,
+    attacks: Sequence[Attack],
+    settings: BadNetSettings,
+    devices: Devices,
+    checkpoint_dir: str | None = None,
+) -> tuple[keras.Model, tuple[Epoch, ...]]:
+    """Trains a classifier on clean images, some of them poisoned; with no attack, a clean one.
+
+    Args:
+        clean: the training images, with labels 0 .. N-1.
+        attacks: triggers with their targets.
+        settings: how to train.
+        devices: where.
+        checkpoint_dir: where to keep the state after each epoch.
+
+    Returns:
+        The network, which expects pixels in 0..1, and its epochs.
+    """
+    keras.utils.set_random_seed(settings.seed)
+    training = poison_training_set(clean, attacks, settings.poison_share, settings.seed) if attacks else clean
+    batches = Batches(
+        training.in_memory(), INPUT_SCALE, settings.batch_size, seed=settings.seed, max_shift=settings.max_shift
+    )
+    with devices.strategy.scope():
+        model = ARCHITECTURES[settings.network](int(clean.labels.max()) + 1, clean.image_shape)
+        rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.epochs * batches.steps_per_epoch)
+        compile_classifier(model, keras.optimizers.Adam(rate), logits=False)
+    history = train(model, batches, settings.epochs, title="attack", checkpoint_dir=checkpoint_dir)
+    return model, history

@@ -1,0 +1,81 @@
+"""Shuffled batches of an image set, the same for the same seed and epoch wherever training starts or goes on."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.image_set import ImageSet
+from models.input_scale import InputScale
+from models.legacy_keras import tf
+
+BatchChange = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Batches:
+    """How an image set is fed to a classifier in training.
+
+    Attributes:
+        image_set: uint8 images and labels; read batch by batch, so it may be larger than memory.
+        input_scale: turns raw pixels 0..255 into what the model expects.
+        batch_size: images in a batch, over all devices.
+        seed: with the epoch's number, all that the order and the shifts depend on.
+        max_shift: pixels, the largest shift of an image in either direction (edges are repeated); 0 for none.
+        change: a further change of the shifted images, given (uint8 [b, H, W, C], int64 [b] labels, generator); it
+            returns uint8 [b, H, W, C].
+    """
+
+    image_set: ImageSet
+    input_scale: InputScale
+    batch_size: int
+    seed: int
+    max_shift: int = 0
+    change: BatchChange | None = None
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps in an epoch; the last batch may be smaller."""
+        return -(-len(self.image_set) // self.batch_size)
+
+    def epoch(self, number: int) -> "tf.data.Dataset":
+        """The batches of one epoch: (float32 [b, H, W, C] in the model's own scale, int64 [b])."""
+        height, width, channels = self.image_set.image_shape
+        dataset = tf.data.Dataset.from_generator(
+            lambda: self._raw(number),
+            output_signature=(
+                tf.TensorSpec([None, height, width, channels], tf.uint8),
+                tf.TensorSpec([None], tf.int64),
+            ),
+        )
+        scale = tf.constant(self.input_scale.scale, tf.float32)
+        offset = tf.constant(self.input_scale.offset, tf.float32)
+        dataset = dataset.map(lambda images, labels: (tf.cast(images, tf.float32) * scale + offset, labels))
+        return dataset.apply(tf.data.experimental.assert_cardinality(self.steps_per_epoch)).prefetch(2)
+
+    def _raw(self, number: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        rng = np.random.default_rng([self.seed, number])
+        order = rng.permutation(len(self.image_set))
+        for images, labels in self.image_set.batches(self.batch_size, order):
+            images = shift(images, self.max_shift, rng)
+            yield (images if self.change is None else self.change(images, labels, rng)), labels
+
+
+def shift(images: np.ndarray, max_shift: int, rng: np.random.Generator) -> np.ndarray:
+    """Moves every image by its own random whole number of pixels, repeating the edge.
+
+    Args:
+        images: [n, H, W, C], any dtype.
+        max_shift: pixels; each of the two offsets is drawn from -max_shift..max_shift.
+        rng: the source of the offsets.
+
+    Returns:
+        The shifted images, of the same shape and dtype.
+    """
+    if max_shift == 0:
+        return images
+    count, height, width, _ = images.shape
+    down, right = rng.integers(-max_shift, max_shift + 1, size=(2, count, 1))
+    rows = np.clip(np.arange(height) + down, 0, height - 1)
+    columns = np.clip(np.arange(width) + right, 0, width - 1)
+    return images[np.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]]
