@@ -6,6 +6,7 @@ CSAW-HackML-2020 defences answer "class N"; a score in place of plain disagreeme
 many clean images to lose.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +59,27 @@ def suspicion(badnet_probabilities: np.ndarray, repaired_probabilities: np.ndarr
         )
     claimed = np.argmax(badnet_probabilities, axis=1)
     return 1 - repaired_probabilities[np.arange(len(claimed)), claimed]
+
+
+def score_probabilities(
+    badnet_probabilities: tf.Tensor,
+    repaired_probabilities: tf.Tensor,
+    named: Callable[[str, tf.Tensor], tf.Tensor] = lambda name, tensor: tensor,
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """`suspicion`, as a piece of a graph, with the classes beside it.
+
+    Args:
+        badnet_probabilities: float32 [B, N].
+        repaired_probabilities: float32 [B, N].
+        named: what gives a tensor its name on the way.
+
+    Returns:
+        (claimed int32 [B], repaired_label int32 [B], suspicion float32 [B]).
+    """
+    claimed = named("claimed", tf.argmax(badnet_probabilities, axis=-1, output_type=tf.int32))
+    label = named("repaired_label", tf.argmax(repaired_probabilities, axis=-1, output_type=tf.int32))
+    score = named("suspicion", 1.0 - tf.gather(repaired_probabilities, claimed, axis=1, batch_dims=1))
+    return claimed, label, score
 
 
 def build_scorer(badnet: keras.Model, repaired: keras.Model, input_scale: InputScale) -> keras.Model:
@@ -144,6 +166,11 @@ def take_apart(detector: keras.Model) -> DetectorParts:
     return DetectorParts(badnet, repaired, input_scale, threshold, scorer)
 
 
+def is_detector(model: keras.Model) -> bool:
+    """Whether a model has the layers of a detector that this project built."""
+    return set(_PART_LAYERS) <= {layer.name for layer in model.layers}
+
+
 _PART_LAYERS = ("badnet", "repaired", "input_scale", "threshold")
 
 
@@ -167,10 +194,7 @@ def _score(
     scaled = input_scale(image)
     # training=False is stored in the graph: neither dropout nor a batch's statistics may ever move a score.
     probabilities = repaired(scaled, training=False)
-    claimed = _named("claimed", tf.argmax(badnet(scaled, training=False), axis=-1, output_type=tf.int32))
-    label = _named("repaired_label", tf.argmax(probabilities, axis=-1, output_type=tf.int32))
-    score = _named("suspicion", 1.0 - tf.gather(probabilities, claimed, axis=1, batch_dims=1))
-    return probabilities, [claimed, label, score]
+    return probabilities, list(score_probabilities(badnet(scaled, training=False), probabilities, _named))
 
 
 def _named(name: str, tensor: tf.Tensor) -> tf.Tensor:

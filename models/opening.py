@@ -7,8 +7,8 @@ names and unmarshal code, are not used. Optimiser and training configuration are
 
 from __future__ import annotations
 
-import io
 import os
+import tempfile
 
 from data.errors import InputError
 from models.building import build_model
@@ -16,7 +16,7 @@ from models.config_reading import parse_json, read_config
 from models.keras_archive import read_keras_archive
 from models.legacy_keras import keras
 from models.model_spec import ModelSpec
-from models.suspect_hdf5 import suspect_hdf5
+from models.suspect_hdf5 import read_suspect_hdf5
 from models.weight_matching import Weights, weights_by_class_number, weights_by_layer_name
 from models.weights_only import ImageShape, read_weights_only
 
@@ -57,21 +57,24 @@ def open_model(
 
 
 def _read_hdf5(path: str, architecture: str | None, image_shape: ImageShape | None) -> tuple[ModelSpec, Weights]:
-    with suspect_hdf5(path) as root:
-        config = root.text("model_config")
-        if config is not None:
-            spec = read_config(parse_json(config, "model_config"))
-            return spec, weights_by_layer_name(spec, root.group("model_weights"))
-        if root.listed("layer_names") is None:
-            raise InputError(f"HDF5 without a model in it; {_EXPECTED}")
-        return read_weights_only(root, architecture, image_shape)
+    with open(path, "rb") as file:
+        root = read_suspect_hdf5(file)
+    config = root.text("model_config")
+    if config is not None:
+        spec = read_config(parse_json(config, "model_config"))
+        return spec, weights_by_layer_name(spec, root.group("model_weights"))
+    if root.listed("layer_names") is None:
+        raise InputError(f"HDF5 without a model in it; {_EXPECTED}")
+    return read_weights_only(root, architecture, image_shape)
 
 
 def _read_archive(path: str) -> tuple[ModelSpec, Weights]:
     archive = read_keras_archive(path)
     spec = read_config(parse_json(archive.config, "config.json"))
-    with suspect_hdf5(io.BytesIO(archive.weights)) as root:
-        return spec, weights_by_class_number(spec, root)
+    with tempfile.TemporaryFile() as weights:
+        weights.write(archive.weights)
+        weights.seek(0)
+        return spec, weights_by_class_number(spec, read_suspect_hdf5(weights))
 
 
 def _signature(path: str) -> bytes:

@@ -15,4 +15,5 @@ def save_network(model: keras.Model, path: str) -> None:
         if path.endswith(".h5"):
             model.save(path, include_optimizer=False)
         else:
-            model.save(path)
+            # A compiled model would take its optimizer along.
+            keras.Model(model.inputs, model.outputs, name=model.name).save(path)

@@ -1,0 +1,147 @@
+import os
+import subprocess
+import sys
+
+import numpy as np
+from absl.testing import absltest, parameterized
+
+from data.errors import InputError
+from models.detector import build_detector, build_scorer, suspicion, take_apart
+from models.input_scale import UNIT_SCALE, mean_std_scale
+from models.legacy_keras import keras, tf
+
+_SHAPE = (8, 8, 3)
+_CLASSES = 5
+
+
+def _net(seed: int, logits: bool = False, classes: int = _CLASSES) -> keras.Model:
+    keras.utils.set_random_seed(seed)
+    model = keras.Sequential(
+        [
+            keras.layers.Input(_SHAPE),
+            keras.layers.Conv2D(6, 3, name="conv"),
+            keras.layers.BatchNormalization(name="norm"),
+            keras.layers.ReLU(),
+            keras.layers.Flatten(),
+            keras.layers.Dropout(0.5),
+            keras.layers.Dense(classes, None if logits else "softmax", name="classes"),
+        ]
+    )
+    kernel, bias = model.get_layer("classes").get_weights()
+    model.get_layer("classes").set_weights([kernel * 3, bias])
+    return model
+
+
+def _images(count: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, *_SHAPE), np.uint8).astype(np.float32)
+
+
+class DetectorTest(parameterized.TestCase):
+    def test_suspicion_is_what_the_repaired_net_lacks_of_the_claim(self):
+        badnet = np.array([[0.7, 0.3], [0.1, 0.9]])
+        repaired = np.array([[0.6, 0.4], [0.8, 0.2]])
+        np.testing.assert_allclose(suspicion(badnet, repaired), [0.4, 0.8])
+        with self.assertRaises(ValueError):
+            suspicion(badnet, repaired[:1])
+
+    def test_scorer_agrees_with_the_two_nets(self):
+        badnet, repaired = _net(0), _net(1, logits=True)
+        images = _images(40)
+        claimed, label, score = build_scorer(badnet, repaired, UNIT_SCALE).predict(images, verbose=0)
+        of_badnet = badnet.predict(images / 255, verbose=0)
+        of_repaired = tf.nn.softmax(repaired.predict(images / 255, verbose=0)).numpy()
+        np.testing.assert_array_equal(claimed, of_badnet.argmax(1))
+        np.testing.assert_array_equal(label, of_repaired.argmax(1))
+        np.testing.assert_allclose(score, suspicion(of_badnet, of_repaired), atol=1e-5)
+        self.assertEqual((claimed.dtype, label.dtype, score.dtype), (np.int32, np.int32, np.float32))
+
+    @parameterized.parameters(0.0, 1e-6, 0.3, 0.999999, 1.0)
+    def test_argmax_is_class_n_exactly_above_the_threshold(self, threshold):
+        badnet, repaired = _net(0), _net(1)
+        images = _images(200)
+        _, label, score = build_scorer(badnet, repaired, UNIT_SCALE).predict(images, verbose=0)
+        found = build_detector(badnet, repaired, UNIT_SCALE, threshold).predict(images, verbose=0)
+        self.assertEqual(found.shape, (200, _CLASSES + 1))
+        np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
+        np.testing.assert_array_equal(found.argmax(1), np.where(score > np.float32(threshold), _CLASSES, label))
+
+    def test_scores_at_and_next_to_the_threshold(self):
+        badnet, repaired = _net(0), _net(1)
+        images = _images(60)
+        _, label, score = build_scorer(badnet, repaired, UNIT_SCALE).predict(images, verbose=0)
+        for index in (0, 30):
+            at, just_below = score[index], np.nextafter(score[index], np.float32(0))
+            one = images[index : index + 1]
+            self.assertEqual(build_detector(badnet, repaired, UNIT_SCALE, at)(one).numpy().argmax(), label[index])
+            self.assertEqual(build_detector(badnet, repaired, UNIT_SCALE, just_below)(one).numpy().argmax(), _CLASSES)
+
+    def test_backdoor_score_orders_images_as_suspicion_does(self):
+        badnet, repaired = _net(0), _net(1)
+        images = _images(100)
+        score = build_scorer(badnet, repaired, UNIT_SCALE).predict(images, verbose=0)[2]
+        scores = build_detector(badnet, repaired, UNIT_SCALE, 0.7).predict(images, verbose=0)
+        backdoor = scores[:, -1] / (scores[:, -1] + scores[:, :-1].max(1))
+        self.assertTrue(np.all(np.diff(backdoor[np.argsort(score)]) >= -1e-6))
+
+    def test_loads_without_this_project(self):
+        scale = mean_std_scale((0.4, 0.5, 0.6), (0.2, 0.3, 0.25))
+        detector = build_detector(_net(0), _net(1, logits=True), scale, 0.6)
+        images = _images(10)
+        folder = self.create_tempdir().full_path
+        path, given, got = (os.path.join(folder, name) for name in ("detector.keras", "in.npy", "out.npy"))
+        detector.save(path)
+        np.save(given, images)
+        code = (
+            "import sys, numpy, tf_keras\n"
+            "model = tf_keras.models.load_model(sys.argv[1])\n"
+            "numpy.save(sys.argv[3], model(numpy.load(sys.argv[2])))"
+        )
+        environment = {**os.environ, "TF_USE_LEGACY_KERAS": "1", "PYTHONPATH": ""}
+        subprocess.run([sys.executable, "-c", code, path, given, got], cwd=folder, env=environment, check=True)
+        np.testing.assert_allclose(np.load(got), detector(images), atol=1e-6)
+
+    def test_taken_apart_after_loading(self):
+        badnet, repaired = _net(0), _net(1, logits=True)
+        path = os.path.join(self.create_tempdir().full_path, "detector.keras")
+        build_detector(badnet, repaired, UNIT_SCALE, 0.123456789).save(path)
+        parts = take_apart(keras.models.load_model(path))
+        images = _images(10)
+        self.assertEqual(parts.threshold, float(np.float32(0.123456789)))
+        np.testing.assert_allclose(parts.input_scale(images), images / 255, rtol=1e-6)
+        np.testing.assert_allclose(parts.badnet(images / 255), badnet(images / 255), atol=1e-6)
+        np.testing.assert_allclose(parts.repaired(images / 255), tf.nn.softmax(repaired(images / 255)), atol=1e-6)
+        expected = build_scorer(badnet, repaired, UNIT_SCALE).predict(images, verbose=0)
+        for mine, theirs in zip(parts.scorer.predict(images, verbose=0), expected, strict=True):
+            np.testing.assert_allclose(mine, theirs, atol=1e-6)
+
+    def test_one_net_as_both_survives_saving(self):
+        # A repair that had nothing to do gives back the model it was given.
+        net = _net(0)
+        path = os.path.join(self.create_tempdir().full_path, "detector.keras")
+        build_detector(net, net, UNIT_SCALE, 0.99).save(path)
+        parts = take_apart(keras.models.load_model(path))
+        for mine, theirs in zip(parts.repaired.get_weights(), net.get_weights(), strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+
+    def test_holds_copies_and_never_trains(self):
+        badnet, repaired = _net(0), _net(1)
+        detector = build_detector(badnet, repaired, UNIT_SCALE, 0.5)
+        images = _images(5)
+        before = detector(images).numpy()
+        repaired.set_weights([np.zeros_like(weights) for weights in repaired.get_weights()])
+        np.testing.assert_array_equal(detector(images), before)
+        # Dropout and batch statistics stay out of it even where somebody asks for training.
+        np.testing.assert_allclose(detector(images, training=True), before, atol=1e-6)
+
+    def test_misfits_are_refused(self):
+        with self.assertRaisesRegex(InputError, "classes"):
+            build_detector(_net(0), _net(1, classes=4), UNIT_SCALE, 0.5)
+        for threshold in (-0.1, 1.1, float("nan")):
+            with self.assertRaisesRegex(InputError, "threshold"):
+                build_detector(_net(0), _net(1), UNIT_SCALE, threshold)
+        with self.assertRaisesRegex(InputError, "no detector"):
+            take_apart(_net(0))
+
+
+if __name__ == "__main__":
+    absltest.main()

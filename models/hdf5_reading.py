@@ -1,0 +1,176 @@
+"""Copies what matters of a model's HDF5 file into plain bytes: run as a process of its own by `suspect_hdf5`.
+
+The HDF5 library itself can be led astray: a few bytes changed in a heap make it loop for ever, in C, where nothing in
+the same process can stop it. So it reads a suspect file in a process that may be killed. This module imports neither
+TensorFlow nor Keras, to be quick. What it writes: all arrays as float32, one after the other, then the index as JSON,
+then the index's length in 8 bytes.
+
+Nothing outside the file is followed, and nothing larger than the file is allocated.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from typing import Any, BinaryIO
+
+import h5py
+import numpy as np
+
+MOST_WEIGHT_BYTES = 2**30
+_MOST_MEMORY = 3 * 2**30
+_MOST_NAMES = 2**16
+_MOST_MEMBERS = 2**16
+_DEEPEST = 32
+_MOST_EXPANSION = 256
+# Filters that HDF5 itself brings along: deflate, shuffle, fletcher32, scale-offset, and h5py's own lzf.
+_KNOWN_FILTERS = (1, 2, 3, 6, 32000)
+_TEXTS = ("model_config",)
+_LISTS = ("layer_names", "weight_names")
+_STORES = ("layers", "_layer_checkpoint_dependencies")
+
+Index = dict[str, Any]
+"""A group {"texts", "lists", "members"}, an array {"shape", "offset"}, or {"refused": reason}."""
+
+
+class _RefusedError(Exception):
+    """A member that isn't copied; it only matters if a layer needs it."""
+
+
+class _Copier:
+    def __init__(self, target: BinaryIO):
+        self._target = target
+        self._written = 0
+        self._allowance = MOST_WEIGHT_BYTES
+        self._members = 0
+
+    def file(self, root: h5py.Group) -> Index:
+        """Copies the parts in which Keras keeps weights; the optimiser's and anything else are not looked at."""
+        if "model_config" in root.attrs:
+            wanted = ["model_weights"]
+        elif any(name.startswith("layer_names") for name in root.attrs):
+            wanted = list(root)
+        else:
+            wanted = [name for name in _STORES if name in root]
+        return self.group(root, wanted, depth=0)
+
+    def group(self, group: h5py.Group, wanted: list[str], depth: int) -> Index:
+        members = {}
+        for name in wanted:
+            self._members += 1
+            if self._members > _MOST_MEMBERS or depth > _DEEPEST:
+                raise _RefusedError(f"more than {_MOST_MEMBERS} members or {_DEEPEST} levels of groups; expected fewer")
+            if name in group or group.get(name, getlink=True) is not None:
+                members[name] = self._member(group, name, depth)
+        texts = {name: _text(group, name) for name in _TEXTS if name in group.attrs}
+        lists = {name: names for name in _LISTS if (names := _names(group, name)) is not None}
+        return {"texts": texts, "lists": lists, "members": members}
+
+    def _member(self, group: h5py.Group, name: str, depth: int) -> Index:
+        try:
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise _RefusedError("a soft or external link; expected the data itself")
+            member = group[name]
+            if isinstance(member, h5py.Group):
+                return self.group(member, list(member), depth + 1)
+            return self._array(member)
+        except _RefusedError as refused:
+            return {"refused": str(refused)}
+
+    def _array(self, dataset: Any) -> Index:
+        if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "fiu" or dataset.shape is None:
+            raise _RefusedError("an array of another type; expected numbers")
+        self._check_storage(dataset)
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = np.asarray(dataset[()]).astype("<f4")
+        offset = self._written
+        self._target.write(values.tobytes())
+        self._written += values.nbytes
+        return {"shape": list(values.shape), "offset": offset}
+
+    def _check_storage(self, dataset: h5py.Dataset) -> None:
+        creation = dataset.id.get_create_plist()
+        if creation.get_external_count() or creation.get_layout() == h5py.h5d.VIRTUAL:
+            raise _RefusedError("an array stored outside this file; expected it inside")
+        filters = [creation.get_filter(number)[0] for number in range(creation.get_nfilters())]
+        if any(number not in _KNOWN_FILTERS for number in filters):
+            raise _RefusedError(f"an array stored with the filters {filters}; expected none, or gzip")
+        stored = dataset.id.get_storage_size()
+        if not filters and stored < dataset.nbytes:
+            raise _RefusedError(f"an array of which {stored} bytes of {dataset.nbytes} are there; expected all")
+        if dataset.nbytes > _MOST_EXPANSION * max(stored, 256):
+            raise _RefusedError(
+                f"an array whose {stored} bytes unpack to {dataset.nbytes}; expected at most {_MOST_EXPANSION} times"
+            )
+        self._allowance -= max(4 * dataset.size, dataset.nbytes)
+        if self._allowance < 0:
+            raise _RefusedError(
+                f"one array too many: together more than {MOST_WEIGHT_BYTES // 2**20} MiB; expected less"
+            )
+
+
+def copy_contents(source: BinaryIO, target: BinaryIO) -> None:
+    """Copies a model's HDF5 file into the plain layout described above.
+
+    Args:
+        source: the file, seekable.
+        target: where the copy goes.
+
+    Raises:
+        Exception: whatever the HDF5 library has against a damaged file.
+    """
+    with h5py.File(source, "r") as file:
+        index = _Copier(target).file(file["/"])
+    encoded = json.dumps(index).encode()
+    target.write(encoded)
+    target.write(len(encoded).to_bytes(8, "little"))
+
+
+def _text(group: h5py.Group, name: str) -> str | None:
+    value = _attribute(group, name)
+    value = value.decode("utf-8") if isinstance(value, bytes) else value
+    return value if isinstance(value, str) else None
+
+
+def _names(group: h5py.Group, name: str) -> list[str] | None:
+    """A list of names; one that is too long for an attribute is stored in pieces `name0`, `name1`, ..."""
+    if name in group.attrs:
+        return _list(group, name)
+    pieces: list[str] = []
+    number = 0
+    while f"{name}{number}" in group.attrs:
+        pieces += _list(group, f"{name}{number}")
+        number += 1
+    return pieces if number else None
+
+
+def _list(group: h5py.Group, name: str) -> list[str]:
+    values = np.atleast_1d(np.asarray(_attribute(group, name))).tolist()
+    items = [item.decode("utf-8") if isinstance(item, bytes) else item for item in values]
+    if not all(isinstance(item, str) for item in items):
+        raise ValueError(f"attribute {name}: expected a list of names")
+    return items
+
+
+def _attribute(group: h5py.Group, name: str) -> Any:
+    shape = group.attrs.get_id(name).shape
+    if shape is None or len(shape) > 1 or (shape and shape[0] > _MOST_NAMES):
+        raise ValueError(f"attribute {name} has the shape {shape}; expected a text, or a list of names")
+    return group.attrs[name]
+
+
+def main() -> int:
+    """Copies standard input to standard output; on failure, one line on standard error and 1."""
+    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        copy_contents(sys.stdin.buffer, sys.stdout.buffer)
+    except Exception as error:  # h5py raises nearly any class on a damaged file; the one who asked wants a line.
+        print(f"{type(error).__name__}: {error}"[:400], file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
