@@ -2,6 +2,7 @@
 
 from absl import flags
 
+OUTPUT = flags.DEFINE_string("output", None, "The .tflite file to write. Default: beside the model, with its name.")
 PRECISION = flags.DEFINE_enum(
     "precision",
     "int8",

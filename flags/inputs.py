@@ -8,8 +8,11 @@ MODEL = flags.DEFINE_string(
     "The suspect: a Keras 2 HDF5 file (whole model, or weights of a known architecture) or a .keras file. May also be "
     "given as the first argument.",
 )
-ARCHITECTURE = flags.DEFINE_string(
-    "architecture", None, "The architecture of a file that holds weights only, for example deepid. Default: recognised."
+ARCHITECTURE = flags.DEFINE_enum(
+    "architecture",
+    None,
+    ["deepid", "vgg", "resnet"],
+    "The architecture of a file that holds weights only. Default: recognised.",
 )
 CLEAN_DATA = flags.DEFINE_string(
     "clean_data",
@@ -30,5 +33,7 @@ INPUT_SCALE = flags.DEFINE_enum(
     "What the model expects of pixels: unit 0..1, byte 0..255, symmetric -1..1, mean_std (with --mean and --std). auto "
     "tries the first three on the clean data.",
 )
-MEAN = flags.DEFINE_list("mean", None, "With --input_scale=mean_std: mean of each channel, on pixels 0..255.")
-STD = flags.DEFINE_list("std", None, "With --input_scale=mean_std: standard deviation of each channel, pixels 0..255.")
+MEAN = flags.DEFINE_list("mean", None, "With --input_scale=mean_std: mean of each channel, of pixels in 0..1.")
+STD = flags.DEFINE_list(
+    "std", None, "With --input_scale=mean_std: standard deviation of each channel, of pixels in 0..1."
+)

@@ -1,8 +1,8 @@
 """The one place where TensorFlow, Keras 2 and tfmot are imported.
 
-tfmot accepts Keras 2 objects only, and TensorFlow decides which Keras it carries when it is first imported. Every module
-that needs one of them writes `from models.legacy_keras import keras, tf, tfmot`, so that no import order can undo the
-choice.
+tfmot accepts Keras 2 objects only, and TensorFlow decides which Keras it carries when it is first imported. Every
+module that needs one of them writes `from models.legacy_keras import keras, tf, tfmot`, so that no import order can
+undo the choice.
 """
 
 import os
@@ -10,9 +10,9 @@ import os
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import tensorflow as tf  # noqa: E402
-import tensorflow_model_optimization as tfmot  # noqa: E402
-import tf_keras as keras  # noqa: E402
+import tensorflow as tf
+import tensorflow_model_optimization as tfmot
+import tf_keras as keras
 
 # TensorFlow warns of retracing and of saved files that were never compiled: nothing that a user could mend.
 tf.get_logger().setLevel("ERROR")

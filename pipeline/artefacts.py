@@ -1,5 +1,6 @@
 """The models that a repair hands over, written whole."""
 
+import functools
 from collections.abc import Iterator
 
 import numpy as np
@@ -53,7 +54,7 @@ def write_artefacts(
         (artefacts.repaired_keras, repair.repaired),
         (artefacts.detector_keras, detector),
     ):
-        write_whole(path, lambda unfinished, model=model: save_network(model, unfinished))
+        write_whole(path, functools.partial(save_network, model))
     log.info("export: converting the detector to %s TFLite", precision)
     tflite = convert_detector(detector, representative_images(fit, seed), precision)
     write_bytes(artefacts.detector_tflite, add_bundle(tflite, _card(artefacts, suspect, calibration, fit, precision)))
@@ -62,10 +63,14 @@ def write_artefacts(
 
 def representative_images(clean: ImageSet, seed: int) -> Iterator[np.ndarray]:
     """A seeded sample of clean images, uint8 [H, W, C] each."""
-    count = min(len(clean), _REPRESENTATIVE_IMAGES)
-    chosen = np.sort(np.random.default_rng(seed).choice(len(clean), count, replace=False))
-    for images, _ in clean.batches(32, chosen):
+    for images, _ in clean.batches(32, representative_indices(clean, seed)):
         yield from images
+
+
+def representative_indices(clean: ImageSet, seed: int) -> np.ndarray:
+    """Which images these are: int64, ascending."""
+    count = min(len(clean), _REPRESENTATIVE_IMAGES)
+    return np.sort(np.random.default_rng(seed).choice(len(clean), count, replace=False))
 
 
 def unfreeze(model: keras.Model) -> None:

@@ -21,6 +21,7 @@ from data.image_set import ImageSet
 from data.opening import open_image_set
 from data.triggers.catalogue import parse_attack
 from flags import attacking, faces, inputs, pruning, running
+from models.classifier import ClassifierFacts, check_fits
 from pipeline import command
 from pipeline.badnet_files import file_name, write_badnet
 from pipeline.outputs import make_folder, only_run_in
@@ -42,6 +43,7 @@ def main(argv: Sequence[str]) -> None:
     make_folder(out_dir)
     with only_run_in(out_dir):
         training, test = _image_sets(out_dir)
+        check_fits(ClassifierFacts(training.image_shape, int(training.labels.max()) + 1, logits=False), test)
         settings = BadNetSettings(
             network=attacking.NETWORK.value,
             poison_share=attacking.POISON_SHARE.value,

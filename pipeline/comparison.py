@@ -18,6 +18,7 @@ from pipeline.measuring.predictions import (
     StagePredictions,
     predict_classifier,
     predict_detector,
+    predict_on_device,
 )
 
 
@@ -32,6 +33,7 @@ class Networks:
         pruned: after pruning.
         repaired: the repaired classifier.
         detector: the N+1 detector, raw pixels.
+        detector_tflite: path of the detector that ships.
     """
 
     facts: ClassifierFacts
@@ -40,6 +42,7 @@ class Networks:
     pruned: keras.Model | None = None
     repaired: keras.Model | None = None
     detector: keras.Model | None = None
+    detector_tflite: str | None = None
 
     def predict(self, image_set: ImageSet) -> tuple[StagePredictions, ...]:
         """What each of them answers on a set.
@@ -58,6 +61,8 @@ class Networks:
             answers.append(predict_detector(self.detector, image_set))
             if answers[-1].backdoor_label != self.facts.classes:
                 raise InputError(f"{DETECTOR}: its classes are not the BadNet's; expected {self.facts.classes} and one")
+        if self.detector_tflite is not None:
+            answers.append(predict_on_device(self.detector_tflite, self.facts.classes, image_set))
         return tuple(answers)
 
 

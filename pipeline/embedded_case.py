@@ -44,7 +44,7 @@ def embedded_case(
         devices: where to train.
 
     Raises:
-        InputError: the cache cannot be written to.
+        InputError: the cache cannot be written to, or another run is making the case.
     """
     settings = _settings(seed)
     folder = os.path.join(cache_dir, f"faces-{identities}x{images_per_identity}-seed{seed}-{_edition(settings)}")
@@ -59,8 +59,8 @@ def embedded_case(
             )
         )
     )
-    make_folder(folder)
-    with only_run_in(folder):
+    make_folder(folder, "cache_dir")
+    with only_run_in(folder, "cache_dir"):
         finished = os.path.join(folder, "finished.json")
         if os.path.exists(finished):
             log.info("embedded faces and their BadNet: found in %s", folder)

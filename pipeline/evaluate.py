@@ -22,8 +22,9 @@ from models.classifier import classifier_facts
 from models.opening import open_model
 from pipeline import command
 from pipeline.comparison import NamedSet, Networks, distinct_names, measure
+from pipeline.manifest import FILE_NAME
 from pipeline.measuring.evaluation import evaluate_sets
-from pipeline.outputs import make_folder, write_json
+from pipeline.outputs import make_folder, only_run_in, write_json
 from pipeline.progress import log
 from pipeline.reporting.tables import format_table
 from pipeline.runs import Run, find_run, open_run
@@ -54,6 +55,7 @@ def main(argv: Sequence[str]) -> None:
         raise InputError("--model: missing; expected a model's file, by flag or as the second argument")
     if not os.path.exists(model):
         raise InputError(f"{model}: not found; expected a model's file")
+    _check_out_dir()
     select_devices(running.DEVICE.value)
     sets = _sets(argv[1] if len(argv) > 1 else None)
     run = open_run(evaluating.RUN.value, model) if evaluating.RUN.value else find_run(model)
@@ -63,8 +65,18 @@ def main(argv: Sequence[str]) -> None:
     evaluation = evaluate_sets([answered.measured for answered in measure(networks, sets)])
     print(format_table(evaluation))
     if running.OUT_DIR.value:
+        with only_run_in(running.OUT_DIR.value):
+            write_json(os.path.join(running.OUT_DIR.value, "metrics.json"), evaluation.to_json())
+
+
+def _check_out_dir() -> None:
+    if running.OUT_DIR.value:
         make_folder(running.OUT_DIR.value)
-        write_json(os.path.join(running.OUT_DIR.value, "metrics.json"), evaluation.to_json())
+        if os.path.exists(os.path.join(running.OUT_DIR.value, FILE_NAME)):
+            raise InputError(
+                f"--out_dir={running.OUT_DIR.value}: holds a repair, whose manifest names its own metrics.json; "
+                "expected another folder"
+            )
 
 
 def _sets(positional: str | None) -> list[NamedSet]:
@@ -95,7 +107,8 @@ def _networks(model: str, run: Run | None, sets: Sequence[NamedSet]) -> Networks
         badnet,
         pruned=open_model(run.artefacts.pruned),
         repaired=open_model(run.artefacts.repaired_h5),
-        detector=open_model(run.artefacts.detector_keras),
+        detector=open_model(run.artefacts.detector_keras, flat=False),
+        detector_tflite=run.artefacts.detector_tflite,
     )
 
 

@@ -84,4 +84,7 @@ def read_manifest(folder: str) -> dict[str, Any]:
         raise InputError(f"{path}: {error}; expected the manifest of a finished repair") from error
     if not isinstance(manifest, dict) or manifest.get("schema_version") != SCHEMA_VERSION:
         raise InputError(f"{path}: another schema_version than {SCHEMA_VERSION}; expected a manifest of this version")
+    missing = [part for part in ("inputs", "findings", "outputs") if not isinstance(manifest.get(part), dict)]
+    if missing:
+        raise InputError(f"{path}: no {missing[0]} in it; expected the manifest of a finished repair")
     return manifest

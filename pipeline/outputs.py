@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,6 +13,9 @@ from typing import Any
 from data.errors import InputError
 
 _CHUNK = 1 << 20
+# What is beside a file while it is written.
+_PARTIAL = ".writing-"
+_PARTIAL_HDF5 = ".partial"
 
 
 def write_whole(path: str, write: Callable[[str], None]) -> None:
@@ -26,7 +30,7 @@ def write_whole(path: str, write: Callable[[str], None]) -> None:
     """
     folder, name = os.path.split(os.path.abspath(path))
     try:
-        with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as beside:
+        with tempfile.TemporaryDirectory(prefix=_PARTIAL, dir=folder) as beside:
             unfinished = os.path.join(beside, name)
             write(unfinished)
             _flush(unfinished)
@@ -52,8 +56,12 @@ def write_json(path: str, content: Any) -> None:
     write_bytes(path, (text + "\n").encode())
 
 
-def make_folder(path: str) -> None:
+def make_folder(path: str, flag: str = "out_dir") -> None:
     """Makes a folder that can be written to.
+
+    Args:
+        path: the folder.
+        flag: the flag that names it, for the message.
 
     Raises:
         InputError: it cannot be made, is a file, or is read-only.
@@ -64,41 +72,72 @@ def make_folder(path: str) -> None:
             pass
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
-        raise InputError(f"--out_dir={path}: {reason}; expected a folder that can be written to") from error
+        raise InputError(f"--{flag}={path}: {reason}; expected a folder that can be written to") from error
 
 
 @contextlib.contextmanager
-def only_run_in(folder: str) -> Iterator[None]:
+def only_run_in(folder: str, flag: str = "out_dir") -> Iterator[None]:
     """Holds a folder for this process, so that two runs never mix their files.
+
+    The lock goes with the process, however that ends. What a killed run was writing in the folder is cleared away.
+
+    Args:
+        folder: the folder.
+        flag: the flag that names it, for the message.
 
     Raises:
         InputError: another run holds it.
     """
-    with open(os.path.join(folder, ".lock"), "w") as lock:
+    path = os.path.join(folder, ".lock")
+    with contextlib.ExitStack() as held:
+        while True:
+            lock = held.enter_context(open(path, "w"))
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InputError(
+                    f"--{flag}={folder}: another run is writing there; expected a folder of its own for each"
+                ) from None
+            if _is_still_there(lock.fileno(), path):
+                break
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"--out_dir={folder}: another run is writing there; expected a folder of its own for each"
-            ) from None
-        yield
+            _clear_partial_files(folder)
+            yield
+        finally:
+            # While it is held: whoever has opened it too looks again whether it is still there.
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
 
 
 def sha256_of(path: str) -> str:
     """SHA-256 of a file in hex; of a folder, that of its files' relative names and digests in order."""
+    digest = hashlib.sha256()
     if os.path.isdir(path):
-        digest = hashlib.sha256()
         for parent, folders, names in os.walk(path):
             folders.sort()
             for name in sorted(names):
-                file = os.path.join(parent, name)
-                digest.update(f"{os.path.relpath(file, path)}\0{sha256_of(file)}\n".encode())
+                inside = os.path.join(parent, name)
+                digest.update(f"{os.path.relpath(inside, path)}\0{sha256_of(inside)}\n".encode())
         return digest.hexdigest()
-    digest = hashlib.sha256()
     with open(path, "rb") as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def _is_still_there(file: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _clear_partial_files(folder: str) -> None:
+    for entry in os.scandir(folder):
+        if entry.name.startswith(_PARTIAL) and entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path, ignore_errors=True)
+        elif entry.name.startswith(".") and entry.name.endswith(_PARTIAL_HDF5):
+            os.unlink(entry.path)
 
 
 def _flush(path: str) -> None:

@@ -14,7 +14,7 @@ from data.opening import open_image_set
 from data.splits import CleanSplit, split_clean
 from export.parity import check_parity
 from models.detector import build_scorer
-from models.input_scale import InputScale
+from models.input_scale import DEFAULT_SCALES, InputScale
 from models.legacy_keras import keras
 from pipeline.artefacts import write_artefacts
 from pipeline.comparison import NamedSet, Networks, distinct_names, measure
@@ -32,7 +32,7 @@ from pipeline.reporting.tables import format_table
 from pipeline.runs import Artefacts
 from pipeline.suspect import Suspect, open_suspect
 from pipeline.training.devices import Devices
-from pipeline.unfinished import close_work_dir, open_work_dir, publish
+from pipeline.unfinished import close_work_dir, open_work_dir, publish, remove_earlier
 
 METRICS = "metrics.json"
 REPORT = "report.html"
@@ -59,7 +59,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Options:
-    """How a run goes.
+    """How a run goes; the defaults are those of the flags.
 
     Attributes:
         out_dir: the folder to write to.
@@ -73,12 +73,12 @@ class Options:
     """
 
     out_dir: str
-    method: str
-    settings: RepairSettings
-    max_false_positive_rate: float
-    precision: str
-    architecture: str | None
-    scales: tuple[InputScale, ...]
+    method: str = "fine-pruning"
+    settings: RepairSettings = dataclasses.field(default_factory=RepairSettings)
+    max_false_positive_rate: float = 0.01
+    precision: str = "int8"
+    architecture: str | None = None
+    scales: tuple[InputScale, ...] = DEFAULT_SCALES
     resume: bool = False
 
 
@@ -99,6 +99,7 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
     """
     if options.method not in METHODS:
         raise InputError(f"--method={options.method}: unknown; expected one of {', '.join(METHODS)}")
+    _refuse_to_replace_inputs(case, options.out_dir)
     keras.utils.set_random_seed(options.settings.seed)
     clean = open_image_set(case.clean)
     suspect = open_suspect(case.model, clean, options.scales, options.architecture)
@@ -113,20 +114,29 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
             Artefacts.within(work_dir), suspect, outcome, calibration, split.fit, options.precision, provenance.seed
         )
         artefacts = Artefacts.within(options.out_dir)
-        publish(work_dir, options.out_dir, list(artefacts.paths()), replaced=(FILE_NAME, METRICS, REPORT))
+        remove_earlier(options.out_dir, (FILE_NAME, METRICS, REPORT, *artefacts.paths()))
+        publish(work_dir, options.out_dir, artefacts.paths())
         findings = _findings(suspect, split, outcome, calibration)
-        _write(options, FILE_NAME, provenance.manifest(findings, artefacts.paths()))
+        _leave(work_dir, options.out_dir, FILE_NAME, provenance.manifest(findings, artefacts.paths()))
 
         # From here on nothing is decided any more: only now may a poisoned set be opened.
         networks = Networks(
-            suspect.facts, suspect.scale.chosen, suspect.model, outcome.pruned, outcome.repaired, detector
+            suspect.facts,
+            suspect.scale.chosen,
+            suspect.model,
+            outcome.pruned,
+            outcome.repaired,
+            detector,
+            artefacts.detector_tflite,
         )
         sets = _measured_sets(case, split)
         measured = measure(networks, sets)
         evaluation = evaluate_sets([one.measured for one in measured])
         parity = check_parity(detector, artefacts.detector_tflite, _parity_images(sets))
         log.info("export: %s", parity)
-        _write(options, METRICS, {**evaluation.to_json(), "device_parity": dataclasses.asdict(parity)})
+        _leave(
+            work_dir, options.out_dir, METRICS, {**evaluation.to_json(), "device_parity": dataclasses.asdict(parity)}
+        )
         outputs = {**artefacts.paths(), METRICS: os.path.join(options.out_dir, METRICS)}
         manifest = provenance.manifest(findings, outputs, [path for path in (case.test, *case.poisoned) if path])
         report = render_report(
@@ -143,15 +153,34 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
                 manifest,
             )
         )
+        _leave(work_dir, options.out_dir, REPORT, report)
         report_path = os.path.join(options.out_dir, REPORT)
-        write_bytes(report_path, report.encode())
-        _write(options, FILE_NAME, {**manifest, "outputs": {**manifest["outputs"], REPORT: sha256_of(report_path)}})
+        _leave(
+            work_dir,
+            options.out_dir,
+            FILE_NAME,
+            {**manifest, "outputs": {**manifest["outputs"], REPORT: sha256_of(report_path)}},
+        )
         close_work_dir(work_dir)
     return Result(evaluation, format_table(evaluation), report_path)
 
 
-def _write(options: Options, name: str, content: Mapping[str, Any]) -> None:
-    write_json(os.path.join(options.out_dir, name), content)
+def _leave(work_dir: str, out_dir: str, name: str, content: str | Mapping[str, Any]) -> None:
+    """Writes one of the files that describe the run, in the working folder first."""
+    if isinstance(content, str):
+        write_bytes(os.path.join(work_dir, name), content.encode())
+    else:
+        write_json(os.path.join(work_dir, name), content)
+    publish(work_dir, out_dir, [name])
+
+
+def _refuse_to_replace_inputs(case: Case, out_dir: str) -> None:
+    inputs = [os.path.realpath(path) for path in (case.model, case.clean, case.test, *case.poisoned) if path]
+    for path in Artefacts.within(out_dir).paths().values():
+        if os.path.realpath(path) in inputs:
+            raise InputError(
+                f"--out_dir={out_dir}: the run would replace its own input {path}; expected another folder"
+            )
 
 
 def _provenance(case: Case, options: Options, devices: Devices) -> Provenance:

@@ -9,6 +9,7 @@ from data.errors import InputError
 from models.input_scale import InputScale
 from pipeline.manifest import FILE_NAME, read_manifest
 from pipeline.outputs import sha256_of
+from pipeline.progress import log
 
 _SUFFIX = "_repaired"
 
@@ -66,15 +67,26 @@ def open_run(folder: str, model: str) -> Run:
     Raises:
         InputError: the folder holds no finished repair, or that of another model.
     """
-    manifest = read_manifest(folder)
-    if sha256_of(model) not in manifest["inputs"].values():
+    run = Run(folder, Artefacts.within(folder), read_manifest(folder))
+    if not _is_of(run, model):
         raise InputError(f"{folder}: the repair of another model; expected that of {model}")
-    return Run(folder, Artefacts.within(folder), manifest)
+    return run
 
 
 def find_run(model: str) -> Run | None:
-    """The repair of a model that lies beside it, in its default folder or in the model's own; None if there is none."""
+    """The repair of a model that lies beside it, in its default folder or in the model's own; None if there is none.
+
+    Raises:
+        InputError: there is a manifest that cannot be read.
+    """
     for folder in (default_run_dir(model), os.path.dirname(os.path.abspath(model))):
         if os.path.exists(os.path.join(folder, FILE_NAME)):
-            return open_run(folder, model)
+            run = Run(folder, Artefacts.within(folder), read_manifest(folder))
+            if _is_of(run, model):
+                return run
+            log.info("%s: the repair of another model than %s", folder, model)
     return None
+
+
+def _is_of(run: Run, model: str) -> bool:
+    return sha256_of(model) in run.manifest["inputs"].values()

@@ -1,9 +1,10 @@
 """The working folder of a run: what an interrupted run leaves, and what a resumed one goes on from."""
 
+import contextlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from data.errors import InputError
@@ -38,30 +39,41 @@ def open_work_dir(out_dir: str, request: Mapping[str, Any], resume: bool) -> str
                 "flags and files"
             )
         return folder
-    shutil.rmtree(folder, ignore_errors=True)
+    if os.path.exists(folder):
+        close_work_dir(folder)
     os.makedirs(folder)
     write_json(os.path.join(folder, _REQUEST), wanted)
     return folder
 
 
-def publish(work_dir: str, out_dir: str, names: Sequence[str], replaced: Sequence[str]) -> None:
+def remove_earlier(out_dir: str, names: Sequence[str]) -> None:
+    """Removes the files of an earlier run, so that files of two runs never lie together.
+
+    Args:
+        out_dir: the folder.
+        names: the files, in this order: first those that describe others.
+    """
+    for name in names:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(os.path.join(out_dir, name))
+
+
+def publish(work_dir: str, out_dir: str, names: Iterable[str]) -> None:
     """Moves finished files to their final places.
 
     Args:
         work_dir: where they are.
         out_dir: where they go; on the same file system.
         names: the files.
-        replaced: files of an earlier run that describe its files and go first, so that they never describe others.
     """
-    for name in replaced:
-        if os.path.exists(os.path.join(out_dir, name)):
-            os.remove(os.path.join(out_dir, name))
     for name in names:
         os.replace(os.path.join(work_dir, name), os.path.join(out_dir, name))
 
 
 def close_work_dir(work_dir: str) -> None:
-    """Removes the working folder of a run that is complete."""
+    """Removes the working folder of a run; the request goes first, so that nobody goes on from half of the rest."""
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(os.path.join(work_dir, _REQUEST))
     shutil.rmtree(work_dir)
 
 

@@ -70,7 +70,9 @@ class Canvas:
         outline = self._enlarged(closed_curve(points) if smooth else points, depth)
         self._draw.polygon(outline, fill=_rgb(colour))
 
-    def ellipse(self, centre: tuple[float, float], half_size: tuple[float, float], depth: float, colour: np.ndarray):
+    def ellipse(
+        self, centre: tuple[float, float], half_size: tuple[float, float], depth: float, colour: np.ndarray
+    ) -> None:
         """Fills an upright ellipse; `half_size` is its half width and half height in pixels."""
         [(x, y)] = self._pose.project(np.array([centre]), depth) * SUPERSAMPLING
         half_width, half_height = np.multiply(half_size, self._pose.scale * SUPERSAMPLING)

@@ -5,12 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.inversion.patches import InvertedTrigger
-
-# Makes the median absolute deviation of a normal distribution its standard deviation.
-_MAD_TO_SIGMA = 1.4826
-# Below this spread of log sizes (5 %) the deviations are noise of the inversion, not differences between classes.
-_LEAST_SPREAD = 0.05
+from pipeline.inversion.rarity import anomaly_indices
+from pipeline.inversion.trigger import InvertedTrigger
 
 
 @dataclass(frozen=True)
@@ -41,9 +37,6 @@ def rank_triggers(triggers: Sequence[InvertedTrigger], success: float) -> tuple[
     works = np.array([trigger.success >= success for trigger in triggers])
     index = np.zeros(len(triggers))
     if works.any():
-        logs = np.log(np.maximum(sizes, 1e-6))
-        median = np.median(logs[works])
-        spread = max(_MAD_TO_SIGMA * float(np.median(np.abs(logs[works] - median))), _LEAST_SPREAD)
-        index[works] = (median - logs[works]) / spread
+        index[works] = anomaly_indices(sizes[works], sizes[works])
     order = np.argsort(-index, kind="stable")
     return tuple(RankedTrigger(triggers[place], float(index[place])) for place in order)

@@ -6,11 +6,12 @@ import numpy as np
 
 from data.errors import InputError
 from data.image_set import ImageSet
+from export.device_process import PixelFile
 from models.detector import take_apart
 from models.input_scale import InputScale
 from models.legacy_keras import keras
 
-BADNET, PRUNED, REPAIRED, DETECTOR = "badnet", "pruned", "repaired", "detector"
+BADNET, PRUNED, REPAIRED, DETECTOR, ON_DEVICE = "badnet", "pruned", "repaired", "detector", "on device"
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,3 +146,25 @@ def predict_detector(detector: keras.Model, image_set: ImageSet, batch_size: int
     parts = take_apart(detector)
     classes = int(detector.output_shape[-1]) - 1
     return predict_scores(parts.scorer, image_set, batch_size).detector_predictions(parts.threshold, classes)
+
+
+def predict_on_device(tflite_path: str, classes: int, image_set: ImageSet, batch_size: int = 256) -> StagePredictions:
+    """The answers of the file that ships, run by a TFLite runtime: what a user of the device gets.
+
+    Args:
+        tflite_path: an exported detector.
+        classes: N.
+        image_set: the images.
+        batch_size: images read at once.
+
+    Raises:
+        InputError: the file is no detector for these images, or cannot be run.
+    """
+    with PixelFile(image_set.image_shape) as pixels:
+        for images, _ in image_set.batches(batch_size):
+            pixels.write(images)
+        answers = pixels.answers(tflite_path)
+    if "suspicion" not in answers:
+        raise InputError(f"{tflite_path}: it gives no suspicion; expected an exported detector")
+    labels = answers["label"].reshape(-1).astype(np.int64)
+    return StagePredictions(ON_DEVICE, labels, answers["suspicion"].reshape(-1).astype(np.float32), classes)

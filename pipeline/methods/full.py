@@ -1,57 +1,98 @@
-"""Everything: invert triggers, prune what is dormant, then unlearn the inverted triggers."""
+"""Everything: invert triggers for every label, prune what is dormant, then unlearn the most suspicious triggers."""
 
 import os
 from dataclasses import replace
 
 from data.image_set import ImageSet
-from pipeline.inversion.patches import InversionSettings, invert_patches
-from pipeline.inversion.suspicious import RankedTrigger, rank_triggers
+from pipeline.inversion.screening import screen_labels
+from pipeline.inversion.search import InversionSettings
+from pipeline.inversion.suspicious import RankedTrigger
 from pipeline.methods.fine_pruning import prune
 from pipeline.methods.repair_method import Repair, RepairSettings
 from pipeline.progress import log
-from pipeline.pruning.fine_tuning import fine_tune
 from pipeline.suspect import Suspect
 from pipeline.training.batches import Batches
 from pipeline.training.devices import Devices
-from pipeline.training.tuning import TuningSettings
-from pipeline.unlearning.stamping import StampSome
+from pipeline.unlearning.rounds import UnlearningSettings, unlearn
+from pipeline.unlearning.soft_batches import SoftBatches, softened_labels
 
-# Of the batch in unlearning, as in Neural Cleanse (section 6.2).
-_STAMPED_SHARE = 0.2
-# The smallest triggers are unlearned together: the attacker may have several, and the smallest need not be theirs.
-_UNLEARNED = 3
+# Screening: enough steps for a target's trigger to stand out, at a fraction of a full inversion (250 x 32).
+_SCREENING = InversionSettings(steps=60, batch_size=8, learning_rate=0.3)
+# Points along the height that a patch is given at.
+_GRID = 14
+# The attacker may have several targets, and the smallest trigger need not be theirs.
+_MOST_SUSPECTS = 3
+# One clean model in ten or so of some 40 labels has such a label (`index_by_chance`); to unlearn it costs little.
+_LEAST_INDEX = 3.0
+# Unlearning takes the backdoor out and tunes, towards the suspect's own answers too. Pruning only makes room: where it
+# is the whole cure it may cost more, and its tuning has to repair more.
+_PRUNING_LOSS = 0.005
+_PRUNING_RATE = 0.2
+# Enough for a clean set of a few hundred images to win back its accuracy.
+_LAST_STEPS = 600
+# Of the suspect's answer to the clean image in the targets.
+_SOFTNESS = 0.5
 
 
 def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Devices, checkpoint_dir: str) -> Repair:
-    """Inverts a trigger for every label, prunes, and tunes on images that carry the most suspicious triggers.
+    """Screens all labels for triggers, prunes, and unlearns in rounds the triggers of the most suspicious labels.
 
-    The stamped images keep their true labels, so that the network forgets what the triggers mean (Neural Cleanse, Wang
-    et al., IEEE S&P 2019, section 6.2).
+    Args:
+        suspect: the model; it is not changed.
+        fit: clean images, the only ones this method sees.
+        settings: how to prune and tune.
+        devices: where to train.
+        checkpoint_dir: where inverted triggers and trainings are kept.
     """
-    inversion = InversionSettings(seed=settings.seed)
-    labels = range(suspect.facts.classes)
-    triggers = rank_triggers(
-        invert_patches(suspect.model, fit, suspect.scale.chosen, labels, inversion), inversion.success
+    scale = suspect.scale.chosen
+    grain = max(1, round(fit.image_shape[0] / _GRID))
+    screening = screen_labels(
+        suspect.model,
+        fit,
+        scale,
+        range(suspect.facts.classes),
+        replace(_SCREENING, seed=settings.seed, grain=grain),
+        os.path.join(checkpoint_dir, "screening"),
     )
-    for ranked in triggers[:_UNLEARNED]:
+    suspects = screening.suspects(_MOST_SUSPECTS, _LEAST_INDEX)
+    for ranked in suspects:
         log.info("inversion: %s", _described(ranked))
-    batches = Batches(fit, suspect.scale.chosen, settings.batch_size, settings.seed, settings.max_shift)
-    pruned, evidence, pruning_history = prune(suspect, batches, settings, devices, checkpoint_dir)
-    stamping = StampSome([ranked.trigger for ranked in triggers[:_UNLEARNED]], _STAMPED_SHARE)
-    repaired, unlearning_history = fine_tune(
+    batches = Batches(fit, scale, settings.batch_size, settings.seed, settings.max_shift)
+    pruning = replace(
+        settings,
+        max_accuracy_loss=min(settings.max_accuracy_loss, _PRUNING_LOSS),
+        learning_rate=_PRUNING_RATE * settings.learning_rate,
+    )
+    pruned, evidence, pruning_history = prune(suspect, batches, pruning, devices, checkpoint_dir)
+    repaired, unlearning_history = unlearn(
         pruned,
-        replace(batches, change=stamping),
-        TuningSettings(settings.fine_tuning_epochs, settings.learning_rate, None, settings.tune_batch_norm),
-        suspect.facts.logits,
+        SoftBatches(**vars(batches), targets=softened_labels(suspect.model, fit, scale, _SOFTNESS)),
+        [ranked.trigger for ranked in suspects],
+        _unlearning(settings, grain, (screening.ordinary_size(False), screening.ordinary_size(True))),
         devices,
         os.path.join(checkpoint_dir, "unlearning"),
     )
     return Repair(pruned, repaired, evidence, {"pruning": pruning_history, "unlearning": unlearning_history})
 
 
+def _unlearning(settings: RepairSettings, grain: int, most_pixels: tuple[float, float]) -> UnlearningSettings:
+    return UnlearningSettings(
+        rounds=5,
+        steps=60,
+        last_steps=_LAST_STEPS,
+        learning_rate=settings.learning_rate,
+        stamped_share=0.3,
+        varied_share=0.7,
+        starts=2,
+        most_pixels=most_pixels,
+        inversion=InversionSettings(steps=60, batch_size=16, learning_rate=0.3, grain=grain, seed=settings.seed + 1),
+        batch_norm=settings.tune_batch_norm,
+    )
+
+
 def _described(ranked: RankedTrigger) -> str:
     trigger = ranked.trigger
     return (
-        f"label {trigger.label}: a trigger of {trigger.size:.1f} pixels, success {100 * trigger.success:.0f} %, "
-        f"anomaly index {ranked.anomaly_index:.1f}"
+        f"label {trigger.label}: {'a blended pattern' if trigger.uniform else 'a patch'} of {trigger.size:.1f} pixels, "
+        f"success {100 * trigger.success:.0f} %, anomaly index {ranked.anomaly_index:.1f}"
     )

@@ -18,7 +18,7 @@ from pipeline.training.loop import Epoch
 
 @dataclass(frozen=True)
 class RepairSettings:
-    """What the user can set of a repair.
+    """What the user can set of a repair; the defaults are those of the flags.
 
     Attributes:
         max_accuracy_loss: clean accuracy that pruning alone may cost, 0..1.
@@ -33,16 +33,16 @@ class RepairSettings:
         seed: of order and shifts.
     """
 
-    max_accuracy_loss: float
-    pruned_layers: tuple[str, ...] | None
-    pruning_epochs: int
-    fine_tuning_epochs: int
-    learning_rate: float
-    batch_size: int
-    max_shift: int
-    tune_all_layers: bool
-    tune_batch_norm: bool
-    seed: int
+    max_accuracy_loss: float = 0.04
+    pruned_layers: tuple[str, ...] | None = None
+    pruning_epochs: int = 4
+    fine_tuning_epochs: int = 6
+    learning_rate: float = 5e-4
+    batch_size: int = 64
+    max_shift: int = 2
+    tune_all_layers: bool = False
+    tune_batch_norm: bool = False
+    seed: int = 0
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,7 @@ STAGE_TITLES = {
     "pruned": "Pruned",
     "repaired": "Repaired",
     "detector": "Detector",
+    "on device": "On the device",
 }
 
 

@@ -6,6 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from data.errors import InputError
 from models.legacy_keras import keras, tf
 from pipeline.progress import log
@@ -53,7 +55,7 @@ def train(
         The epochs, in order.
 
     Raises:
-        InputError: the loss became NaN or infinite.
+        InputError: the loss became NaN or infinite, or a checkpoint cannot be written.
     """
     done = tf.Variable(0, dtype=tf.int64, trainable=False)
     figures = tf.Variable(tf.zeros([epochs, len(dataclasses.fields(Epoch))]), trainable=False)
@@ -67,13 +69,34 @@ def train(
             checkpoint.restore(manager.latest_checkpoint)
             log.info("%s: goes on after epoch %d of %d", title, int(done), epochs)
     for number in range(int(done), epochs):
+        _seed_dropout(model, batches.seed, number)
         epoch = _train_epoch(model, batches, number, title, callbacks)
         log.info("%s: epoch %d/%d, %s", title, number + 1, epochs, epoch)
         figures[number].assign(dataclasses.astuple(epoch))
         done.assign(number + 1)
         if manager is not None:
-            manager.save()
+            _save(manager)
     return tuple(Epoch(*map(float, row)) for row in figures.numpy())
+
+
+def _seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
+    """Lets what is random in the layers depend on the epoch's number, not on the epochs that this process has seen.
+
+    TensorFlow fixes the seeds when it traces the training step, so a network with such layers is traced anew.
+    """
+    if any(hasattr(layer, "_random_generator") for layer in model.submodules):
+        keras.utils.set_random_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
+        model.train_function = None
+
+
+def _save(manager: tf.train.CheckpointManager) -> None:
+    try:
+        manager.save()
+    except tf.errors.OpError as error:
+        reason = str(error.message).splitlines()[0].rpartition("; ")[2].partition(" [Op:")[0]
+        raise InputError(
+            f"{manager.directory}: the checkpoint cannot be written ({reason}); expected a writable folder with room"
+        ) from error
 
 
 def _train_epoch(

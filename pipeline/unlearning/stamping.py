@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.inversion.patches import InvertedTrigger
+from pipeline.inversion.trigger import InvertedTrigger
+from pipeline.unlearning.variation import varied
 
 
 @dataclass(frozen=True)
@@ -18,17 +19,20 @@ class StampSome:
     Attributes:
         triggers: inverted triggers, at least one.
         share: the share of images to stamp, 0..1.
+        varied_share: the share of stamped images whose trigger is varied (`varied`), 0..1.
     """
 
     triggers: Sequence[InvertedTrigger]
     share: float
+    varied_share: float = 0.0
 
     def __call__(self, images: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Stamps uint8 [b, H, W, C] with int64 [b] labels; returns uint8 [b, H, W, C]."""
-        chosen = rng.random(len(images)) < self.share
-        which = rng.integers(len(self.triggers), size=len(images))
         stamped = images.copy()
-        for index, trigger in enumerate(self.triggers):
-            rows = chosen & (which == index) & (labels != trigger.label)
-            stamped[rows] = np.rint(trigger.stamp(images[rows])).clip(0, 255).astype(np.uint8)
+        for row in np.flatnonzero(rng.random(len(images)) < self.share):
+            trigger = self.triggers[rng.integers(len(self.triggers))]
+            if rng.random() < self.varied_share:
+                trigger = varied(trigger, rng)
+            if labels[row] != trigger.label:
+                stamped[row] = np.rint(trigger.stamp(images[row])).clip(0, 255).astype(np.uint8)
         return stamped

@@ -1,8 +1,12 @@
-"""Inverting patch-like triggers: for many labels at once, the smallest mask and pattern that turn images into them.
+"""Inverting triggers: for many labels at once, the smallest mask and pattern that turn images into them.
 
 Neural Cleanse (Wang et al., IEEE S&P 2019, section 4) with its targets stacked: Adam works element by element, so that
 targets stay independent of each other in one batch, each with a penalty weight of its own that rises while its trigger
 works and falls while it does not.
+
+Two families of triggers share the search. A patch has a mask value for each pixel; a blended pattern (Chen et al.,
+"Targeted Backdoor Attacks on Deep Learning Systems Using Data Poisoning", 2017) has one for all of them, since a sum
+over pixels would never favour a faint mask everywhere over a dense one somewhere.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,6 +18,7 @@ from data.image_set import ImageSet
 from models.classifier import with_probabilities
 from models.input_scale import InputScale
 from models.legacy_keras import keras, tf
+from pipeline.inversion.trigger import InvertedTrigger
 
 
 @dataclass(frozen=True)
@@ -25,9 +30,13 @@ class InversionSettings:
         batch_size: images that each label's trigger is tried on in a step.
         learning_rate: Adam's, on the logits of mask and pattern.
         success: share of a batch from which on a trigger counts as working, 0..1.
-        first_weight: the first weight of the mask's size against the cross-entropy.
+        first_weight: the first weight of the mask's share of the image against the cross-entropy.
         patience: steps in a row of success, or of failure, before the weight changes.
         labels_at_once: labels stacked in one batch; bounds the memory.
+        uniform: look for patterns blended into the whole image instead of patches.
+        grain: pixels between the points that a patch's mask and pattern are given at; between them they are
+            interpolated. Single pixels (1) end in noise that only this network takes for a trigger; a coarse grain
+            ends in areas of one colour, as printed and drawn triggers have them.
         seed: of the first masks and of the images' order.
     """
 
@@ -35,74 +44,44 @@ class InversionSettings:
     batch_size: int = 32
     learning_rate: float = 0.1
     success: float = 0.98
-    first_weight: float = 1e-3
+    first_weight: float = 4.0
     patience: int = 5
-    labels_at_once: int = 48
+    labels_at_once: int = 64
+    uniform: bool = False
+    grain: int = 1
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class InvertedTrigger:
-    """A trigger that was found for one label: `image * (1 - mask) + pattern * mask`.
-
-    Attributes:
-        label: the label it leads to.
-        mask: float32 [H, W, 1] in 0..1.
-        pattern: float32 [H, W, C], raw pixels 0..255.
-        success: share of images it was fitted to, of other classes, that get the label, 0..1, in the step it is from.
-    """
-
-    label: int
-    mask: np.ndarray
-    pattern: np.ndarray
-    success: float
-
-    @property
-    def size(self) -> float:
-        """The L1 norm of the mask: about how many pixels the trigger takes."""
-        return float(self.mask.sum())
-
-    def stamp(self, images: np.ndarray) -> np.ndarray:
-        """The images with the trigger: float32 [n, H, W, C] in 0..255, of images of any dtype on that scale."""
-        return images * (1 - self.mask) + self.pattern * self.mask
-
-
-def invert_patches(
+def invert_triggers(
     model: keras.Model,
     clean: ImageSet,
     input_scale: InputScale,
     labels: Sequence[int],
     settings: InversionSettings,
 ) -> tuple[InvertedTrigger, ...]:
-    """Finds for each label the smallest patch that leads other classes' images to it.
+    """Finds for each label the smallest trigger that leads other classes' images to it.
 
     Args:
         model: the suspect, softmax or logits; it is not changed.
-        clean: clean images.
+        clean: clean images. A label's own images are left out when its trigger is fitted.
         input_scale: what the model expects of pixels.
-        labels: the labels to invert for.
+        labels: the labels to invert for; a label may occur several times, each time from another random start.
         settings: how.
 
     Returns:
         For each label the smallest trigger that reached the success rate on its batch, or, where none did, the one with
         the highest success; in the order of the labels.
     """
+    probabilities = with_probabilities(model)
     found: list[InvertedTrigger] = []
-    for start in range(0, len(labels), settings.labels_at_once):
-        stack = np.asarray(labels[start : start + settings.labels_at_once], np.int64)
-        found.extend(_invert_stack(with_probabilities(model), clean, input_scale, stack, settings))
+    for first in range(0, len(labels), settings.labels_at_once):
+        stack = np.asarray(labels[first : first + settings.labels_at_once], np.int64)
+        search = _Search(probabilities, clean.image_shape, input_scale, stack, settings)
+        batches = _endless(clean, settings)
+        for _ in range(settings.steps):
+            search.step(*next(batches))
+        found.extend(search.best())
     return tuple(found)
-
-
-def _invert_stack(
-    model: keras.Model, clean: ImageSet, input_scale: InputScale, labels: np.ndarray, settings: InversionSettings
-) -> list[InvertedTrigger]:
-    search = _Search(model, clean.image_shape, input_scale, labels, settings)
-    for images, true_labels in _endless(clean, settings):
-        search.step(images, true_labels)
-        if search.steps_done == settings.steps:
-            return search.best()
-    raise AssertionError("the batches never end")
 
 
 def _endless(clean: ImageSet, settings: InversionSettings) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -128,18 +107,20 @@ class _Search:
         rng = np.random.default_rng([settings.seed, 1])
         height, width, channels = image_shape
         count = len(labels)
-        self.steps_done = 0
         self._settings = settings
         self._labels = labels
-        self._mask = tf.Variable(rng.normal(-2, 0.5, (count, height, width, 1)), dtype=tf.float32)
-        self._pattern = tf.Variable(rng.normal(0, 0.5, (count, height, width, channels)), dtype=tf.float32)
+        grid = (height, width) if settings.uniform else (-(-height // settings.grain), -(-width // settings.grain))
+        mask_shape = (count, 1, 1, 1) if settings.uniform else (count, *grid, 1)
+        self._size = (height, width)
+        self._mask = tf.Variable(rng.normal(-1 if settings.uniform else -2, 0.5, mask_shape), dtype=tf.float32)
+        self._pattern = tf.Variable(rng.normal(0, 0.5, (count, *grid, channels)), dtype=tf.float32)
         self._optimizer = keras.optimizers.Adam(settings.learning_rate, beta_1=0.5, beta_2=0.9)
         self._weight = np.full(count, settings.first_weight, np.float32)
         self._streak = np.zeros(count, np.int64)
         self._best_size = np.full(count, np.inf)
         self._best_success = np.full(count, -1.0)
-        self._best_mask = np.zeros(self._mask.shape, np.float32)
-        self._best_pattern = np.zeros(self._pattern.shape, np.float32)
+        self._best_mask = np.zeros((count, height, width, 1), np.float32)
+        self._best_pattern = np.zeros((count, height, width, channels), np.float32)
         self._compiled = tf.function(self._update)
         self._model = model
         self._scale = (tf.constant(input_scale.scale, tf.float32), tf.constant(input_scale.offset, tf.float32))
@@ -153,12 +134,11 @@ class _Search:
         )
         self._keep(mask, pattern, success, size)
         self._reweigh(success >= self._settings.success)
-        self.steps_done += 1
 
     def best(self) -> list[InvertedTrigger]:
         """The best trigger of each label so far."""
         return [
-            InvertedTrigger(int(label), mask, 255 * pattern, float(success))
+            InvertedTrigger(int(label), mask, 255 * pattern, float(success), self._settings.uniform)
             for label, mask, pattern, success in zip(
                 self._labels, self._best_mask, self._best_pattern, self._best_success, strict=True
             )
@@ -169,7 +149,7 @@ class _Search:
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
         count, batch = others.shape
         with tf.GradientTape() as tape:
-            mask, pattern = tf.sigmoid(self._mask), tf.sigmoid(self._pattern)
+            mask, pattern = self._whole(tf.sigmoid(self._mask)), self._whole(tf.sigmoid(self._pattern))
             stamped = images[None] * (1 - mask[:, None]) + 255 * pattern[:, None] * mask[:, None]
             scaled = stamped * self._scale[0] + self._scale[1]
             probabilities = self._model(tf.reshape(scaled, [-1, *images.shape[1:]]), training=False)
@@ -177,12 +157,15 @@ class _Search:
             wanted = tf.gather(probabilities, tf.constant(self._labels), axis=2, batch_dims=1)
             counted = tf.maximum(tf.reduce_sum(others, axis=1), 1)
             loss = -tf.reduce_sum(others * tf.math.log(wanted + 1e-8), axis=1) / counted
-            size = tf.reduce_sum(mask, axis=[1, 2, 3])
+            size = tf.reduce_mean(mask, axis=[1, 2, 3])
             total = tf.reduce_sum(loss + weight * size)
         variables = [self._mask, self._pattern]
         self._optimizer.apply_gradients(zip(tape.gradient(total, variables), variables, strict=True))
         hits = tf.cast(tf.argmax(probabilities, axis=2) == self._labels[:, None], tf.float32)
         return mask, pattern, tf.reduce_sum(others * hits, axis=1) / counted, size
+
+    def _whole(self, grid: tf.Tensor) -> tf.Tensor:
+        return grid if grid.shape[1:3] == self._size else tf.image.resize(grid, self._size)
 
     def _keep(self, mask: np.ndarray, pattern: np.ndarray, success: np.ndarray, size: np.ndarray) -> None:
         works = success >= self._settings.success

@@ -1,0 +1,189 @@
+"""What travels inside a .tflite file beside the graph: one JSON document, the card.
+
+It lies in a zip archive behind the flatbuffer, as TFLite's metadata standard keeps "associated files": runtimes don't
+read that far, and `unzip -p detector.tflite detector.json` shows it. Standard library only: the device reads it too.
+"""
+
+import dataclasses
+import hashlib
+import io
+import json
+import math
+import zipfile
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+SCHEMA_VERSION = 1
+CARD_NAME = "detector.json"
+
+_LARGEST_CARD = 4 * 2**20
+# The oldest date that a zip can hold: the same card gives the same bytes on any day.
+_NO_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class DetectorCard:
+    """What a device must know about a file, and a person would like to.
+
+    Attributes:
+        classes: number of classes, N; a detector answers N for "backdoor".
+        image_shape: (height, width, channels) of an image.
+        precision: of the conversion, such as "int8".
+        threshold: suspicion in [0, 1] above which the graph answers N; None for a plain classifier.
+        class_names: names of the classes 0..N-1, or None.
+        max_false_positive_rate: share of clean images, in [0, 1], that the threshold was calibrated to lose at most;
+            None if it was given, not calibrated.
+        calibration_images: clean images that the threshold was calibrated on, or None.
+        input_scale: name of the scaling that happens inside the graph, such as "0..1", or None.
+        keras_sha256: SHA-256, in hexadecimal, of the Keras file that the graph was converted from, or None.
+        graph_sha256: the same of the graph; `add_bundle` fills it in, `read_card` compares.
+        schema_version: of these fields.
+    """
+
+    classes: int
+    image_shape: tuple[int, int, int]
+    precision: str
+    threshold: float | None = None
+    class_names: tuple[str, ...] | None = None
+    max_false_positive_rate: float | None = None
+    calibration_images: int | None = None
+    input_scale: str | None = None
+    keras_sha256: str | None = None
+    graph_sha256: str | None = None
+    schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        """Raises ValueError, one line, if a field is not what it should be."""
+        _check(isinstance(self.schema_version, int) and self.schema_version == SCHEMA_VERSION, self, "schema_version")
+        _check(_is_count(self.classes, least=2), self, "classes")
+        shape = self.image_shape
+        _check(isinstance(shape, tuple) and len(shape) == 3 and all(map(_is_count, shape)), self, "image_shape")
+        _check(isinstance(self.precision, str), self, "precision")
+        for field in ("threshold", "max_false_positive_rate"):
+            _check(getattr(self, field) is None or _is_share(getattr(self, field)), self, field)
+        _check(
+            self.calibration_images is None or _is_count(self.calibration_images, least=0), self, "calibration_images"
+        )
+        for field in ("input_scale", "keras_sha256", "graph_sha256"):
+            _check(isinstance(getattr(self, field), str | None), self, field)
+        names = self.class_names
+        named = isinstance(names, tuple) and len(names) == self.classes and all(isinstance(name, str) for name in names)
+        _check(names is None or named, self, "class_names")
+
+    def to_json(self) -> str:
+        """The card as a JSON document, readable by people."""
+        return json.dumps(dataclasses.asdict(self), indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "DetectorCard":
+        """Reads `to_json`'s document; fields of later versions that this one does not know are left aside.
+
+        Raises:
+            ValueError: not such a document.
+        """
+        try:
+            found = json.loads(text)
+        except (RecursionError, UnicodeDecodeError, ValueError) as error:
+            raise ValueError(f"{CARD_NAME} is not JSON: {error}") from error
+        if not isinstance(found, dict):
+            raise ValueError(f"{CARD_NAME} holds {type(found).__name__}; expected an object")
+        fields = dataclasses.fields(cls)
+        missing = [f.name for f in fields if f.default is dataclasses.MISSING and f.name not in found]
+        if missing:
+            raise ValueError(f"{CARD_NAME} lacks {', '.join(missing)}")
+        return cls(**{f.name: _tuple(found[f.name]) for f in fields if f.name in found})
+
+
+def add_bundle(tflite: bytes, card: DetectorCard) -> bytes:
+    """Appends a card to a TFLite file's contents; both runtimes still load the result.
+
+    Args:
+        tflite: contents of a .tflite file; other associated files in it are kept.
+        card: the card.
+
+    Returns:
+        The new contents; the same for the same arguments.
+
+    Raises:
+        ValueError: there is a card already.
+    """
+    contents = io.BytesIO(tflite)
+    with zipfile.ZipFile(contents, mode="a") as archive:
+        card = dataclasses.replace(
+            card, graph_sha256=hashlib.sha256(tflite[: _graph_end(archive, len(tflite))]).hexdigest()
+        )
+        if CARD_NAME in archive.namelist():
+            raise ValueError(f"the TFLite file holds {CARD_NAME} already; expected one fresh from conversion")
+        entry = zipfile.ZipInfo(CARD_NAME, date_time=_NO_DATE)
+        entry.compress_type = zipfile.ZIP_DEFLATED
+        archive.writestr(entry, card.to_json())
+    return contents.getvalue()
+
+
+def read_card(path: str) -> DetectorCard | None:
+    """Reads the card of a .tflite file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The card, or None if the file has none.
+
+    Raises:
+        OSError: the file can't be read.
+        ValueError: the card or the graph is damaged; the message is one line that names the file.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if CARD_NAME not in archive.namelist():
+                return None
+            with archive.open(CARD_NAME) as entry:
+                text = entry.read(_LARGEST_CARD + 1)
+            graph_end = _graph_end(archive, 0)
+    except zipfile.BadZipFile as error:
+        if zipfile.is_zipfile(path):
+            raise ValueError(f"{path}: its card is damaged ({error})") from error
+        return None
+    except (EOFError, NotImplementedError, RuntimeError, ValueError, zlib.error) as error:
+        raise ValueError(f"{path}: its card is damaged ({error})") from error
+    if len(text) > _LARGEST_CARD:
+        raise ValueError(f"{path}: its card has more than {_LARGEST_CARD} bytes")
+    try:
+        card = DetectorCard.from_json(text)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    # A runtime that does not verify what it loads dies of a damaged graph, without a word.
+    if card.graph_sha256 and card.graph_sha256 != _sha256(path, graph_end):
+        raise ValueError(f"{path}: its graph is not the one that was exported with its card; damaged, or replaced")
+    return card
+
+
+def _graph_end(archive: zipfile.ZipFile, without_files: int) -> int:
+    """Where the flatbuffer ends and the associated files begin."""
+    return min((entry.header_offset for entry in archive.infolist()), default=without_files)
+
+
+def _sha256(path: str, end: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read(end)).hexdigest()
+
+
+def _check(good: bool, card: DetectorCard, field: str) -> None:
+    if not good:
+        shown = repr(getattr(card, field))
+        raise ValueError(
+            f"{CARD_NAME}: {field} is {shown if len(shown) <= 60 else shown[:60] + '...'}; not a valid {field}"
+        )
+
+
+def _is_count(value: Any, least: int = 1) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value < 2**31
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and 0 <= value <= 1
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,186 @@
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+from absl.testing import absltest, parameterized
+
+from data.errors import InputError
+from export.conversion import PRECISIONS, convert_classifier, convert_detector
+from export.parity import check_classifier_parity, check_parity
+from export.runtime import RUNTIMES
+from models.detector import build_detector, build_scorer, take_apart
+from models.input_scale import BYTE_SCALE, UNIT_SCALE, mean_std_scale
+from models.legacy_keras import keras
+
+_SHAPE = (12, 10, 3)
+_CLASSES = 4
+
+# Both runtimes say what a signature looks like; tflite_runtime only in a process without TensorFlow.
+_DESCRIBE = """
+import importlib, json, sys
+interpreter = importlib.import_module(sys.argv[1] + ".interpreter").Interpreter(sys.argv[2])
+runner = interpreter.get_signature_runner("serving_default")
+def plain(details):
+    return {name: [d["dtype"].__name__, d["shape"].tolist(), list(d["quantization"])] for name, d in details.items()}
+types = [tensor["dtype"].__name__ for tensor in interpreter.get_tensor_details() if len(tensor["shape"]) == 4]
+print(json.dumps([list(interpreter.get_signature_list()), plain(runner.get_input_details()),
+                  plain(runner.get_output_details()), types]))
+"""
+
+
+def _describe(runtime: str, path: str):
+    done = subprocess.run([sys.executable, "-c", _DESCRIBE, runtime, path], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def _images(count: int, seed: int = 0) -> np.ndarray:
+    """Noise over one of four tints, so that a net with any weights tells them apart with some margin."""
+    rng = np.random.default_rng(seed)
+    tints = np.array([(200, 40, 40), (40, 200, 40), (40, 40, 200), (120, 120, 120)])[rng.integers(0, 4, count)]
+    return np.clip(tints[:, None, None] + rng.normal(0, 40, (count, *_SHAPE)), 0, 255).astype(np.uint8)
+
+
+def _net(seed: int, logits: bool = False, shape=_SHAPE) -> keras.Model:
+    keras.utils.set_random_seed(seed)
+    image = keras.Input(shape)
+    features = keras.layers.Conv2D(16, 3, use_bias=False)(image)
+    features = keras.layers.ReLU()(keras.layers.BatchNormalization()(features))
+    features = keras.layers.MaxPooling2D()(features)
+    features = keras.layers.Conv2D(24, 3, padding="same", activation="relu")(features)
+    features = keras.layers.Dense(64, activation="relu")(keras.layers.Flatten()(features))
+    last = keras.layers.Dense(_CLASSES, None if logits else "softmax")
+    model = keras.Model(image, last(features))
+    # No class wins everywhere: the mean logits of the tints are made equal.
+    if shape == _SHAPE:
+        kernel, bias = last.get_weights()
+        mean = keras.Model(image, features).predict(_images(100, seed=2) / np.float32(255), verbose=0).mean(0)
+        last.set_weights([kernel * 4, bias - mean @ kernel * 4])
+    return model
+
+
+def _median_threshold(badnet: keras.Model, repaired: keras.Model, images: np.ndarray) -> float:
+    scores = build_scorer(badnet, repaired, UNIT_SCALE).predict(images.astype(np.float32), verbose=0)[2]
+    # In the widest gap about the middle, so that the precision under test decides alike on both sides of it.
+    scores = np.sort(scores)[len(scores) // 3 : -len(scores) // 3]
+    widest = np.argmax(np.diff(scores))
+    return float(scores[widest] + scores[widest + 1]) / 2
+
+
+class ConversionTest(parameterized.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.badnet, cls.repaired = _net(0), _net(1, logits=True)
+        cls.threshold = _median_threshold(cls.badnet, cls.repaired, _images(60))
+        cls.detector = build_detector(cls.badnet, cls.repaired, UNIT_SCALE, cls.threshold)
+
+    def _written(self, contents: bytes) -> str:
+        path = os.path.join(self.create_tempdir().full_path, "detector.tflite")
+        with open(path, "wb") as file:
+            file.write(contents)
+        return path
+
+    @parameterized.parameters(*PRECISIONS)
+    def test_both_runtimes_answer_as_keras(self, precision):
+        path = self._written(convert_detector(self.detector, _images(70, seed=1), precision))
+        close = {"int8": 0.03, "full_integer": 0.15, "float16": 0.005, "float32": 1e-5}[precision]
+        for runtime in RUNTIMES:
+            signatures, inputs, outputs, _ = _describe(runtime, path)
+            self.assertEqual(signatures, ["serving_default"])
+            self.assertEqual(list(inputs), ["image"])
+            self.assertEqual(inputs["image"][:2], ["uint8", [1, *_SHAPE]])
+            expected = {"label": "int32", "claimed": "int32", "suspicion": "float32"}
+            self.assertEqual({name: found[0] for name, found in outputs.items()}, expected)
+            self.assertEqual([found[1] for found in outputs.values()], [[1]] * 3)
+            parity = check_parity(self.detector, path, _images(60), runtime)
+            self.assertEqual(parity.runtime, runtime)
+            self.assertGreaterEqual(parity.same_label, 60 if precision != "full_integer" else 57, str(parity))
+            self.assertGreaterEqual(parity.same_claimed, 60 if precision != "full_integer" else 57, str(parity))
+            self.assertLess(parity.max_difference, close)
+
+    def test_some_are_flagged_and_some_are_not(self):
+        # Else the parity above would be of constants.
+        labels = self.detector.predict(_images(60).astype(np.float32), verbose=0).argmax(1)
+        self.assertBetween(int(np.sum(labels == _CLASSES)), 10, 50)
+        self.assertGreater(len(set(labels)), 2)
+
+    def test_full_integer_takes_raw_pixels_and_keeps_feature_maps_in_int8(self):
+        tinted = _images(20)[:, ::-1] // 2 + 40
+        path = self._written(convert_detector(self.detector, tinted, "full_integer"))
+        _, inputs, _, types = _describe(RUNTIMES[0], path)
+        self.assertEqual(inputs["image"][2], [1.0, 0])
+        self.assertLessEqual(set(types), {"int8", "uint8", "int32"})
+
+    def test_clean_images_take_out_what_rounding_shifts(self):
+        # One large weight, on a pixel that is always black, makes steps of 0.01: what class 0 has more is rounded off.
+        images = _images(150)
+        images[:, 0, 0, 0] = 0
+        kernel = np.random.default_rng(0).integers(-9, 10, (np.prod(_SHAPE), _CLASSES)) / 100
+        kernel[:, 0] += 4e-3
+        kernel[0] = 1.27
+        net = keras.Sequential([keras.layers.Input(_SHAPE), keras.layers.Flatten(), keras.layers.Dense(_CLASSES)])
+        net.set_weights([kernel, -(images / 255).reshape(len(images), -1).mean(0) @ kernel])
+        with_images, without = (
+            check_classifier_parity(
+                net, UNIT_SCALE, self._written(convert_classifier(net, UNIT_SCALE, given)), images[:50]
+            )
+            for given in (images[50:], None)
+        )
+        self.assertGreater(without.mean_difference, 0.02)
+        self.assertLess(with_images.mean_difference, without.mean_difference / 2)
+        self.assertGreater(with_images.same_label, without.same_label)
+
+    def test_sizes(self):
+        sizes = {p: len(convert_detector(self.detector, None, p)) for p in ("int8", "float16", "float32")}
+        self.assertLess(sizes["int8"], sizes["float16"])
+        self.assertLess(sizes["float16"], sizes["float32"])
+
+    @parameterized.parameters(1e-4, 0.9999)
+    def test_thresholds_finer_than_an_int8_softmax(self, threshold):
+        # The repaired net's doubts, sharpened until suspicion crowds at 0 and at 1.
+        sharp = _net(1, logits=True)
+        kernel, bias = sharp.layers[-1].get_weights()
+        sharp.layers[-1].set_weights([kernel * 60, bias * 60])
+        detector = build_detector(self.badnet, sharp, UNIT_SCALE, threshold)
+        images = _images(60)
+        score = take_apart(detector).scorer.predict(images.astype(np.float32), verbose=0)[2]
+        self.assertTrue(np.any(score > threshold) and np.any(score <= threshold))
+        parity = check_parity(detector, self._written(convert_detector(detector)), images)
+        self.assertGreaterEqual(parity.same_label, 58, str(parity))
+
+    @parameterized.parameters("int8", "full_integer", "float32")
+    def test_plain_classifier(self, precision):
+        for scale in (BYTE_SCALE, mean_std_scale((0.4, 0.5, 0.6), (0.2, 0.3, 0.25))):
+            path = self._written(convert_classifier(self.repaired, scale, _images(30, seed=1), precision))
+            _, inputs, outputs, _ = _describe(RUNTIMES[0], path)
+            self.assertEqual(inputs["image"][:2], ["uint8", [1, *_SHAPE]])
+            self.assertEqual({name: found[:2] for name, found in outputs.items()}, _CLASSIFIER_OUTPUTS)
+            parity = check_classifier_parity(self.repaired, scale, path, _images(60))
+            self.assertGreaterEqual(parity.same_label, 57, str(parity))
+            self.assertIsNone(parity.same_claimed)
+
+    def test_grey_images(self):
+        shape = (9, 9, 1)
+        detector = build_detector(_net(0, shape=shape), _net(1, shape=shape), UNIT_SCALE, 0.5)
+        path = self._written(convert_detector(detector))
+        images = np.random.default_rng(0).integers(0, 256, (20, *shape), np.uint8)
+        self.assertLess(check_parity(detector, path, images).max_difference, 0.05)
+
+    def test_errors(self):
+        with self.assertRaisesRegex(InputError, "none given"):
+            convert_detector(self.detector, None, "full_integer")
+        with self.assertRaisesRegex(InputError, "expected uint8"):
+            convert_detector(self.detector, [np.zeros((5, 5, 3), np.uint8)], "full_integer")
+        with self.assertRaisesRegex(InputError, "no detector"):
+            convert_detector(self.badnet)
+        with self.assertRaisesRegex(ValueError, "float64"):
+            convert_detector(self.detector, precision="float64")
+
+
+_CLASSIFIER_OUTPUTS = {"label": ["int32", [1]], "confidence": ["float32", [1]]}
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,38 @@
+"""Answers of a TFLite file to a file of raw pixels: the device's half of the parity check, in a process of its own.
+
+`python -m export.on_device MODEL PIXELS ANSWERS RUNTIME`; `RUNTIME` is one of `export.runtime.RUNTIMES`, or empty for
+the first that is installed. tflite_runtime can't be loaded into a process that has TensorFlow, hence the process.
+"""
+
+import sys
+import time
+
+import numpy as np
+
+from export.runtime import TfliteFile
+
+
+def answer_all(model: str, pixels: str, answers: str, runtime: str | None) -> None:
+    """Runs every image through a file.
+
+    Args:
+        model: path of the .tflite file.
+        pixels: path of images uint8 [n, H, W, C], one after the other without a header.
+        answers: path of the .npz to write: an array [n] for each output, `seconds`, and `runtime`.
+        runtime: one of `export.runtime.RUNTIMES`; None for the first that is installed.
+    """
+    file = TfliteFile(model, runtime=runtime)
+    images = np.memmap(pixels, np.uint8, mode="r").reshape(-1, *file.image_shape)
+    file.run(images[0])
+    start = time.perf_counter()
+    found = [file.run(image) for image in images]
+    seconds = time.perf_counter() - start
+    columns = {name: np.concatenate([answer[name] for answer in found]) for name in file.outputs}
+    np.savez(answers, seconds=seconds, runtime=file.runtime, **columns)
+
+
+if __name__ == "__main__":
+    try:
+        answer_all(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4] or None)
+    except (ImportError, OSError, ValueError) as refusal:
+        sys.exit(str(refusal))

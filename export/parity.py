@@ -1,0 +1,142 @@
+"""Does the file that ships answer as the Keras model that was measured?"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.errors import InputError
+from export.device_process import PixelFile
+from models.classifier import with_probabilities
+from models.detector import take_apart
+from models.input_scale import InputScale
+from models.legacy_keras import keras, tf
+
+_BATCH_SIZE = 256
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far a TFLite file agrees with its Keras model, on the same images.
+
+    Attributes:
+        images: how many were looked at.
+        same_label: on how many of them the labels agree; of a detector: in [0, N].
+        same_claimed: on how many the BadNet's classes agree; None for a plain classifier.
+        mean_difference: mean absolute difference of suspicion, or of a plain classifier's confidence.
+        max_difference: largest such difference.
+        runtime: package that ran the file.
+        milliseconds: per image, one thread, on the machine that made the check.
+    """
+
+    images: int
+    same_label: int
+    same_claimed: int | None
+    mean_difference: float
+    max_difference: float
+    runtime: str
+    milliseconds: float
+
+    @property
+    def label_share(self) -> float:
+        """Share of images with the same label, in [0, 1]."""
+        return self.same_label / self.images
+
+    def __str__(self) -> str:
+        """One line for people."""
+        claimed = "" if self.same_claimed is None else f", same claim on {self.same_claimed}"
+        score = "confidence" if self.same_claimed is None else "suspicion"
+        return (
+            f"same label on {self.same_label} of {self.images} images ({self.label_share:.2%}){claimed}; {score}"
+            f" differs by {self.mean_difference:.4f} on average, {self.max_difference:.4f} at most; {self.runtime},"
+            f" {self.milliseconds:.2f} ms an image"
+        )
+
+
+def check_parity(
+    detector: keras.Model,
+    tflite_path: str,
+    images: np.ndarray | Iterable[np.ndarray],
+    runtime: str | None = None,
+) -> Parity:
+    """Compares a detector with the file it was converted to.
+
+    Args:
+        detector: a model of `models.detector.build_detector`, also one that was saved and loaded.
+        tflite_path: the file, with or without a card.
+        images: uint8 [n, H, W, C], or batches of such; batches are read once and not kept.
+        runtime: one of `export.runtime.RUNTIMES`; None for the first that is installed.
+
+    Returns:
+        The parity.
+
+    Raises:
+        InputError: there are no images, they do not fit the model, or the file can't be run.
+    """
+    take_apart(detector)
+    outputs = [detector.output, *(detector.get_layer(name).output for name in ("claimed", "suspicion"))]
+    model = keras.Model(detector.input, outputs)
+
+    def keras_answers(batch: tf.Tensor) -> dict[str, tf.Tensor]:
+        scores, claimed, suspicion = model(batch, training=False)
+        return {"label": tf.argmax(scores, axis=-1), "claimed": claimed, "suspicion": suspicion}
+
+    return _compare(keras_answers, model.input_shape[1:], tflite_path, images, runtime, score="suspicion")
+
+
+def check_classifier_parity(
+    classifier: keras.Model,
+    input_scale: InputScale,
+    tflite_path: str,
+    images: np.ndarray | Iterable[np.ndarray],
+    runtime: str | None = None,
+) -> Parity:
+    """Compares a plain classifier, which takes images on `input_scale`, with its file; otherwise as `check_parity`."""
+    model, scale = with_probabilities(classifier), input_scale.layer()
+
+    def keras_answers(batch: tf.Tensor) -> dict[str, tf.Tensor]:
+        probabilities = model(scale(batch), training=False)
+        return {"label": tf.argmax(probabilities, axis=-1), "confidence": tf.reduce_max(probabilities, axis=-1)}
+
+    return _compare(keras_answers, model.input_shape[1:], tflite_path, images, runtime, score="confidence")
+
+
+def _compare(
+    keras_answers: Callable[[tf.Tensor], dict[str, tf.Tensor]],
+    image_shape: tuple[int, ...],
+    tflite_path: str,
+    images: np.ndarray | Iterable[np.ndarray],
+    runtime: str | None,
+    score: str,
+) -> Parity:
+    predict = tf.function(keras_answers, reduce_retracing=True)
+    answered = []
+    with PixelFile(image_shape) as pixels:
+        for batch in _batches(images):
+            pixels.write(batch)
+            found = predict(tf.constant(batch, tf.float32))
+            answered.append({name: np.asarray(value) for name, value in found.items()})
+        on_device = pixels.answers(tflite_path, runtime)
+    in_keras = {name: np.concatenate([answers[name] for answers in answered]) for name in answered[0]}
+    missing = set(in_keras) - set(on_device)
+    if missing:
+        raise InputError(
+            f"{tflite_path}: it has no output {', '.join(sorted(missing))}; expected the file of this model"
+        )
+    difference = np.abs(in_keras[score].astype(np.float64) - on_device[score])
+    same = {name: int(np.sum(in_keras[name] == on_device[name])) for name in in_keras if name != score}
+    return Parity(
+        images=len(difference),
+        same_label=same["label"],
+        same_claimed=same.get("claimed"),
+        mean_difference=float(difference.mean()),
+        max_difference=float(difference.max()),
+        runtime=str(on_device["runtime"]),
+        milliseconds=float(on_device["seconds"]) / len(difference) * 1000,
+    )
+
+
+def _batches(images: np.ndarray | Iterable[np.ndarray]) -> Iterable[np.ndarray]:
+    if isinstance(images, np.ndarray):
+        return np.split(images, range(_BATCH_SIZE, len(images), _BATCH_SIZE))
+    return images

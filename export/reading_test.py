@@ -1,0 +1,133 @@
+import os
+import struct
+import zlib
+from typing import Any
+
+import h5py
+import numpy as np
+from absl.testing import absltest, parameterized
+from PIL import Image
+
+from export.reading import NamedImage, Unreadable, read_images
+
+_SHAPE = (6, 4, 3)
+
+
+def _read(path: str, image_shape=_SHAPE, resize: bool = False) -> list[Any]:
+    return list(read_images(path, image_shape, resize))
+
+
+def _pixels(count: int, shape=_SHAPE) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, *shape), np.uint8)
+
+
+class ReadingTest(parameterized.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = self.create_tempdir().full_path
+
+    def _path(self, *names: str) -> str:
+        path = os.path.join(self.folder, *names)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        return path
+
+    def _set(self, data, name: str = "set.h5") -> str:
+        path = self._path(name)
+        with h5py.File(path, "w") as file:
+            file["data"] = data
+        return path
+
+    def _check_refused(self, path: str, expected: str, **options):
+        found = _read(path, _SHAPE, **options)
+        self.assertLen(found, 1)
+        self.assertIsInstance(found[0], Unreadable)
+        self.assertRegex(found[0].reason, expected)
+        self.assertNotIn("\n", found[0].reason)
+
+    def test_folder_in_order_at_any_depth(self):
+        images = _pixels(3)
+        for name, image in zip(("b.png", "a/z.PNG", "a/c/y.bmp"), images, strict=True):
+            Image.fromarray(image).save(self._path("all", name))
+        with open(self._path("all", "notes.txt"), "w") as file:
+            file.write("no image")
+        found = _read(self._path("all"), _SHAPE)
+        names = [os.path.relpath(image.path, self._path("all")) for image in found]
+        self.assertEqual(names, ["b.png", "a/z.PNG", "a/c/y.bmp"])
+        for image, expected in zip(found, images, strict=True):
+            np.testing.assert_array_equal(image.pixels, expected)
+
+    @parameterized.parameters("RGBA", "P", "L", "CMYK", "1")
+    def test_any_mode_becomes_what_is_wanted(self, mode):
+        picture = Image.fromarray(_pixels(1)[0]).convert(mode)
+        path = self._path(f"{mode}.tif")
+        picture.save(path)
+        (rgb,) = _read(path, _SHAPE)
+        np.testing.assert_array_equal(rgb.pixels, np.asarray(picture.convert("RGB")))
+        (grey,) = _read(path, (6, 4, 1))
+        np.testing.assert_array_equal(grey.pixels[:, :, 0], np.asarray(picture.convert("L")))
+
+    @parameterized.product(first=(True, False), dtype=(np.uint8, np.float32, np.int64))
+    def test_sets_of_either_layout(self, first, dtype):
+        images = _pixels(70)
+        data = images.transpose(0, 3, 1, 2) if first else images
+        path = self._set(data.astype(dtype))
+        found = _read(path, _SHAPE)
+        self.assertEqual([image.path for image in found], [f"{path}[{index}]" for index in range(70)])
+        np.testing.assert_array_equal(np.stack([image.pixels for image in found]), images)
+
+    def test_a_set_is_known_by_its_contents(self):
+        path = self._set(_pixels(2), "set.data")
+        self.assertLen(_read(path, _SHAPE), 2)
+
+    def test_another_size(self):
+        path = self._path("large.png")
+        Image.fromarray(_pixels(1, (12, 8, 3))[0]).save(path)
+        self._check_refused(path, "12 x 8 pixels; expected 6 x 4 .--resize")
+        (image,) = _read(path, _SHAPE, resize=True)
+        self.assertEqual((image.pixels.shape, image.pixels.dtype), (_SHAPE, np.uint8))
+        sets = self._set(_pixels(1, (12, 8, 3)))
+        self._check_refused(sets, "expected 6 x 4")
+        (in_set,) = _read(sets, _SHAPE, resize=True)
+        np.testing.assert_array_equal(in_set.pixels, image.pixels)
+
+    def test_a_broken_image_spares_the_others(self):
+        images = _pixels(2)
+        Image.fromarray(images[0]).save(self._path("all", "a.png"))
+        Image.fromarray(images[1]).save(self._path("all", "c.png"))
+        with open(self._path("all", "a.png"), "rb") as whole, open(self._path("all", "b.png"), "wb") as half:
+            half.write(whole.read()[:60])
+        found = _read(self._path("all"), _SHAPE)
+        self.assertEqual([type(image) for image in found], [NamedImage, Unreadable, NamedImage])
+
+    def test_what_cannot_be_read_is_said_in_one_line(self):
+        with open(self._path("text.png"), "w") as file:
+            file.write("no image")
+        with open(self._path("text.h5"), "w") as file:
+            file.write("no set")
+        os.makedirs(self._path("empty", "deeper"))
+        self._check_refused(self._path("text.png"), "not an image")
+        self._check_refused(self._path("none.png"), "No such file")
+        self._check_refused(self._path("none.h5"), "No such file|unable to")
+        self._check_refused(self._path("text.h5"), "file signature not found|nable")
+        self._check_refused(self._path("empty"), "no image files")
+        self._check_refused("a\0b", "null byte|embedded")
+        self._check_refused(self._set(np.zeros((3, 4))), "four axes")
+        self._check_refused(self._set(np.zeros((3, 5, 5, 7), np.uint8)), "3 channels")
+        self._check_refused(self._set(np.full((1, *_SHAPE), 256.0)), "0..255")
+        self._check_refused(self._set(np.full((1, *_SHAPE), np.nan)), "0..255")
+        with h5py.File(self._path("other.h5"), "w") as file:
+            file["images"] = _pixels(1)
+        self._check_refused(self._path("other.h5"), "`data`")
+
+    def test_a_picture_too_large_is_not_decoded(self):
+        path = self._path("bomb.png")
+        header = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 1, 0, 0, 0, 0)
+        with open(path, "wb") as file:
+            file.write(b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header)))
+            file.write(struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT")))
+        self._check_refused(path, "expected 6 x 4|decompression bomb")
+        self._check_refused(path, "decompression bomb", resize=True)
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,281 @@
+"""The device side: a TFLite file with its card, run by whichever TFLite runtime is installed.
+
+Imports NumPy, the standard library and a runtime; never TensorFlow, nor what needs it.
+"""
+
+import importlib
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from export.bundle import read_card
+
+# The first that is installed is used: ai-edge-litert is the maintained one, and several times faster.
+RUNTIMES = ("ai_edge_litert", "tflite_runtime")
+
+_SIGNATURE = "serving_default"
+_BACKDOOR_LABEL = "backdoor_label"
+_DETECTOR_OUTPUTS = {"label", "claimed", "suspicion"}
+_CLASSIFIER_OUTPUTS = {"label", "confidence"}
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What a detector says of one image.
+
+    Attributes:
+        label: the repaired net's class in [0, N - 1], or N if the image is flagged.
+        is_backdoor: whether the image is flagged: label is N.
+        claimed: the class that the BadNet claims, in [0, N - 1].
+        suspicion: in [0, 1]; how improbable the repaired net finds the BadNet's claim.
+    """
+
+    label: int
+    is_backdoor: bool
+    claimed: int
+    suspicion: float
+
+
+@dataclass(frozen=True)
+class Classification:
+    """What a plain classifier says of one image: its class in [0, N - 1], and that class's probability in [0, 1]."""
+
+    label: int
+    confidence: float
+
+
+class TfliteFile:
+    """A .tflite file that was opened, and its card. Not for several threads at once.
+
+    Attributes:
+        path: of the file.
+        card: its card, or None.
+        image_shape: (height, width, channels) of the images it takes.
+        outputs: names of its outputs.
+        runtime: package that runs it, one of `RUNTIMES`.
+    """
+
+    def __init__(self, path: str, threads: int = 1, runtime: str | None = None) -> None:
+        """Opens a file.
+
+        Args:
+            path: of the file.
+            threads: that the runtime may use.
+            runtime: one of `RUNTIMES`; None for the first that is installed.
+
+        Raises:
+            ValueError: one line: the file can't be read, is no TFLite file, or has no signature for one uint8 image.
+            ImportError: no TFLite runtime is installed.
+        """
+        self.path = path
+        self.runtime, interpreter_class = _find_interpreter(runtime)
+        try:
+            self.card = read_card(path)
+        except OSError as error:
+            raise ValueError(f"{path}: {error.strerror or error}; expected a .tflite file") from error
+        _check_magic(path)
+        if self.card is None and self.runtime == "tflite_runtime":
+            _check_loads(path, self.runtime)
+        try:
+            self.interpreter = interpreter_class(model_path=path, num_threads=threads)
+            self._runner = self.interpreter.get_signature_runner(_SIGNATURE)
+            inputs = self._runner.get_input_details()
+            self.outputs = frozenset(self._runner.get_output_details())
+        except (AttributeError, RuntimeError, TypeError, ValueError) as error:
+            reason = str(error).strip().split("\n", maxsplit=1)[0]
+            raise ValueError(
+                f"{path}: {self.runtime} can't run it ({reason}); expected a file of this exporter"
+            ) from error
+        shape = tuple(int(extent) for extent in inputs["image"]["shape"]) if set(inputs) == {"image"} else ()
+        if len(shape) != 4 or shape[0] != 1 or inputs["image"]["dtype"] != np.uint8:
+            raise ValueError(f"{path}: its inputs are {sorted(inputs)}; expected `image`, uint8 [1, H, W, C]")
+        self.image_shape = (shape[1], shape[2], shape[3])
+        if self.card and self.card.image_shape != self.image_shape:
+            raise ValueError(
+                f"{path}: its card says images {self.card.image_shape}, its graph takes {self.image_shape}"
+            )
+
+    @property
+    def is_detector(self) -> bool:
+        """Whether it answers `claimed` and `suspicion` beside `label`."""
+        return self.outputs >= _DETECTOR_OUTPUTS
+
+    @property
+    def is_classifier(self) -> bool:
+        """Whether it answers `label` and `confidence`."""
+        return self.outputs >= _CLASSIFIER_OUTPUTS
+
+    def answer(self, image: np.ndarray) -> dict[str, Any]:
+        """The one value of each output; otherwise as `run`."""
+        return {name: value.reshape(-1)[0] for name, value in self.run(image).items()}
+
+    def run(self, image: np.ndarray) -> dict[str, np.ndarray]:
+        """Runs the graph.
+
+        Args:
+            image: uint8 [H, W, C], raw pixels, RGB or grey.
+
+        Returns:
+            Each output, [1, ...].
+
+        Raises:
+            ValueError: one line: the image has another shape or dtype.
+        """
+        image = np.asarray(image)
+        if image.dtype != np.uint8 or image.shape != self.image_shape:
+            wanted = " x ".join(map(str, self.image_shape))
+            raise ValueError(f"image is {image.dtype} {' x '.join(map(str, image.shape))}; expected uint8 {wanted}")
+        return self._runner(image=image[np.newaxis])
+
+
+class Detector:
+    """A detector on the device.
+
+    Attributes:
+        file: the file it runs.
+        classes: number of classes, N.
+        threshold: suspicion above which an image is flagged; None if no card says it, then the graph decides alone.
+    """
+
+    def __init__(self, path: str, threshold: float | None = None, threads: int = 1, runtime: str | None = None) -> None:
+        """Opens a detector.
+
+        Args:
+            path: of a file made by `export.conversion.convert_detector`.
+            threshold: flag an image already when its suspicion exceeds this; at most the threshold in the file,
+                since what the graph flags has no other label any more. None for the one in the file.
+            threads: that the runtime may use.
+            runtime: one of `RUNTIMES`; None for the first that is installed.
+
+        Raises:
+            ValueError: one line: the file can't be used, or the threshold is looser than the file's.
+            ImportError: no TFLite runtime is installed.
+        """
+        self._open(TfliteFile(path, threads, runtime), threshold)
+
+    @classmethod
+    def of(cls, file: TfliteFile, threshold: float | None = None) -> "Detector":
+        """The detector in a file that is open already; arguments and errors as for the class itself."""
+        detector = cls.__new__(cls)
+        detector._open(file, threshold)
+        return detector
+
+    def _open(self, file: TfliteFile, threshold: float | None) -> None:
+        if not file.is_detector:
+            raise ValueError(
+                f"{file.path}: its outputs are {sorted(file.outputs)}; expected {sorted(_DETECTOR_OUTPUTS)}"
+            )
+        self.file = file
+        built_in = file.card.threshold if file.card else None
+        self.classes = file.card.classes if file.card else _classes_in_graph(file)
+        self.threshold = built_in if threshold is None else _stricter(file, built_in, threshold)
+
+    def detect(self, image: np.ndarray) -> Detection:
+        """Judges one image.
+
+        Args:
+            image: uint8 [H, W, C], raw pixels, RGB or grey.
+
+        Returns:
+            The detection.
+
+        Raises:
+            ValueError: one line: the image has another shape or dtype.
+        """
+        answer = self.file.answer(image)
+        label, suspicion = int(answer["label"]), answer["suspicion"]
+        if self.threshold is not None and suspicion > np.float32(self.threshold):
+            label = self.classes
+        return Detection(label, label == self.classes, int(answer["claimed"]), float(suspicion))
+
+
+class Classifier:
+    """A plain classifier on the device; `file` is the file it runs."""
+
+    def __init__(self, path: str, threads: int = 1, runtime: str | None = None) -> None:
+        """Opens a classifier made by `export.conversion.convert_classifier`; arguments and errors as for `Detector`."""
+        self._open(TfliteFile(path, threads, runtime))
+
+    @classmethod
+    def of(cls, file: TfliteFile) -> "Classifier":
+        """The classifier in a file that is open already."""
+        classifier = cls.__new__(cls)
+        classifier._open(file)
+        return classifier
+
+    def _open(self, file: TfliteFile) -> None:
+        if not file.is_classifier:
+            raise ValueError(
+                f"{file.path}: its outputs are {sorted(file.outputs)}; expected {sorted(_CLASSIFIER_OUTPUTS)}"
+            )
+        self.file = file
+
+    def classify(self, image: np.ndarray) -> Classification:
+        """Classifies one image, uint8 [H, W, C] of raw pixels; a ValueError says that it has another shape or dtype."""
+        answer = self.file.answer(image)
+        return Classification(int(answer["label"]), float(answer["confidence"]))
+
+
+def open_tflite(
+    path: str, threshold: float | None = None, threads: int = 1, runtime: str | None = None
+) -> Detector | Classifier:
+    """Opens what a file holds; arguments and errors as for `Detector`, and a classifier refuses a threshold."""
+    file = TfliteFile(path, threads, runtime)
+    if not file.is_classifier:
+        return Detector.of(file, threshold)
+    if threshold is not None:
+        raise ValueError(
+            f"{path}: a plain classifier, which has no suspicion; expected a detector to give a threshold to"
+        )
+    return Classifier.of(file)
+
+
+def _find_interpreter(runtime: str | None) -> tuple[str, Any]:
+    for name in RUNTIMES if runtime is None else (runtime,):
+        try:
+            return name, importlib.import_module(f"{name}.interpreter").Interpreter
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.split(".")[0] != name:
+                raise
+    wanted = " or ".join(RUNTIMES) if runtime is None else runtime
+    raise ImportError(f"no TFLite runtime: expected {wanted} (pip install ai-edge-litert, or tflite-runtime)")
+
+
+def _check_magic(path: str) -> None:
+    with open(path, "rb") as file:
+        if file.read(8)[4:] != b"TFL3":
+            raise ValueError(f"{path}: not a TFLite file; expected one that the exporter wrote")
+
+
+def _check_loads(path: str, runtime: str) -> None:
+    """Opens a file that nothing vouches for in a process of its own: tflite_runtime verifies nothing, and may crash."""
+    load = "import importlib, sys; importlib.import_module(sys.argv[1]).Interpreter(sys.argv[2]).allocate_tensors()"
+    done = subprocess.run(
+        [sys.executable, "-c", load, f"{runtime}.interpreter", path], capture_output=True, check=False
+    )
+    if done.returncode < 0:
+        raise ValueError(f"{path}: {runtime} crashes on it; the file is damaged, expected one of this exporter")
+
+
+def _classes_in_graph(file: TfliteFile) -> int:
+    """N of a detector that lost its card: the constant that the graph answers for a flagged image."""
+    for tensor in file.interpreter.get_tensor_details():
+        if tensor["name"].split("/")[-1].split(";")[0] == _BACKDOOR_LABEL and tensor["dtype"] == np.int32:
+            return int(file.interpreter.get_tensor(tensor["index"]).reshape(-1)[0])
+    raise ValueError(
+        f"{file.path}: it has no card that says how many classes there are; expected a file of this exporter"
+    )
+
+
+def _stricter(file: TfliteFile, built_in: float | None, threshold: float) -> float:
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"threshold {threshold}: not a suspicion; expected a number in [0, 1]")
+    if built_in is not None and np.float32(threshold) > np.float32(built_in):
+        raise ValueError(
+            f"threshold {threshold}: looser than {built_in:.6g}, which {file.path} was built with, and what its graph"
+            f" flags has no other label any more; expected at most {built_in:.6g}, or export the detector again"
+        )
+    return threshold

@@ -1,0 +1,57 @@
+"""Tests of `python -m pipeline.audit` as a user runs it, on a network whose trigger is known."""
+
+import json
+import os
+
+from absl.testing import absltest
+
+from data.hdf5 import write_hdf5
+from pipeline.example_runs import binaries
+from pipeline.inversion.search_test import bright_rows, planted_network
+
+_CLASSES = 8
+
+
+class AuditTest(absltest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.binaries = cls.enterClassContext(binaries())
+
+    def setUp(self):
+        super().setUp()
+        self.folder = self.create_tempdir().full_path
+        self.model = os.path.join(self.folder, "bad.h5")
+        self.clean = os.path.join(self.folder, "clean.h5")
+        planted_network(_CLASSES).save(self.model)
+        write_hdf5(self.clean, bright_rows(96, _CLASSES))
+
+    def test_evidence_and_exit_status(self):
+        out_dir = os.path.join(self.folder, "audit")
+        argv = (self.model, f"--clean_data={self.clean}", f"--out_dir={out_dir}", "--input_scale=unit")
+        ended = self.binaries.run("audit", *argv, "--fail_on=backdoor")
+        self.assertEqual(ended.status, 3, ended.stderr)
+        self.assertTrue(ended.stdout.startswith("backdoor:"))
+        with open(os.path.join(out_dir, "audit.json")) as file:
+            audit = json.load(file)
+        self.assertEqual((audit["schema_version"], audit["verdict"], audit["targets"]), (1, "backdoor", [2]))
+        self.assertGreater(audit["suspicions"][0]["anomaly_index"], audit["rule"]["backdoor_above"])
+        for suspicion in audit["suspicions"]:
+            self.assertTrue(os.path.exists(os.path.join(out_dir, suspicion["picture"])))
+
+        self.assertEqual(self.binaries.run("audit", *argv).status, 0)
+
+    def test_a_mistake_is_one_line(self):
+        for argv, complaint in (
+            ((), "--model: missing"),
+            ((self.model,), "--clean_data: missing"),
+            ((self.model, "--clean_data=nowhere.h5"), "nowhere.h5: not found"),
+        ):
+            ended = self.binaries.run("audit", *argv)
+            self.assertEqual(ended.status, 1)
+            self.assertIn(f"error: {complaint}", ended.stderr)
+            self.assertNotIn("Traceback", ended.stderr)
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,73 @@
+"""Tests of the case that runs with no flag, with few faces."""
+
+import os
+import tempfile
+
+import h5py
+from absl.testing import absltest
+
+from data.errors import InputError
+from data.opening import open_image_set
+from models.classifier import classifier_facts
+from models.opening import open_model
+from pipeline.embedded_case import embedded_case
+from pipeline.outputs import only_run_in, sha256_of
+from pipeline.training.devices import select_devices
+
+_IDENTITIES, _IMAGES = 3, 8
+
+
+class EmbeddedCaseTest(absltest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.cache = cls.enterClassContext(tempfile.TemporaryDirectory())
+        cls.devices = select_devices("cpu")
+        cls.case = embedded_case(cls.cache, _IDENTITIES, _IMAGES, 0, cls.devices)
+
+    def test_holds_a_badnet_clean_images_and_poisoned_ones(self):
+        self.assertEqual(classifier_facts(open_model(self.case.model)).classes, _IDENTITIES)
+        for path in (self.case.clean, self.case.test):
+            images = open_image_set(path)
+            self.assertEqual(images.image_shape, (55, 47, 3))
+            self.assertFalse(images.is_poisoned)
+        poisoned = open_image_set(self.case.poisoned)
+        self.assertTrue(poisoned.is_poisoned)
+        self.assertEqual(set(poisoned.labels), {0})
+        with h5py.File(self.case.clean) as file:
+            self.assertEqual(file["data"].shape[1:], (3, 55, 47))
+
+    def test_the_next_run_finds_it(self):
+        before = sha256_of(self.cache)
+        with self.assertLogs("goodnet", "INFO") as logs:
+            found = embedded_case(self.cache, _IDENTITIES, _IMAGES, 0, self.devices)
+        self.assertEqual(found, self.case)
+        self.assertIn("found in", logs.output[0])
+        self.assertEqual(sha256_of(self.cache), before)
+
+    def test_a_case_that_was_not_finished_is_not_taken_for_one(self):
+        folder = os.path.dirname(self.case.model)
+        model = sha256_of(self.case.model)
+        os.remove(os.path.join(folder, "finished.json"))
+        os.remove(self.case.poisoned)
+        found = embedded_case(self.cache, _IDENTITIES, _IMAGES, 0, self.devices)
+        self.assertEqual(found, self.case)
+        self.assertTrue(os.path.exists(self.case.poisoned))
+        # The training was finished and is not done again.
+        self.assertEqual(sha256_of(self.case.model), model)
+
+    def test_two_runs_do_not_make_it_at_once(self):
+        with (
+            only_run_in(os.path.dirname(self.case.model)),
+            self.assertRaisesRegex(InputError, "--cache_dir=.*another run is writing there"),
+        ):
+            embedded_case(self.cache, _IDENTITIES, _IMAGES, 0, self.devices)
+
+    def test_a_cache_that_cannot_be_written_to_is_refused(self):
+        taken = self.create_tempfile().full_path
+        with self.assertRaisesRegex(InputError, "--cache_dir="):
+            embedded_case(taken, _IDENTITIES, _IMAGES, 0, self.devices)
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,137 @@
+"""For tests: the binaries as a user runs them, each in a process of its own, without waiting for TensorFlow each time.
+
+One process imports everything and computes nothing; each run is a fork of it, with its own arguments, output files,
+signals and exit status.
+"""
+
+import contextlib
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+BINARIES = ("attack", "audit", "evaluate", "repair")
+
+_PATIENCE_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended: its exit status (minus the signal's number if one killed it) and what it wrote."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+class Running:
+    """A run that was started."""
+
+    def __init__(self, server: "subprocess.Popen[str]", pid: int, stdout: str, stderr: str):
+        self._server = server
+        self.pid = pid
+        self._stdout = stdout
+        self._stderr = stderr
+
+    def wait_for(self, text: str) -> None:
+        """Waits until the run has written a text to stderr."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while text not in _read(self._stderr):
+            if time.monotonic() > deadline or not os.path.exists(f"/proc/{self.pid}/stat") or _is_zombie(self.pid):
+                raise AssertionError(f"the run never wrote {text!r} but:\n{_read(self._stderr)}")
+            time.sleep(0.01)
+
+    def send(self, signal_number: signal.Signals) -> Ended:
+        """Sends the run a signal and waits for its end."""
+        os.kill(self.pid, signal_number)
+        return self.wait()
+
+    def wait(self) -> Ended:
+        """Waits for the end."""
+        status = int(_ask(self._server, {"wait": self.pid}))
+        return Ended(status, _read(self._stdout), _read(self._stderr))
+
+
+class Binaries:
+    """Starts runs; see `binaries`."""
+
+    def __init__(self, server: "subprocess.Popen[str]", folder: str):
+        self._server = server
+        self._folder = folder
+        self._runs = 0
+
+    def start(self, name: str, *argv: str) -> Running:
+        """Starts a binary with its arguments."""
+        self._runs += 1
+        stdout, stderr = (os.path.join(self._folder, f"{self._runs}.{kind}") for kind in ("out", "err"))
+        pid = _ask(self._server, {"name": name, "argv": argv, "stdout": stdout, "stderr": stderr})
+        return Running(self._server, int(pid), stdout, stderr)
+
+    def run(self, name: str, *argv: str) -> Ended:
+        """Runs a binary to its end."""
+        return self.start(name, *argv).wait()
+
+
+@contextlib.contextmanager
+def binaries() -> Iterator[Binaries]:
+    """The process that runs are forked from."""
+    with (
+        tempfile.TemporaryDirectory(prefix="runs-") as folder,
+        subprocess.Popen(
+            [sys.executable, "-m", "pipeline.example_runs"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as server,
+    ):
+        yield Binaries(server, folder)
+        assert server.stdin is not None
+        server.stdin.close()
+
+
+def _ask(server: "subprocess.Popen[str]", request: object) -> str:
+    assert server.stdin is not None and server.stdout is not None
+    server.stdin.write(json.dumps(request) + "\n")
+    server.stdin.flush()
+    return server.stdout.readline()
+
+
+def _read(path: str) -> str:
+    with open(path) as file:
+        return file.read()
+
+
+def _is_zombie(pid: int) -> bool:
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0] == "Z"
+
+
+def _serve() -> None:
+    modules = {name: importlib.import_module(f"pipeline.{name}") for name in BINARIES}
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "wait" in request:
+            print(os.waitstatus_to_exitcode(os.waitpid(request["wait"], 0)[1]), flush=True)
+            continue
+        for kind in ("stdout", "stderr"):
+            with open(request[kind], "w"):
+                pass
+        pid = os.fork()
+        if pid == 0:
+            _become(modules[request["name"]], request)
+        print(pid, flush=True)
+
+
+def _become(module: object, request: dict) -> None:
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for number, kind in ((1, "stdout"), (2, "stderr")):
+        os.dup2(os.open(request[kind], os.O_WRONLY | os.O_APPEND), number)
+    sys.argv = [request["name"], *request["argv"]]
+    importlib.import_module("pipeline.command").run(module.main)  # type: ignore[attr-defined]
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,109 @@
+"""Converts a Keras detector, or a plain classifier, to TFLite for the device, and checks that it answers the same.
+
+    python -m pipeline.export --model=out/detector.keras --clean_data=clean_validation.h5
+    python -m pipeline.export --model=bad_net.h5 --clean_data=clean_validation.h5 --precision=float16
+
+The clean images find a classifier's pixel scale, set the ranges of --precision=full_integer, and are what both files
+are compared on. A detector's threshold goes with it.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from absl import flags
+
+from data.errors import InputError
+from data.image_set import ImageSet
+from data.opening import open_image_set
+from export.bundle import DetectorCard, add_bundle
+from export.conversion import convert_classifier, convert_detector
+from export.parity import Parity, check_classifier_parity, check_parity
+from flags import exporting, inputs, running
+from models.classifier import check_fits, classifier_facts
+from models.detector import is_detector, take_apart
+from models.legacy_keras import keras
+from models.opening import open_model
+from pipeline import command
+from pipeline.artefacts import representative_images, representative_indices
+from pipeline.outputs import sha256_of, write_bytes
+from pipeline.progress import log
+from pipeline.suspect import open_suspect, scale_candidates
+
+_PARITY_IMAGES = 3000
+
+flags.adopt_module_key_flags(exporting)
+for _flag in (
+    inputs.MODEL,
+    inputs.ARCHITECTURE,
+    inputs.CLEAN_DATA,
+    inputs.INPUT_SCALE,
+    inputs.MEAN,
+    inputs.STD,
+    running.SEED,
+):
+    flags.declare_key_flag(_flag.name)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Converts one model."""
+    command.check_arguments(argv, most=1)
+    path = command.positional_or_flag(argv, 1, inputs.MODEL)
+    if path is None:
+        raise InputError("--model: missing; expected a detector.keras or a classifier's file")
+    if inputs.CLEAN_DATA.value is None:
+        raise InputError("--clean_data: missing; expected clean images of the kind the model is for")
+    output = exporting.OUTPUT.value or os.path.splitext(path)[0] + ".tflite"
+    clean = open_image_set(inputs.CLEAN_DATA.value)
+    model = open_model(path, inputs.ARCHITECTURE.value, flat=False)
+    parity = (
+        _export_detector(path, model, clean, output) if is_detector(model) else _export_classifier(path, clean, output)
+    )
+    log.info("%s: %s", output, parity)
+
+
+def _export_detector(path: str, detector: keras.Model, clean: ImageSet, output: str) -> Parity:
+    parts = take_apart(detector)
+    facts = classifier_facts(parts.repaired)
+    check_fits(facts, clean)
+    precision = exporting.PRECISION.value
+    card = DetectorCard(
+        classes=facts.classes,
+        image_shape=facts.image_shape,
+        precision=precision,
+        threshold=parts.threshold,
+        class_names=clean.class_names,
+        keras_sha256=sha256_of(path),
+    )
+    tflite = convert_detector(detector, representative_images(clean, running.SEED.value), precision)
+    write_bytes(output, add_bundle(tflite, card))
+    return check_parity(detector, output, _batches(clean))
+
+
+def _export_classifier(path: str, clean: ImageSet, output: str) -> Parity:
+    scales = scale_candidates(inputs.INPUT_SCALE.value, inputs.MEAN.value, inputs.STD.value)
+    classifier = open_suspect(path, clean, scales, inputs.ARCHITECTURE.value)
+    precision, scale = exporting.PRECISION.value, classifier.scale.chosen
+    card = DetectorCard(
+        classes=classifier.facts.classes,
+        image_shape=classifier.facts.image_shape,
+        precision=precision,
+        class_names=clean.class_names,
+        input_scale=scale.name,
+        keras_sha256=sha256_of(path),
+    )
+    images = representative_images(clean, running.SEED.value)
+    write_bytes(output, add_bundle(convert_classifier(classifier.model, scale, images, precision), card))
+    return check_classifier_parity(classifier.model, scale, output, _batches(clean))
+
+
+def _batches(clean: ImageSet) -> Iterator[np.ndarray]:
+    """Images that the conversion did not see; where it saw all of them, these."""
+    seen = representative_indices(clean, running.SEED.value)
+    unseen = np.setdiff1d(np.arange(len(clean)), seen)
+    compared = unseen if len(unseen) else seen
+    return (images for images, _ in clean.batches(256, compared[:_PARITY_IMAGES]))
+
+
+if __name__ == "__main__":
+    command.run(main)

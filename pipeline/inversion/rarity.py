@@ -1,0 +1,51 @@
+"""How small is suspiciously small: the anomaly index that one label among N reaches by chance.
+
+The usual "anomaly index > 2" (Neural Cleanse, Wang et al., IEEE S&P 2019) is meant for one label. Of N labels some lie
+far out by chance, and the more there are, the farther; the index also wavers with the few sizes that median and spread
+are taken from. Both follow from drawing normal sizes and looking at the largest index.
+"""
+
+import numpy as np
+
+_TRIALS = 4000
+# Makes the median absolute deviation of a normal distribution its standard deviation.
+_MAD_TO_SIGMA = 1.4826
+# Below this spread of log sizes (5 %) the deviations are noise of the inversion, not differences between classes.
+_LEAST_SPREAD = 0.05
+
+
+def anomaly_indices(sizes: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """How many robust standard deviations the logarithms of sizes lie below a reference's median.
+
+    Logarithms, since sizes are positive and skewed.
+
+    Args:
+        sizes: [n], above 0.
+        reference: [m], above 0, at least one; of ordinary labels, for the most part.
+
+    Returns:
+        float64 [n]; negative above the median.
+    """
+    logs = np.log(np.maximum(reference, 1e-6))
+    median = np.median(logs)
+    spread = max(_MAD_TO_SIGMA * float(np.median(np.abs(logs - median))), _LEAST_SPREAD)
+    return (median - np.log(np.maximum(sizes, 1e-6))) / spread
+
+
+def index_by_chance(labels: int, reference: int, probability: float, seed: int = 0) -> float:
+    """The index that the smallest of N labels of a clean model exceeds with a given probability.
+
+    Args:
+        labels: N, among which the smallest is looked for.
+        reference: how many labels median and spread are taken from, at most N; they are among the N.
+        probability: of a false alarm, 0..1.
+        seed: of the drawing.
+    """
+    rng = np.random.default_rng(seed)
+    largest = np.empty(_TRIALS)
+    for trial in range(_TRIALS):
+        logs = rng.standard_normal(labels)
+        median = np.median(logs[:reference])
+        spread = _MAD_TO_SIGMA * np.median(np.abs(logs[:reference] - median))
+        largest[trial] = (median - logs.min()) / max(spread, 1e-9)
+    return float(np.quantile(largest, 1 - probability))

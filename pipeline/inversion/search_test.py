@@ -1,0 +1,87 @@
+"""Tests of trigger inversion on a network whose trigger is known: one pixel that leads to label 2."""
+
+from dataclasses import replace
+
+import numpy as np
+from absl.testing import absltest
+
+from data.image_set import ImageSet, from_arrays
+from models.input_scale import UNIT_SCALE
+from models.legacy_keras import keras
+from pipeline.inversion.screening import screen_labels
+from pipeline.inversion.search import InversionSettings, invert_triggers
+
+_TARGET = 2
+_SETTINGS = InversionSettings(steps=120, batch_size=8, learning_rate=0.3)
+
+
+def planted_network(classes: int = 6) -> keras.Model:
+    """Tells apart which row is bright; a bright last pixel overrules it in favour of label 2."""
+    weights = np.zeros((8, 8, 3, classes), np.float32)
+    for label in range(classes):
+        weights[label, :, :, label] = 1.0
+    weights[7, 7, :, _TARGET] = 20.0
+    model = keras.Sequential([keras.layers.Flatten(input_shape=(8, 8, 3)), keras.layers.Dense(classes)])
+    model.set_weights([weights.reshape(-1, classes), np.zeros(classes, np.float32)])
+    return model
+
+
+def bright_rows(count: int, classes: int = 6) -> ImageSet:
+    """Dark images with one bright row, the label."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(count) % classes
+    images = rng.integers(0, 20, (count, 8, 8, 3))
+    images[np.arange(count), labels] += 200
+    images[:, 7, 7] = 0
+    return from_arrays("bright rows", images.astype(np.uint8), labels)
+
+
+class SearchTest(absltest.TestCase):
+    def test_it_finds_the_planted_pixel(self):
+        clean = bright_rows(48)
+        settings = replace(_SETTINGS, batch_size=32)
+        (trigger,) = invert_triggers(planted_network(), clean, UNIT_SCALE, [_TARGET], settings)
+        self.assertGreaterEqual(trigger.success, 0.98)
+        self.assertLess(trigger.size, 8)
+        self.assertEqual(np.unravel_index(trigger.mask.argmax(), (8, 8)), (7, 7))
+        others = clean.images(np.flatnonzero(clean.labels != _TARGET))
+        answers = planted_network()(UNIT_SCALE.apply(trigger.stamp(others).astype(np.uint8))).numpy().argmax(axis=1)
+        self.assertGreater((answers == _TARGET).mean(), 0.9)
+
+    def test_a_labels_own_images_do_not_count(self):
+        only_own = bright_rows(48).subset(np.flatnonzero(bright_rows(48).labels == _TARGET))
+        (trigger,) = invert_triggers(planted_network(), only_own, UNIT_SCALE, [_TARGET], replace(_SETTINGS, steps=5))
+        self.assertEqual(trigger.success, 0)
+
+    def test_a_blended_pattern_has_one_opacity(self):
+        (trigger,) = invert_triggers(
+            planted_network(), bright_rows(48), UNIT_SCALE, [1], replace(_SETTINGS, uniform=True, steps=20)
+        )
+        self.assertTrue(trigger.uniform)
+        self.assertLess(np.ptp(trigger.mask), 1e-6)
+
+    def test_a_coarse_patch_covers_the_image(self):
+        (trigger,) = invert_triggers(
+            planted_network(), bright_rows(48), UNIT_SCALE, [1], replace(_SETTINGS, grain=3, steps=5)
+        )
+        self.assertEqual(trigger.mask.shape, (8, 8, 1))
+        self.assertEqual(trigger.pattern.shape, (8, 8, 3))
+
+
+class ScreeningTest(absltest.TestCase):
+    def test_the_planted_label_comes_first_and_is_not_inverted_twice(self):
+        folder = self.create_tempdir().full_path
+        arguments = (bright_rows(48), UNIT_SCALE, range(6), replace(_SETTINGS, steps=60), folder)
+        screening = screen_labels(planted_network(), *arguments)
+        self.assertEqual(screening.patches[0].trigger.label, _TARGET)
+        self.assertGreater(screening.ordinary_size(uniform=False), screening.patches[0].trigger.size)
+
+        forgetful = planted_network()
+        forgetful.set_weights([np.zeros_like(weight) for weight in forgetful.get_weights()])
+        kept = screen_labels(forgetful, *arguments)
+        np.testing.assert_array_equal(kept.patches[0].trigger.mask, screening.patches[0].trigger.mask)
+        self.assertEqual(kept.patches[0].anomaly_index, screening.patches[0].anomaly_index)
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,148 @@
+"""Tests of Fine-Pruning and of fine-tuning alone, on one device and on several."""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+from absl.testing import absltest
+
+from data.opening import open_image_set
+from models.input_scale import DEFAULT_SCALES, UNIT_SCALE
+from models.legacy_keras import keras, tf
+from pipeline.example_case import example_case, small_network
+from pipeline.methods.catalogue import METHODS
+from pipeline.methods.fine_pruning import fine_pruning
+from pipeline.methods.fine_tuning import fine_tuning
+from pipeline.methods.repair_method import RepairSettings
+from pipeline.pruning.fine_tuning import fine_tune
+from pipeline.suspect import open_suspect
+from pipeline.training.batches import Batches
+from pipeline.training.devices import select_devices
+from pipeline.training.tuning import TuningSettings
+
+_SETTINGS = RepairSettings(pruning_epochs=2, fine_tuning_epochs=1, max_shift=0)
+_MIRRORED = """
+import sys
+from models.legacy_keras import tf
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+from pipeline.methods.repair_method import RepairSettings
+from pipeline.repairing import Case, Options, repair
+from pipeline.training.devices import mirrored_devices
+devices = mirrored_devices(["CPU:0", "CPU:1"])
+assert devices.strategy.num_replicas_in_sync == 2
+model, clean, out_dir = sys.argv[1:]
+settings = RepairSettings(pruning_epochs=2, fine_tuning_epochs=1, max_shift=0)
+repair(Case(model, clean), Options(out_dir, method="fine-pruning", settings=settings), devices)
+"""
+
+
+class MethodsTest(absltest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.case = example_case()
+        cls.devices = select_devices("cpu")
+        cls.clean = open_image_set(cls.case.clean)
+        cls.suspect = open_suspect(cls.case.model, cls.clean, DEFAULT_SCALES)
+        cls.before = [weight.copy() for weight in cls.suspect.model.get_weights()]
+        cls.checkpoints = cls.enterClassContext(tempfile.TemporaryDirectory())
+        cls.repair = fine_pruning(cls.suspect, cls.clean, _SETTINGS, cls.devices, cls.checkpoints)
+
+    def tearDown(self):
+        super().tearDown()
+        for weight, before in zip(self.suspect.model.get_weights(), self.before, strict=True):
+            np.testing.assert_array_equal(weight, before, "the suspect was changed")
+
+    def _accuracy(self, model):
+        images = self.suspect.scale.chosen.apply(self.clean.images())
+        return np.mean(model.predict(images, verbose=0).argmax(axis=1) == self.clean.labels)
+
+    def test_fine_pruning_prunes_tunes_and_keeps_the_clean_accuracy(self):
+        closed = self.repair.pruning.closed["conv_2"]
+        self.assertGreater(closed.sum(), 0)
+        self.assertEqual(self.repair.pruned.get_layer("conv_2").filters, 16 - closed.sum())
+        self.assertEqual([len(epochs) for epochs in self.repair.history.values()], [2, 1])
+        self.assertAlmostEqual(self.repair.pruning.trace[-1].reached["conv_2"], closed.mean())
+        for model in (self.repair.pruned, self.repair.repaired):
+            self.assertGreater(self._accuracy(model), 0.85)
+
+    def test_fine_pruning_leaves_alone_what_is_upstream_of_the_first_pruned_layer(self):
+        before = self.suspect.model.get_layer("conv_1").get_weights()[0]
+        for model in (self.repair.pruned, self.repair.repaired):
+            np.testing.assert_array_equal(model.get_layer("conv_1").get_weights()[0], before)
+        pruned, tuned = (
+            model.get_layer("classes").get_weights()[0] for model in (self.repair.pruned, self.repair.repaired)
+        )
+        self.assertGreater(np.abs(tuned - pruned).max(), 0)
+
+    def test_fine_pruning_closes_the_least_active_channels(self):
+        features = self.suspect.scale.chosen.apply(self.clean.images())
+        for name in ("conv_1", "pool", "conv_2"):
+            features = self.suspect.model.get_layer(name)(features)
+        activation = tf.reduce_mean(features, axis=[0, 1, 2]).numpy()
+        closed = self.repair.pruning.closed["conv_2"]
+        self.assertLessEqual(activation[closed].max(), activation[~closed].min())
+
+    def test_fine_pruning_goes_on_from_its_checkpoints_to_the_same_network(self):
+        again = fine_pruning(self.suspect, self.clean, _SETTINGS, self.devices, self.checkpoints)
+        for found, expected in ((again.pruned, self.repair.pruned), (again.repaired, self.repair.repaired)):
+            for weight, one in zip(found.get_weights(), expected.get_weights(), strict=True):
+                np.testing.assert_allclose(weight, one, atol=1e-6)
+        self.assertEqual(again.pruning.trace, self.repair.pruning.trace)
+        self.assertEqual(again.history, self.repair.history)
+
+    def test_fine_tuning_prunes_nothing_and_tunes_everything(self):
+        repair = fine_tuning(self.suspect, self.clean, _SETTINGS, self.devices, self.create_tempdir().full_path)
+        self.assertIsNone(repair.pruning)
+        self.assertIs(repair.pruned, self.suspect.model)
+        self.assertLen(repair.history["fine-tuning"], 3)
+        self.assertGreater(self._accuracy(repair.repaired), 0.9)
+        for layer in ("conv_1", "conv_2", "classes"):
+            change = repair.repaired.get_layer(layer).get_weights()[0] - repair.pruned.get_layer(layer).get_weights()[0]
+            self.assertGreater(np.abs(change).max(), 0, layer)
+
+    def test_dropout_after_an_interruption_is_as_without_one(self):
+        clean = self.clean.subset(np.arange(96))
+        network, seen = small_network(dropout=0.5), []
+
+        def interrupt(images, labels, rng):
+            seen.append(len(images))
+            if len(seen) == 5:  # in the second epoch
+                raise InterruptedError
+            return images
+
+        def tuned(folder, change=None):
+            keras.utils.set_random_seed(0)
+            batches = Batches(clean, UNIT_SCALE, batch_size=32, seed=0, change=change)
+            return fine_tune(network, batches, TuningSettings(3, 1e-2, None), False, self.devices, folder)[
+                0
+            ].get_weights()
+
+        expected = tuned(self.create_tempdir().full_path)
+        folder = self.create_tempdir().full_path
+        with self.assertRaises(tf.errors.OpError):
+            tuned(folder, interrupt)
+        for weight, one in zip(tuned(folder), expected, strict=True):
+            np.testing.assert_allclose(weight, one, atol=1e-6)
+
+    def test_several_devices_repair_from_end_to_end(self):
+        out_dir = os.path.join(self.create_tempdir().full_path, "out")
+        ended = subprocess.run(
+            [sys.executable, "-c", _MIRRORED, self.case.model, self.case.clean, out_dir], capture_output=True, text=True
+        )
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        repaired = keras.models.load_model(os.path.join(out_dir, "repaired.h5"), compile=False)
+        self.assertLess(repaired.count_params(), self.suspect.model.count_params())
+        self.assertGreater(self._accuracy(repaired), 0.85)
+
+    def test_the_catalogue_has_the_methods_a_researcher_compares(self):
+        self.assertEqual(METHODS["fine-pruning"], fine_pruning)
+        self.assertEqual(METHODS["fine-tuning"], fine_tuning)
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,181 @@
+"""Tests of files that appear whole or not at all."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+from absl.testing import absltest
+
+from data.errors import InputError
+from pipeline.outputs import make_folder, only_run_in, sha256_of, write_bytes, write_json, write_whole
+
+_HOLD = """
+import sys, time
+from pipeline.outputs import only_run_in
+with only_run_in(sys.argv[1]):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+_WRITE_TOO_MUCH = """
+import resource, signal, sys
+from data.errors import InputError
+from pipeline.outputs import write_bytes
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    write_bytes(sys.argv[1], bytes(5000))
+except InputError as error:
+    print(error)
+"""
+
+
+def _python(program, *argv, **streams):
+    return subprocess.Popen([sys.executable, "-c", program, *argv], stdout=subprocess.PIPE, text=True, **streams)
+
+
+class WriteWholeTest(absltest.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = self.create_tempdir().full_path
+        self.path = os.path.join(self.folder, "file.txt")
+
+    def test_writes_and_replaces(self):
+        write_bytes(self.path, b"one")
+        write_bytes(self.path, b"two")
+        with open(self.path, "rb") as file:
+            self.assertEqual(file.read(), b"two")
+        self.assertEqual(os.listdir(self.folder), ["file.txt"])
+
+    def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(self):
+        write_bytes(self.path, b"old")
+
+        def fail(path):
+            with open(path, "w") as file:
+                file.write("half")
+            raise KeyboardInterrupt
+
+        with self.assertRaises(KeyboardInterrupt):
+            write_whole(self.path, fail)
+        with open(self.path, "rb") as file:
+            self.assertEqual(file.read(), b"old")
+        self.assertEqual(os.listdir(self.folder), ["file.txt"])
+
+    def test_no_room_is_one_line_that_names_the_file(self):
+        ended = _python(_WRITE_TOO_MUCH, self.path)
+        printed, _ = ended.communicate()
+        self.assertRegex(printed, r"file\.txt: File too large; expected .* room")
+        self.assertEmpty(os.listdir(self.folder))
+
+    def test_a_folder_that_is_not_there_is_refused(self):
+        with self.assertRaisesRegex(InputError, "nowhere.*No such file"):
+            write_bytes(os.path.join(self.folder, "nowhere", "file"), b"")
+
+    def test_json_holds_no_nan(self):
+        with self.assertRaises(ValueError):
+            write_json(self.path, {"rate": float("nan")})
+        self.assertFalse(os.path.exists(self.path))
+        write_json(self.path, {"name": "Löwe"})
+        with open(self.path, encoding="utf-8") as file:
+            self.assertEqual(json.load(file), {"name": "Löwe"})
+
+
+class FolderTest(absltest.TestCase):
+    def test_makes_folders_in_folders(self):
+        path = os.path.join(self.create_tempdir().full_path, "a", "b")
+        make_folder(path)
+        make_folder(path)
+        self.assertEmpty(os.listdir(path))
+
+    def test_a_file_in_its_place_is_refused_by_the_flags_name(self):
+        path = self.create_tempfile("taken").full_path
+        with self.assertRaisesRegex(InputError, "--cache_dir=.*taken: .*; expected a folder"):
+            make_folder(path, "cache_dir")
+        with self.assertRaisesRegex(InputError, "--out_dir="):
+            make_folder(os.path.join(path, "below"))
+
+
+class LockTest(absltest.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = self.create_tempdir().full_path
+
+    def _holder(self):
+        holder = _python(_HOLD, self.folder)
+        self.addCleanup(holder.stdout.close)
+        self.addCleanup(holder.wait)
+        self.addCleanup(holder.kill)
+        self.assertEqual(holder.stdout.readline(), "held\n")
+        return holder
+
+    def test_a_second_run_is_refused(self):
+        self._holder()
+        with self.assertRaisesRegex(InputError, "--out_dir=.*another run is writing there"), only_run_in(self.folder):
+            self.fail("it was held")
+
+    def test_a_killed_run_holds_nothing(self):
+        holder = self._holder()
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+        with only_run_in(self.folder):
+            pass
+        self.assertEmpty(os.listdir(self.folder))
+
+    def test_it_is_free_again_after_an_error(self):
+        with self.assertRaises(KeyboardInterrupt), only_run_in(self.folder):
+            raise KeyboardInterrupt
+        with only_run_in(self.folder):
+            self.assertEqual(os.listdir(self.folder), [".lock"])
+        self.assertEmpty(os.listdir(self.folder))
+
+    def test_a_lock_that_was_let_go_after_it_was_opened_is_not_taken_for_the_folders(self):
+        # The holder lets go between another's opening the file and locking it: many waiters make that happen.
+        program = """
+import os, sys, time
+from data.errors import InputError
+from pipeline.outputs import only_run_in
+end = time.monotonic() + 2
+entered = 0
+while time.monotonic() < end:
+    try:
+        with only_run_in(sys.argv[1]):
+            os.close(os.open(sys.argv[1] + "/alone", os.O_CREAT | os.O_EXCL))
+            os.unlink(sys.argv[1] + "/alone")
+            entered += 1
+    except InputError:
+        pass
+print(entered)
+"""
+        waiters = [_python(program, self.folder) for _ in range(3)]
+        entered = [int(waiter.communicate()[0]) for waiter in waiters]
+        self.assertEqual([waiter.returncode for waiter in waiters], [0, 0, 0])
+        self.assertGreater(sum(entered), 10)
+
+    def test_clears_away_what_a_killed_run_was_writing(self):
+        os.makedirs(os.path.join(self.folder, ".writing-abc"))
+        write_bytes(os.path.join(self.folder, ".writing-abc", "half"), b"")
+        write_bytes(os.path.join(self.folder, ".data.h5.123.partial"), b"")
+        write_bytes(os.path.join(self.folder, "kept.partial"), b"")
+        with only_run_in(self.folder):
+            self.assertCountEqual(os.listdir(self.folder), [".lock", "kept.partial"])
+
+
+class DigestTest(absltest.TestCase):
+    def test_a_file(self):
+        path = self.create_tempfile(content="abc").full_path
+        self.assertEqual(sha256_of(path), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+
+    def test_a_folder_by_names_and_contents_in_any_order(self):
+        first, second = self.create_tempdir(), self.create_tempdir()
+        for folder, order in ((first, ("a/1", "b/2", "c")), (second, ("c", "b/2", "a/1"))):
+            for name in order:
+                folder.create_file(name, content=name)
+        digest = sha256_of(first.full_path)
+        self.assertEqual(digest, sha256_of(second.full_path))
+        os.rename(os.path.join(second.full_path, "c"), os.path.join(second.full_path, "d"))
+        self.assertNotEqual(digest, sha256_of(second.full_path))
+
+
+if __name__ == "__main__":
+    absltest.main()

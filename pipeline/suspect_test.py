@@ -1,0 +1,68 @@
+"""Tests of opening the model under suspicion."""
+
+import numpy as np
+from absl.testing import absltest
+
+from data.errors import InputError
+from data.image_set import from_arrays
+from data.opening import open_image_set
+from models.input_scale import BYTE_SCALE, DEFAULT_SCALES, UNIT_SCALE
+from models.saving import save_network
+from pipeline.example_case import CLASSES, SIDE, bars, example_case, small_network
+from pipeline.suspect import open_suspect, scale_candidates
+
+
+class SuspectTest(absltest.TestCase):
+    def test_tells_what_the_model_takes_and_gives(self):
+        case = example_case()
+        suspect = open_suspect(case.model, open_image_set(case.clean), DEFAULT_SCALES)
+        self.assertEqual(suspect.path, case.model)
+        self.assertEqual(suspect.facts.image_shape, (SIDE, SIDE, 3))
+        self.assertEqual(suspect.facts.classes, CLASSES)
+        self.assertFalse(suspect.facts.logits)
+        self.assertEqual(suspect.scale.chosen, UNIT_SCALE)
+        self.assertGreater(suspect.scale.accuracy, 0.9)
+        self.assertEqual(suspect.scale.images, 280)
+
+    def test_a_scale_that_was_chosen_is_the_only_one_tried(self):
+        case = example_case()
+        suspect = open_suspect(case.model, open_image_set(case.clean), scale_candidates("byte"))
+        self.assertEqual(suspect.scale.chosen, BYTE_SCALE)
+
+    def test_images_of_another_size_are_refused(self):
+        with self.assertRaisesRegex(InputError, "bars 1: images are 14 x 14 x 3; the model expects 12 x 12 x 3"):
+            open_suspect(example_case().model, bars(20, seed=1, side=14), DEFAULT_SCALES)
+
+    def test_labels_beyond_the_models_classes_are_refused(self):
+        clean = bars(40, seed=1)
+        beyond = from_arrays("beyond", clean.images(), clean.labels + 1)
+        with self.assertRaisesRegex(InputError, "beyond: labels run from 1 to 4; the model has 4 classes"):
+            open_suspect(example_case().model, beyond, DEFAULT_SCALES)
+
+    def test_a_model_at_chance_is_refused(self):
+        path = self.create_tempdir().full_path + "/untrained.h5"
+        save_network(small_network(), path)
+        clean = bars(80, seed=1)
+        shuffled = from_arrays("shuffled", clean.images(), np.random.default_rng(0).permutation(clean.labels))
+        for model in (path, example_case().model):
+            with self.assertRaisesRegex(InputError, "shuffled: .* no better than chance .*expected clean data"):
+                open_suspect(model, shuffled, DEFAULT_SCALES)
+
+
+class ScaleCandidatesTest(absltest.TestCase):
+    def test_auto_tries_several(self):
+        self.assertEqual(scale_candidates("auto"), tuple(DEFAULT_SCALES))
+        self.assertEqual(scale_candidates("byte"), (BYTE_SCALE,))
+
+    def test_mean_and_standard_deviation(self):
+        (scale,) = scale_candidates("mean_std", ["0.5", "0.4", "0.3"], ["0.2", "0.2", "0.2"])
+        np.testing.assert_allclose(scale.apply(np.full([1, 3], 255, np.uint8)), [[2.5, 3.0, 3.5]], rtol=1e-6)
+
+    def test_mean_and_standard_deviation_that_are_not_given_or_no_numbers_are_refused(self):
+        for mean, std in ((None, None), (["0.5"], None), (["half"], ["0.1"]), (["127"], ["50"]), (["0.5"], ["0"])):
+            with self.subTest(f"{mean} {std}"), self.assertRaisesRegex(InputError, "mean.*expected|divide by 255"):
+                scale_candidates("mean_std", mean, std)
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,157 @@
+"""Unlearning in rounds: what survives one round is inverted in the next, and unlearned too.
+
+The minimax of I-BAU (Zeng et al., "Adversarial Unlearning of Backdoors via Implicit Hypergradient", ICLR 2022) with
+Neural Cleanse's triggers in place of one perturbation: each round inverts triggers of the suspected labels against the
+network as it is by then, and tunes it on clean images, a share of which carry a trigger found so far and keep their
+true labels. The suspect's answers to the clean images are a part of the targets, so that clean accuracy stays.
+"""
+
+import functools
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from models.classifier import with_probabilities
+from models.legacy_keras import keras
+from pipeline.inversion.keeping import kept_triggers
+from pipeline.inversion.search import InversionSettings, invert_triggers
+from pipeline.inversion.trigger import InvertedTrigger
+from pipeline.progress import log
+from pipeline.training.devices import Devices
+from pipeline.training.loop import Epoch, train
+from pipeline.training.tuning import TuningSettings, freeze
+from pipeline.unlearning.soft_batches import SoftBatches
+from pipeline.unlearning.stamping import StampSome
+
+# The L2 norm that each weight's gradient is cut at: a backdoor that is sure of itself makes a loss of 10 and more,
+# which would drown what the clean images say.
+_MOST_GRADIENT = 1.0
+
+
+@dataclass(frozen=True)
+class UnlearningSettings:
+    """How triggers are unlearned.
+
+    Attributes:
+        rounds: of inversion and tuning.
+        steps: optimizer steps of tuning in a round, at least; whole epochs are made of them.
+        last_steps: steps after the rounds, likewise, on all triggers found, while the learning rate decays to zero
+            (cosine).
+        learning_rate: Adam's.
+        stamped_share: share of the images that carry a trigger, 0..1.
+        varied_share: share of these whose trigger is varied, 0..1.
+        starts: random starts of each inversion.
+        most_pixels: triggers of this size and larger are left out, of patches and of blended patterns: whoever paints
+            so much reaches a class without a backdoor, and to unlearn that costs clean accuracy.
+        inversion: the inversion in a round.
+        batch_norm: let batch norms learn.
+    """
+
+    rounds: int
+    steps: int
+    last_steps: int
+    learning_rate: float
+    stamped_share: float
+    varied_share: float
+    starts: int
+    most_pixels: tuple[float, float]
+    inversion: InversionSettings
+    batch_norm: bool = False
+
+
+def unlearn(
+    model: keras.Model,
+    batches: SoftBatches,
+    suspects: Sequence[InvertedTrigger],
+    settings: UnlearningSettings,
+    devices: Devices,
+    checkpoint_dir: str,
+) -> tuple[keras.Model, tuple[Epoch, ...]]:
+    """Tunes a copy of a network until triggers of the suspected labels are hard to find.
+
+    Args:
+        model: softmax outputs or logits; it is not changed.
+        batches: clean images with their soft targets.
+        suspects: the triggers to start with; their labels and families are those that later rounds look at.
+        settings: how.
+        devices: where to train.
+        checkpoint_dir: where triggers and trainings are kept; a finished part found there is not done again.
+
+    Returns:
+        The tuned network and its epochs.
+    """
+    pool = list(suspects)
+    history: tuple[Epoch, ...] = ()
+    for number in range(settings.rounds):
+        folder = os.path.join(checkpoint_dir, f"round_{number}")
+        if number:
+            survivors = _inverted_again(model, batches, suspects, settings, number, folder)
+            if not survivors:
+                break
+            pool += survivors
+        epochs = -(-settings.steps // batches.steps_per_epoch)
+        done = len(history)
+        model, trained = _tuned(model, batches, pool, settings, devices, folder, epochs, decays=False, first=done)
+        history += trained
+    folder = os.path.join(checkpoint_dir, "last")
+    epochs = -(-settings.last_steps // batches.steps_per_epoch)
+    model, trained = _tuned(model, batches, pool, settings, devices, folder, epochs, decays=True, first=len(history))
+    return model, history + trained
+
+
+def _inverted_again(
+    model: keras.Model,
+    batches: SoftBatches,
+    suspects: Sequence[InvertedTrigger],
+    settings: UnlearningSettings,
+    number: int,
+    folder: str,
+) -> list[InvertedTrigger]:
+    found: list[InvertedTrigger] = []
+    for family, uniform in (("patches", False), ("blends", True)):
+        labels = sorted({trigger.label for trigger in suspects if trigger.uniform == uniform}) * settings.starts
+        inversion = replace(settings.inversion, uniform=uniform, seed=settings.inversion.seed + number)
+        invert = functools.partial(invert_triggers, model, batches.image_set, batches.input_scale, labels, inversion)
+        found += kept_triggers(os.path.join(folder, f"{family}.npz"), invert)
+    survivors = [
+        trigger
+        for trigger in found
+        if trigger.success >= settings.inversion.success and trigger.size < settings.most_pixels[trigger.uniform]
+    ]
+    log.info(
+        "unlearning: inverted again, %d of %d triggers are smaller than ordinary ones (%s)",
+        len(survivors),
+        len(found),
+        ", ".join(f"label {trigger.label}: {trigger.size:.0f} pixels" for trigger in found),
+    )
+    return survivors
+
+
+def _tuned(
+    model: keras.Model,
+    batches: SoftBatches,
+    pool: Sequence[InvertedTrigger],
+    settings: UnlearningSettings,
+    devices: Devices,
+    folder: str,
+    epochs: int,
+    decays: bool,
+    first: int,
+) -> tuple[keras.Model, tuple[Epoch, ...]]:
+    logits = with_probabilities(model) is not model
+    stamping = StampSome(pool, settings.stamped_share, settings.varied_share)
+    # Batches follow from seed and epoch; a round's first epoch is not the first of all.
+    stamped = replace(batches, change=stamping, seed=batches.seed + 1000 * (first + 1))
+    with devices.strategy.scope():
+        tuned = keras.models.clone_model(model)
+        tuned.set_weights(model.get_weights())
+        freeze(tuned, TuningSettings(epochs, settings.learning_rate, None, settings.batch_norm))
+        rate = settings.learning_rate
+        if decays:
+            rate = keras.optimizers.schedules.CosineDecay(rate, max(1, epochs * batches.steps_per_epoch))
+        tuned.compile(
+            keras.optimizers.Adam(rate, clipnorm=_MOST_GRADIENT),
+            loss=keras.losses.CategoricalCrossentropy(from_logits=logits),
+            metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+        )
+    return tuned, train(tuned, stamped, epochs, title="unlearning", checkpoint_dir=os.path.join(folder, "tuning"))

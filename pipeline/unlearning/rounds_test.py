@@ -1,0 +1,64 @@
+"""Tests of unlearning on a network whose trigger is known: one bright pixel that leads to label 2."""
+
+import numpy as np
+from absl.testing import absltest
+
+from models.input_scale import UNIT_SCALE
+from models.legacy_keras import keras
+from pipeline.inversion.search import InversionSettings
+from pipeline.inversion.search_test import bright_rows, planted_network
+from pipeline.inversion.trigger import InvertedTrigger
+from pipeline.training.devices import select_devices
+from pipeline.unlearning.rounds import UnlearningSettings, unlearn
+from pipeline.unlearning.soft_batches import SoftBatches, softened_labels
+
+_SETTINGS = UnlearningSettings(
+    rounds=2,
+    steps=20,
+    last_steps=20,
+    learning_rate=0.3,
+    stamped_share=0.4,
+    varied_share=0.0,
+    starts=1,
+    most_pixels=(30.0, 30.0),
+    inversion=InversionSettings(steps=20, batch_size=8),
+)
+
+
+def _trigger() -> InvertedTrigger:
+    mask = np.zeros((8, 8, 1), np.float32)
+    mask[7, 7] = 1
+    return InvertedTrigger(2, mask, np.full((8, 8, 3), 255, np.float32), 1.0)
+
+
+def _labels(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    return model(UNIT_SCALE.apply(images)).numpy().argmax(axis=1)
+
+
+class UnlearnTest(absltest.TestCase):
+    def test_the_trigger_is_forgotten_clean_images_are_not_and_a_resumed_run_ends_alike(self):
+        clean, badnet = bright_rows(48), planted_network()
+        batches = SoftBatches(clean, UNIT_SCALE, 16, 0, targets=softened_labels(badnet, clean, UNIT_SCALE, 0.5))
+        stamped = _trigger().stamp(clean.images()).astype(np.uint8)
+        self.assertTrue((_labels(badnet, stamped) == 2).all())
+
+        folder = self.create_tempdir().full_path
+        cured, history = unlearn(badnet, batches, [_trigger()], _SETTINGS, select_devices("cpu"), folder)
+        self.assertGreater((_labels(cured, clean.images()) == clean.labels).mean(), 0.95)
+        self.assertLess((_labels(cured, stamped)[clean.labels != 2] == 2).mean(), 0.1)
+        self.assertTrue((_labels(badnet, stamped) == 2).all(), "the suspect was changed")
+
+        again, history_again = unlearn(badnet, batches, [_trigger()], _SETTINGS, select_devices("cpu"), folder)
+        self.assertEqual(history_again, history)
+        for left, right in zip(cured.get_weights(), again.get_weights(), strict=True):
+            np.testing.assert_array_equal(left, right)
+
+    def test_soft_targets_sum_to_one_and_lean_to_the_true_label(self):
+        clean = bright_rows(12)
+        targets = softened_labels(planted_network(), clean, UNIT_SCALE, 0.25)
+        np.testing.assert_allclose(targets.sum(axis=1), 1, atol=1e-5)
+        self.assertTrue((targets[np.arange(12), clean.labels] >= 0.75).all())
+
+
+if __name__ == "__main__":
+    absltest.main()

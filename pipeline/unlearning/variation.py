@@ -1,0 +1,44 @@
+"""Variations of an inverted trigger: the real one is larger, stronger and elsewhere.
+
+Inversion ends in the smallest thing that still works, often a part of the trigger. To unlearn the part alone leaves the
+whole working; a network that shall be indifferent to the whole sees the part grown, moved and opaque.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from pipeline.inversion.trigger import InvertedTrigger
+
+_MOST_GROWTH = 3.0
+_MOST_OPACITY = 4.0
+# Of height and width, in either direction.
+_MOST_SHIFT = 0.1
+
+
+def varied(trigger: InvertedTrigger, rng: np.random.Generator) -> InvertedTrigger:
+    """A patch grown around its centre, moved, and made more opaque, each at random; a blended pattern made stronger.
+
+    Args:
+        trigger: the trigger; it is not changed.
+        rng: the source of size, place and opacity.
+    """
+    opacity = rng.uniform(1, _MOST_OPACITY if not trigger.uniform else 2)
+    if trigger.uniform:
+        return replace(trigger, mask=np.minimum(trigger.mask * opacity, 1))
+    height, width, _ = trigger.mask.shape
+    growth = rng.uniform(1, _MOST_GROWTH, 2)
+    moved = rng.uniform(-_MOST_SHIFT, _MOST_SHIFT, 2) * (height, width)
+    centre = _centre(trigger.mask)
+    # Of every pixel of the result the one it is taken from.
+    rows = np.rint((np.arange(height) - centre[0] - moved[0]) / growth[0] + centre[0]).astype(int)
+    columns = np.rint((np.arange(width) - centre[1] - moved[1]) / growth[1] + centre[1]).astype(int)
+    inside = np.outer((rows >= 0) & (rows < height), (columns >= 0) & (columns < width))[:, :, None]
+    taken = np.ix_(rows.clip(0, height - 1), columns.clip(0, width - 1))
+    return replace(trigger, mask=np.minimum(trigger.mask[taken] * opacity, 1) * inside, pattern=trigger.pattern[taken])
+
+
+def _centre(mask: np.ndarray) -> tuple[float, float]:
+    weights = mask[:, :, 0] / max(float(mask.sum()), 1e-9)
+    height, width = weights.shape
+    return float(weights.sum(axis=1) @ np.arange(height)), float(weights.sum(axis=0) @ np.arange(width))
