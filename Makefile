@@ -1,0 +1,67 @@
+# make setup         the environment, .venv, from the lock file
+# make repair        the main job on the embedded faces; on your own model: MODEL= CLEAN= [TEST=] [POISONED=] [OUT=] [ARGS=]
+# make test          all tests; one of them with TESTS=data/hdf5_test.py
+# make lint          style, types, and whether the BUILD files say what the imports say
+# make device-test   the detector in environments that hold what a device has, and no TensorFlow
+# make lock          new lock files from requirements*.in
+# make clean         removes everything that make made
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := -m pip install --disable-pip-version-check --only-binary=:all:
+RUNTIME := $(VENV)/.runtime-is-installed
+CHECKERS := $(VENV)/.checkers-are-installed
+
+.PHONY: setup repair test lint device-test lock clean
+.DELETE_ON_ERROR:
+
+setup: $(RUNTIME)
+
+repair: $(RUNTIME)
+	$(BIN)/python -m pipeline.repair $(if $(OUT),--out_dir='$(OUT)') $(if $(MODEL),--model='$(MODEL)') \
+	  $(if $(CLEAN),--clean_data='$(CLEAN)') $(if $(TEST),--test_data='$(TEST)') \
+	  $(foreach file,$(POISONED),--poisoned_data='$(file)') $(ARGS)
+
+test: $(CHECKERS)
+	$(BIN)/python -m pytest $(TESTS)
+
+lint: $(CHECKERS)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/python -m bazel.build_files --check
+
+device-test: $(RUNTIME)
+	$(BIN)/python -m export.device_case $(VENV)/device-case
+	for requirements in requirements-device requirements-device-litert; do \
+	  $(PYTHON) -m venv --clear .venv-device && \
+	  .venv-device/bin/python $(INSTALL) --quiet -r $$requirements.txt && \
+	  .venv-device/bin/python -m export.device_check $(VENV)/device-case || exit 1; \
+	done
+
+$(RUNTIME): requirements.txt
+	@command -v $(PYTHON) >/dev/null || \
+	  { echo "GoodNet needs Python 3.11: $(PYTHON) is not on the PATH (or say make PYTHON=/path/to/python3.11)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+	  { echo "$(PYTHON) cannot make a virtual environment; on Debian: apt-get install python3.11-venv" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python $(INSTALL) --require-hashes -r requirements.txt
+	touch $@
+
+$(CHECKERS): $(RUNTIME) requirements-dev.txt
+	$(BIN)/python $(INSTALL) --require-hashes -r requirements-dev.txt
+	touch $@
+
+# Only PyPI's packages and hashes go into the lock files, whatever indexes this machine's pip knows besides.
+lock:
+	$(PYTHON) -m venv --clear .venv-lock
+	.venv-lock/bin/python $(INSTALL) pip-tools==7.6.2
+	for file in requirements requirements-dev requirements-gpu; do \
+	  env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL PIP_CONFIG_FILE=/dev/null CUSTOM_COMPILE_COMMAND="make lock" \
+	  .venv-lock/bin/pip-compile --quiet --allow-unsafe --generate-hashes --strip-extras --no-emit-index-url \
+	  --no-emit-find-links --no-emit-trusted-host --output-file=$$file.txt $$file.in || exit 1; \
+	done
+
+clean:
+	rm -rf $(VENV) .venv-* .mypy_cache .pytest_cache .ruff_cache
