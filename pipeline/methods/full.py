@@ -22,13 +22,14 @@ _SCREENING = InversionSettings(steps=60, batch_size=8, learning_rate=0.3)
 _GRID = 14
 # The attacker may have several targets, and the smallest trigger need not be theirs.
 _MOST_SUSPECTS = 3
-# One clean model in ten or so of some 40 labels has such a label (`index_by_chance`); to unlearn it costs little.
+# Of the median clean model of some 40 labels the highest index is 2.2, of one in twenty above 3.5 (by
+# `index_by_chance`, if log sizes were normal). Between the two an ordinary label may be unlearned too, which costs
+# clean accuracy.
 _LEAST_INDEX = 3.0
-# Unlearning takes the backdoor out and tunes, towards the suspect's own answers too. Pruning only makes room: where it
-# is the whole cure it may cost more, and its tuning has to repair more.
+# Unlearning is the cure here, so pruning may cost less than where it is the only one.
 _PRUNING_LOSS = 0.005
 _PRUNING_RATE = 0.2
-# Enough for a clean set of a few hundred images to win back its accuracy.
+# More win back more of the clean accuracy that unlearning costs, not all of it.
 _LAST_STEPS = 600
 # Of the suspect's answer to the clean image in the targets.
 _SOFTNESS = 0.5
