@@ -4,6 +4,7 @@ from absl import flags
 
 METHOD = flags.DEFINE_string(
     "method",
-    "fine-pruning",
-    "fine-pruning (prune what is dormant on clean data by tfmot, tune) or fine-tuning (the baseline: tune only).",
+    "full",
+    "full (invert triggers, prune by tfmot what is dormant on clean data, unlearn the triggers), fine-pruning (prune, "
+    "tune) or fine-tuning (the baseline: tune only).",
 )

@@ -4,9 +4,10 @@ from absl import flags
 
 MAX_ACCURACY_LOSS = flags.DEFINE_float(
     "max_accuracy_loss",
-    0.04,
-    "The clean accuracy that pruning alone may cost before tuning wins it back, as a share (Fine-Pruning's rule; its "
-    "authors use 0.04). The channels pruned are as many as that allows.",
+    None,
+    "The clean accuracy that pruning alone may cost before tuning wins it back, as a share (Fine-Pruning's rule). The "
+    "channels pruned are as many as that allows. Default: 0.04 in fine-pruning, as its authors have it; 0.005 in full, "
+    "where pruning is not the cure.",
     lower_bound=0.0,
     upper_bound=1.0,
 )
@@ -19,7 +20,11 @@ PRUNING_EPOCHS = flags.DEFINE_integer(
     "pruning_epochs", 4, "Epochs of tuning while tfmot closes the channels; the schedule ends halfway.", lower_bound=1
 )
 FINE_TUNING_EPOCHS = flags.DEFINE_integer(
-    "fine_tuning_epochs", 6, "Epochs of tuning after the channels are removed.", lower_bound=0
+    "fine_tuning_epochs",
+    None,
+    "Epochs of tuning after the channels are removed. Default: 6 in fine-pruning and fine-tuning; in full, where they "
+    "are the last part of unlearning, 600 steps.",
+    lower_bound=0,
 )
 LEARNING_RATE = flags.DEFINE_float("learning_rate", 5e-4, "Adam's learning rate in the repair.", lower_bound=0.0)
 MAX_SHIFT = flags.DEFINE_integer(

@@ -73,7 +73,7 @@ class Options:
     """
 
     out_dir: str
-    method: str = "fine-pruning"
+    method: str = "full"
     settings: RepairSettings = dataclasses.field(default_factory=RepairSettings)
     max_false_positive_rate: float = 0.01
     precision: str = "int8"

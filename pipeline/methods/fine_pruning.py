@@ -19,6 +19,10 @@ from pipeline.training.devices import Devices
 from pipeline.training.loop import Epoch
 from pipeline.training.tuning import TuningSettings
 
+# Fine-Pruning's authors stop pruning where the accuracy has fallen by four points.
+_MAX_ACCURACY_LOSS = 0.04
+_EPOCHS = 6
+
 
 def fine_pruning(
     suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Devices, checkpoint_dir: str
@@ -33,11 +37,13 @@ def fine_pruning(
         checkpoint_dir: where the trainings keep their state.
     """
     batches = Batches(fit, suspect.scale.chosen, settings.batch_size, settings.seed, settings.max_shift)
-    pruned, evidence, pruning_history = prune(suspect, batches, settings, devices, checkpoint_dir)
+    loss = _MAX_ACCURACY_LOSS if settings.max_accuracy_loss is None else settings.max_accuracy_loss
+    pruned, evidence, pruning_history = prune(suspect, batches, settings, loss, devices, checkpoint_dir)
+    epochs = _EPOCHS if settings.fine_tuning_epochs is None else settings.fine_tuning_epochs
     repaired, tuning_history = fine_tune(
         pruned,
         batches,
-        _tuning(suspect, settings, settings.fine_tuning_epochs),
+        _tuning(suspect, settings, epochs),
         suspect.facts.logits,
         devices,
         os.path.join(checkpoint_dir, "fine_tuning"),
@@ -46,9 +52,22 @@ def fine_pruning(
 
 
 def prune(
-    suspect: Suspect, batches: Batches, settings: RepairSettings, devices: Devices, checkpoint_dir: str
+    suspect: Suspect,
+    batches: Batches,
+    settings: RepairSettings,
+    max_accuracy_loss: float,
+    devices: Devices,
+    checkpoint_dir: str,
 ) -> tuple[keras.Model, PruningEvidence, tuple[Epoch, ...]]:
     """Profiles the suspect, decides how much to prune, prunes on schedule and removes the closed channels.
+
+    Args:
+        suspect: the model; it is not changed.
+        batches: clean images.
+        settings: which layers, and how to tune while their gates close.
+        max_accuracy_loss: the clean accuracy that closing channels may cost before tuning, 0..1.
+        devices: where to train.
+        checkpoint_dir: where the training keeps its state.
 
     Returns:
         The smaller network, what was learned, and the epochs of tuning.
@@ -56,9 +75,7 @@ def prune(
     groups = _groups(suspect, settings)
     profile = profile_activations(suspect.model, groups, batches.image_set, suspect.scale.chosen)
     ranks = {name: rank_channels(activation) for name, activation in profile.mean_activation.items()}
-    curve = pruning_curve(
-        suspect.model, groups, ranks, batches.image_set, suspect.scale.chosen, settings.max_accuracy_loss
-    )
+    curve = pruning_curve(suspect.model, groups, ranks, batches.image_set, suspect.scale.chosen, max_accuracy_loss)
     log.info(
         "pruning: %.0f %% of the channels of %s, clean accuracy %.2f -> %.2f %% before tuning (floor %.2f %%)",
         100 * curve.share,

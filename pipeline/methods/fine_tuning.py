@@ -10,6 +10,9 @@ from pipeline.training.batches import Batches
 from pipeline.training.devices import Devices
 from pipeline.training.tuning import TuningSettings
 
+# As in fine-pruning, so that the two differ in pruning only.
+_EPOCHS = 6
+
 
 def fine_tuning(
     suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Devices, checkpoint_dir: str
@@ -17,7 +20,7 @@ def fine_tuning(
     """Tunes all layers on clean images for as many epochs as pruning and tuning take together; prunes nothing."""
     batches = Batches(fit, suspect.scale.chosen, settings.batch_size, settings.seed, settings.max_shift)
     tuning = TuningSettings(
-        settings.pruning_epochs + settings.fine_tuning_epochs,
+        settings.pruning_epochs + (_EPOCHS if settings.fine_tuning_epochs is None else settings.fine_tuning_epochs),
         settings.learning_rate,
         layers=None,
         batch_norm=settings.tune_batch_norm,

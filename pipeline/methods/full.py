@@ -27,7 +27,7 @@ _MOST_SUSPECTS = 3
 # clean accuracy.
 _LEAST_INDEX = 3.0
 # Unlearning is the cure here, so pruning may cost less than where it is the only one.
-_PRUNING_LOSS = 0.005
+_MAX_ACCURACY_LOSS = 0.005
 _PRUNING_RATE = 0.2
 # More win back more of the clean accuracy that unlearning costs, not all of it.
 _LAST_STEPS = 600
@@ -59,28 +59,30 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
     for ranked in suspects:
         log.info("inversion: %s", _described(ranked))
     batches = Batches(fit, scale, settings.batch_size, settings.seed, settings.max_shift)
-    pruning = replace(
-        settings,
-        max_accuracy_loss=min(settings.max_accuracy_loss, _PRUNING_LOSS),
-        learning_rate=_PRUNING_RATE * settings.learning_rate,
-    )
-    pruned, evidence, pruning_history = prune(suspect, batches, pruning, devices, checkpoint_dir)
+    loss = _MAX_ACCURACY_LOSS if settings.max_accuracy_loss is None else settings.max_accuracy_loss
+    pruning = replace(settings, learning_rate=_PRUNING_RATE * settings.learning_rate)
+    pruned, evidence, pruning_history = prune(suspect, batches, pruning, loss, devices, checkpoint_dir)
     repaired, unlearning_history = unlearn(
         pruned,
         SoftBatches(**vars(batches), targets=softened_labels(suspect.model, fit, scale, _SOFTNESS)),
         [ranked.trigger for ranked in suspects],
-        _unlearning(settings, grain, (screening.ordinary_size(False), screening.ordinary_size(True))),
+        _unlearning(
+            settings, batches, grain, most_pixels=(screening.ordinary_size(False), screening.ordinary_size(True))
+        ),
         devices,
         os.path.join(checkpoint_dir, "unlearning"),
     )
     return Repair(pruned, repaired, evidence, {"pruning": pruning_history, "unlearning": unlearning_history})
 
 
-def _unlearning(settings: RepairSettings, grain: int, most_pixels: tuple[float, float]) -> UnlearningSettings:
+def _unlearning(
+    settings: RepairSettings, batches: Batches, grain: int, most_pixels: tuple[float, float]
+) -> UnlearningSettings:
+    epochs = settings.fine_tuning_epochs
     return UnlearningSettings(
         rounds=5,
         steps=60,
-        last_steps=_LAST_STEPS,
+        last_steps=_LAST_STEPS if epochs is None else epochs * batches.steps_per_epoch,
         learning_rate=settings.learning_rate,
         stamped_share=0.3,
         varied_share=0.7,

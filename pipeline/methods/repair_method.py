@@ -21,10 +21,10 @@ class RepairSettings:
     """What the user can set of a repair; the defaults are those of the flags.
 
     Attributes:
-        max_accuracy_loss: clean accuracy that pruning alone may cost, 0..1.
+        max_accuracy_loss: clean accuracy that pruning alone may cost, 0..1; None for the method's own.
         pruned_layers: names of convolutions; None for each that reaches the output without passing another.
         pruning_epochs: epochs while the gates close.
-        fine_tuning_epochs: epochs after the channels are removed.
+        fine_tuning_epochs: epochs after the channels are removed; None for the method's own number.
         learning_rate: Adam's.
         batch_size: images in a batch.
         max_shift: pixels of random shift.
@@ -33,10 +33,10 @@ class RepairSettings:
         seed: of order and shifts.
     """
 
-    max_accuracy_loss: float = 0.04
+    max_accuracy_loss: float | None = None
     pruned_layers: tuple[str, ...] | None = None
     pruning_epochs: int = 4
-    fine_tuning_epochs: int = 6
+    fine_tuning_epochs: int | None = None
     learning_rate: float = 5e-4
     batch_size: int = 64
     max_shift: int = 2

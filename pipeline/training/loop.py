@@ -13,6 +13,9 @@ from models.legacy_keras import keras, tf
 from pipeline.progress import log
 from pipeline.training.batches import Batches
 
+# A training of a hundred short epochs says as much of itself as one of twenty.
+_PROGRESS_LINES = 20
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -71,7 +74,8 @@ def train(
     for number in range(int(done), epochs):
         _seed_dropout(model, batches.seed, number)
         epoch = _train_epoch(model, batches, number, title, callbacks)
-        log.info("%s: epoch %d/%d, %s", title, number + 1, epochs, epoch)
+        if number + 1 == epochs or (number + 1) % max(1, epochs // _PROGRESS_LINES) == 0:
+            log.info("%s: epoch %d/%d, %s", title, number + 1, epochs, epoch)
         figures[number].assign(dataclasses.astuple(epoch))
         done.assign(number + 1)
         if manager is not None:
