@@ -4,7 +4,8 @@
     python -m bazel.build_files --write      # brings every BUILD up to date
 
 A `*_test.py` becomes a `py_test`, a module that can be started (`if __name__ == "__main__":`) a `py_binary`, every
-other one a `py_library`. A module that is started by name in a subprocess (`"-m", "export.detect"`) counts as imported.
+other one a `py_library`. A module that is started by name in a subprocess (`"-m", "export.detect"`) counts as imported,
+and so does one that a program in a string of several lines imports.
 What is written by hand in a BUILD stays: the `package(...)` line, and attributes such as `size`, `data` and `tags`.
 """
 
@@ -12,6 +13,7 @@ import argparse
 import ast
 import dataclasses
 import itertools
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +31,7 @@ _ATTRIBUTE_ORDER = (
     "shard_count",
     "tags",
 )
+_IMPORT_LINE = re.compile(r"^(?:from ([\w.]+) )?import ([\w.]+(?: as \w+)?(?:, *[\w.]+(?: as \w+)?)*)$", re.MULTILINE)
 _MADE_ATTRIBUTES = ("name", "srcs", "deps")
 _SLOW_TO_START = "models.legacy_keras"
 _PUBLIC = ("//visibility:public",)
@@ -98,6 +101,14 @@ def _mentioned(tree: ast.Module) -> Iterator[str]:
         elif isinstance(node, ast.List | ast.Tuple):
             words = [item.value if isinstance(item, ast.Constant) else None for item in node.elts]
             yield from (str(after) for word, after in itertools.pairwise(words) if word == "-m")
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.end_lineno != node.lineno:
+            yield from _mentioned_by_program(node.value)
+
+
+def _mentioned_by_program(text: str) -> Iterator[str]:
+    """What a program in a string of several lines imports, as tests start some; it need not be whole."""
+    for origin, names in _IMPORT_LINE.findall(text):
+        yield from (f"{origin}.{name.split()[0]}" if origin else name.split()[0] for name in names.split(","))
 
 
 def _longest_known(dotted: str, known: dict[str, Path]) -> str | None:

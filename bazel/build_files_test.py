@@ -93,6 +93,11 @@ class BuildFilesTest(absltest.TestCase):
         self.assertEqual(self.build("export")["parity"]["deps"], [":detect"])
         self.assertIn("py_binary", (self.root / "export/BUILD").read_text())
 
+    def test_what_a_program_in_a_string_imports_is_a_dep(self):
+        (self.root / "data/errors_test.py").write_text('PROGRAM = """\nimport sys\nfrom models import deepid\n"""\n')
+        self.run_main("--write")
+        self.assertEqual(self.build("data")["errors_test"]["deps"], ["//models:deepid"])
+
     def test_tests_that_start_tensorflow_get_more_time(self):
         self.run_main("--write")
         self.assertEqual(self.build("models")["deepid_test"]["size"], "medium")

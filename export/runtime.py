@@ -4,6 +4,8 @@ Imports NumPy, the standard library and a runtime; never TensorFlow, nor what ne
 """
 
 import importlib
+import os
+import struct
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -76,7 +78,7 @@ class TfliteFile:
             self.card = read_card(path)
         except OSError as error:
             raise ValueError(f"{path}: {error.strerror or error}; expected a .tflite file") from error
-        _check_magic(path)
+        _check_root(path)
         if self.card is None and self.runtime == "tflite_runtime":
             _check_loads(path, self.runtime)
         try:
@@ -244,10 +246,24 @@ def _find_interpreter(runtime: str | None) -> tuple[str, Any]:
     raise ImportError(f"no TFLite runtime: expected {wanted} (pip install ai-edge-litert, or tflite-runtime)")
 
 
-def _check_magic(path: str) -> None:
+def _check_root(path: str) -> None:
+    """Refuses what is no TFLite file, and one whose root table lies outside of it: a runtime may crash on that."""
+    size = os.path.getsize(path)
     with open(path, "rb") as file:
-        if file.read(8)[4:] != b"TFL3":
+        head = file.read(8)
+        if head[4:] != b"TFL3":
             raise ValueError(f"{path}: not a TFLite file; expected one that the exporter wrote")
+        (table,) = struct.unpack("<I", head[:4])
+        file.seek(table)
+        to_vtable = file.read(4)
+        vtable = table - struct.unpack("<i", to_vtable)[0] if len(to_vtable) == 4 else -1
+        file.seek(max(vtable, 0))
+        sizes = file.read(4)
+    if vtable >= 0 and len(sizes) == 4:
+        vtable_size, table_size = struct.unpack("<HH", sizes)
+        if vtable_size >= 4 and vtable + vtable_size <= size and table + table_size <= size:
+            return
+    raise ValueError(f"{path}: a damaged TFLite file; expected one that the exporter wrote")
 
 
 def _check_loads(path: str, runtime: str) -> None:

@@ -5,7 +5,6 @@ signals and exit status.
 """
 
 import contextlib
-import importlib
 import json
 import os
 import signal
@@ -15,8 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-
-BINARIES = ("attack", "audit", "evaluate", "repair")
+from types import ModuleType
 
 _PATIENCE_SECONDS = 300
 
@@ -110,7 +108,9 @@ def _is_zombie(pid: int) -> bool:
 
 
 def _serve() -> None:
-    modules = {name: importlib.import_module(f"pipeline.{name}") for name in BINARIES}
+    from pipeline import attack, audit, evaluate, repair
+
+    modules = {"attack": attack, "audit": audit, "evaluate": evaluate, "repair": repair}
     for line in sys.stdin:
         request = json.loads(line)
         if "wait" in request:
@@ -125,12 +125,14 @@ def _serve() -> None:
         print(pid, flush=True)
 
 
-def _become(module: object, request: dict) -> None:
+def _become(module: ModuleType, request: dict) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for number, kind in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(request[kind], os.O_WRONLY | os.O_APPEND), number)
     sys.argv = [request["name"], *request["argv"]]
-    importlib.import_module("pipeline.command").run(module.main)  # type: ignore[attr-defined]
+    from pipeline import command
+
+    command.run(module.main)
 
 
 if __name__ == "__main__":

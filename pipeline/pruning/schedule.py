@@ -18,6 +18,7 @@ from models.channel_gates import (
     strip_gates,
 )
 from models.legacy_keras import keras, tf, tfmot
+from pipeline.progress import log
 from pipeline.training.batches import Batches
 from pipeline.training.devices import Devices
 from pipeline.training.loop import Epoch, compile_classifier, train
@@ -144,6 +145,16 @@ class _Trace(keras.callbacks.Callback):
         sparsity = gate_sparsity(self.model)
         step = int(self.model.optimizer.iterations.numpy())
         self.reached[step - 1].assign([sparsity[site] for site in self._sites])
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        step = int(self.model.optimizer.iterations.numpy())
+        log.info(
+            "pruning: step %d of %d, sparsity asked %.3f, reached %s",
+            step,
+            self.reached.shape[0],
+            float(self._schedule(tf.constant(step, tf.int64))[1]),
+            ", ".join(f"{site} {share:.3f}" for site, share in gate_sparsity(self.model).items()),
+        )
 
     def steps(self) -> tuple[SparsityStep, ...]:
         rows = self.reached.numpy()
