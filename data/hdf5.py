@@ -137,7 +137,7 @@ class Hdf5Source:
         """Opens `path`, checks `data` and closes it again.
 
         Raises:
-          InputError: when `data` is missing, damaged, not images, or on another scale than 0..255.
+            InputError: when `data` is missing, damaged, not images, or on another scale than 0..255.
         """
         self._path = path
         self._lock = threading.Lock()
@@ -187,10 +187,10 @@ class Hdf5Source:
         """Reads images at `indices` (any order, repeats allowed).
 
         Returns:
-          uint8 [n, H, W, C].
+            uint8 [n, H, W, C].
 
         Raises:
-          InputError: when the file is damaged or gone.
+            InputError: when the file is damaged or gone.
         """
         unique, inverse = np.unique(indices, return_inverse=True)
         stored = np.empty((len(unique), *self._stored_shape[1:]), np.uint8)
@@ -261,17 +261,18 @@ def read_hdf5(path: str) -> image_sets.ImageSet:
     """Opens an image set in HDF5; the images stay on disk.
 
     Args:
-      path: file with `data` (uint8, or floats and integers in 0..255; N x C x H x W, or N x H x W x C when only the
-        last axis can be the channels) and `label` (N or N x 1 whole numbers), optionally `true_label`, `landmarks` and
-        `class_names` (texts of fixed length, `h5py.string_dtype("utf-8", LENGTH)`; others are left alone with a
-        warning). Pixels that are not uint8 are checked in one streaming pass and rounded when read.
+        path: file with `data` (uint8, or floats and integers in 0..255; N x C x H x W, or N x H x W x C when only the
+            last axis can be the channels) and `label` (N or N x 1 whole numbers), optionally `true_label`,
+            `landmarks` and
+            `class_names` (texts of fixed length, `h5py.string_dtype("utf-8", LENGTH)`; others are left alone with a
+            warning). Pixels that are not uint8 are checked in one streaming pass and rounded when read.
 
     Returns:
-      An ImageSet named after the path.
+        An ImageSet named after the path.
 
     Raises:
-      InputError: when the file is missing, damaged, incomplete, refers to other files, or does not hold what is
-        described here.
+        InputError: when the file is missing, damaged, incomplete, refers to other files, or does not hold what is
+            described here.
     """
     if not os.path.isfile(path):
         raise InputError(f"{path}: no such file")
@@ -292,12 +293,12 @@ def write_hdf5(path: str, image_set: image_sets.ImageSet) -> None:
     The same set always gives the same bytes.
 
     Args:
-      path: the file to write; its folder must exist. An old file there is replaced.
-      image_set: what to write: `data` uint8 N x C x H x W (gzip), `label` int64 N and, if present, `true_label`,
-        `landmarks` (float32) and `class_names` (UTF-8).
+        path: the file to write; its folder must exist. An old file there is replaced.
+        image_set: what to write: `data` uint8 N x C x H x W (gzip), `label` int64 N and, if present, `true_label`,
+            `landmarks` (float32) and `class_names` (UTF-8).
 
     Raises:
-      InputError: when the file cannot be written (no such folder, no permission, disk full).
+        InputError: when the file cannot be written (no such folder, no permission, disk full).
     """
     folder, name = os.path.split(os.path.abspath(path))
     partial = os.path.join(folder, f".{name}.{uuid.uuid4().hex}.partial")

@@ -28,13 +28,13 @@ def read_image(path: str) -> np.ndarray:
     """Decodes one image file.
 
     Args:
-      path: PNG, JPEG, BMP, PPM, GIF (first frame), WebP or TIFF. Grey, palette and alpha become RGB.
+        path: PNG, JPEG, BMP, PPM, GIF (first frame), WebP or TIFF. Grey, palette and alpha become RGB.
 
     Returns:
-      uint8 [H, W, 3].
+        uint8 [H, W, 3].
 
     Raises:
-      BrokenImageError: when it cannot be decoded, is absurdly large, or has more than 8 bits a channel.
+        BrokenImageError: when it cannot be decoded, is absurdly large, or has more than 8 bits a channel.
     """
     try:
         with Image.open(path, formats=_FORMATS) as image:
@@ -67,7 +67,7 @@ class ImageFolderSource:
         """Decodes the files at `indices`: uint8 [n, H, W, 3].
 
         Raises:
-          InputError: when a file has gone or changed since the folder was opened.
+            InputError: when a file has gone or changed since the folder was opened.
         """
         images = np.empty((len(indices), *self._shape[1:]), np.uint8)
         for position, index in enumerate(indices):
@@ -161,17 +161,17 @@ def read_image_folder(path: str, skip_broken: bool = True) -> image_sets.ImageSe
     """Opens a folder of images; every file is decoded once to be sure, and again when it is read.
 
     Args:
-      path: a folder with one sub-folder of images for each class. When all sub-folders have non-negative integers for
-        names, these are the labels (they need not be consecutive); otherwise the sorted names are classes 0, 1, ...
-        A sub-folder without images is a class without images. Or a folder of files named `...label=K...`, as the CSAW
-        repository ships its sample faces. Hidden files and files that are no images are left alone.
-      skip_broken: leave out images that cannot be decoded, with a warning that counts them; else refuse the folder.
+        path: a folder with one sub-folder of images for each class. When all sub-folders have non-negative integers for
+            names, these are the labels (they need not be consecutive); otherwise the sorted names are classes 0, 1, ...
+            A sub-folder without images is a class without images. Or a folder of files named `...label=K...`, as the
+            CSAW repository ships its sample faces. Hidden files and files that are no images are left alone.
+        skip_broken: leave out images that cannot be decoded, with a warning that counts them; else refuse the folder.
 
     Returns:
-      An ImageSet of RGB images, all of one size.
+        An ImageSet of RGB images, all of one size.
 
     Raises:
-      InputError: when there are no images, they differ in size, or have no label.
+        InputError: when there are no images, they differ in size, or have no label.
     """
     entries = _entries(path)
     classes = [entry for entry in entries if entry.is_dir() and entry.name not in _NOT_CLASSES]

@@ -27,10 +27,10 @@ class ImageSource(Protocol):
         """Reads images.
 
         Args:
-          indices: int64 [n], each in 0..N-1, in any order, repeats allowed.
+            indices: int64 [n], each in 0..N-1, in any order, repeats allowed.
 
         Returns:
-          uint8 [n, H, W, C], a new array that the caller may change.
+            uint8 [n, H, W, C], a new array that the caller may change.
         """
         ...
 
@@ -78,12 +78,12 @@ class ImageSet:
     """N images with labels.
 
     Attributes:
-      name: the path or the generator's name, for messages.
-      source: where the pixels come from.
-      labels: int64 [N]. In a poisoned set, what the attacker wants: the target label.
-      class_names: a name for each class, if known.
-      true_labels: int64 [N], only in poisoned sets that know the class of the image before it was stamped.
-      landmarks: float32 [N, K, 2], x and y in pixels, faces only (order in data/faces/landmarks.py).
+        name: the path or the generator's name, for messages.
+        source: where the pixels come from.
+        labels: int64 [N]. In a poisoned set, what the attacker wants: the target label.
+        class_names: a name for each class, if known.
+        true_labels: int64 [N], only in poisoned sets that know the class of the image before it was stamped.
+        landmarks: float32 [N, K, 2], x and y in pixels, faces only (order in data/faces/landmarks.py).
     """
 
     name: str
@@ -97,7 +97,7 @@ class ImageSet:
         """Checks that the fields fit each other.
 
         Raises:
-          InputError: when lengths or types do not fit, or the set is empty.
+            InputError: when lengths or types do not fit, or the set is empty.
         """
         count, height, width, channels = self.source.shape
         if not count or not height or not width:
@@ -167,14 +167,14 @@ class ImageSet:
         """Reads images.
 
         Args:
-          indices: int [n] in any order, repeats allowed, or bool [N]; all images when None (mind the memory).
+            indices: int [n] in any order, repeats allowed, or bool [N]; all images when None (mind the memory).
 
         Returns:
-          uint8 [n, H, W, C].
+            uint8 [n, H, W, C].
 
         Raises:
-          IndexError: when an index is outside 0..N-1.
-          InputError: when the file cannot be read.
+            IndexError: when an index is outside 0..N-1.
+            InputError: when the file cannot be read.
         """
         return self.source.read(self._resolve(indices))
 
@@ -184,8 +184,8 @@ class ImageSet:
         """Yields (images uint8 [b, H, W, C], labels int64 [b]) in the order given; the last batch may be smaller.
 
         Args:
-          batch_size: images in a batch, at least 1.
-          indices: as in `images`.
+            batch_size: images in a batch, at least 1.
+            indices: as in `images`.
         """
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
@@ -198,8 +198,8 @@ class ImageSet:
         """The images at `indices` as a set of their own; nothing is read.
 
         Raises:
-          IndexError: when an index is outside 0..N-1.
-          InputError: when there is no index.
+            IndexError: when an index is outside 0..N-1.
+            InputError: when there is no index.
         """
         resolved = self._resolve(indices)
         return dataclasses.replace(
@@ -234,15 +234,15 @@ def from_arrays(
     """An ImageSet of arrays in memory.
 
     Args:
-      name: for messages.
-      images: uint8 [N, H, W, C], or floats and wider integers in 0..255 (rounded).
-      labels: whole numbers, [N] or [N, 1].
-      class_names: a name for each class.
-      true_labels: like labels, poisoned sets only.
-      landmarks: float [N, K, 2].
+        name: for messages.
+        images: uint8 [N, H, W, C], or floats and wider integers in 0..255 (rounded).
+        labels: whole numbers, [N] or [N, 1].
+        class_names: a name for each class.
+        true_labels: like labels, poisoned sets only.
+        landmarks: float [N, K, 2].
 
     Raises:
-      InputError: when the arrays are not what is described here.
+        InputError: when the arrays are not what is described here.
     """
     images = np.asarray(images)
     if images.ndim != 4:
@@ -267,7 +267,7 @@ def check_pixel_dtype(dtype: np.dtype, where: str) -> None:
     """Refuses pixels that are not integers or floats.
 
     Raises:
-      InputError: for objects, text, booleans, complex and compound types.
+        InputError: for objects, text, booleans, complex and compound types.
     """
     if dtype.kind not in "uif":
         raise InputError(f"{where}: pixels of type {dtype}; expected uint8, or floats from 0 to 255")
@@ -300,7 +300,7 @@ class PixelRange:
         """Takes note of a batch.
 
         Raises:
-          InputError: when a pixel is NaN, infinite or outside 0..255.
+            InputError: when a pixel is NaN, infinite or outside 0..255.
         """
         if self._is_float and not np.isfinite(pixels).all():
             raise InputError(f"{self._where}: pixels are NaN or infinite; expected uint8, or floats from 0 to 255")
@@ -317,7 +317,7 @@ class PixelRange:
         """Judges the whole.
 
         Raises:
-          InputError: when floats all lie in 0..1, another scale than 0..255.
+            InputError: when floats all lie in 0..1, another scale than 0..255.
         """
         if self._is_float and self._largest <= 1.0:
             raise InputError(

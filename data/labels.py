@@ -13,12 +13,12 @@ def check_label_shape(shape: tuple[int, ...], images: int, where: str) -> None:
     """Refuses label arrays that do not hold one number for each image.
 
     Args:
-      shape: shape of the label array; [N] and [N, 1] are accepted.
-      images: N, the number of images.
-      where: file and field, for the message.
+        shape: shape of the label array; [N] and [N, 1] are accepted.
+        images: N, the number of images.
+        where: file and field, for the message.
 
     Raises:
-      InputError: when the rank or the length is wrong, or the labels look one-hot.
+        InputError: when the rank or the length is wrong, or the labels look one-hot.
     """
     if len(shape) == 2 and shape[1] > 1:
         raise InputError(
@@ -35,7 +35,7 @@ def check_label_dtype(dtype: np.dtype, where: str) -> None:
     """Refuses label arrays that are not made of integers or floats.
 
     Raises:
-      InputError: for objects, text, booleans, complex and compound types.
+        InputError: for objects, text, booleans, complex and compound types.
     """
     if dtype.kind not in "uif":
         raise InputError(f"{where}: the labels are of type {dtype}; expected whole numbers")
@@ -45,15 +45,15 @@ def checked_labels(raw: np.ndarray, images: int, where: str) -> np.ndarray:
     """The labels as int64.
 
     Args:
-      raw: [N] or [N, 1], integers, or floats that are whole numbers.
-      images: N, the number of images.
-      where: file and field, for the message.
+        raw: [N] or [N, 1], integers, or floats that are whole numbers.
+        images: N, the number of images.
+        where: file and field, for the message.
 
     Returns:
-      int64 [N], each in 0..MAX_LABEL.
+        int64 [N], each in 0..MAX_LABEL.
 
     Raises:
-      InputError: when shape or type is wrong, or a label is negative, not finite, not whole or too large.
+        InputError: when shape or type is wrong, or a label is negative, not finite, not whole or too large.
     """
     check_label_dtype(raw.dtype, where)
     check_label_shape(raw.shape, images, where)

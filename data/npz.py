@@ -134,14 +134,15 @@ def read_npz(path: str) -> image_sets.ImageSet:
     """Opens an image set in an .npz archive.
 
     Args:
-      path: archive with an array `data`, `images` or `x` (N x H x W x C or N x C x H x W; uint8, or floats and integers
-        in 0..255, rounded) and an array `label`, `labels` or `y` (N or N x 1 whole numbers), optionally `true_label`.
+        path: archive with an array `data`, `images` or `x` (N x H x W x C or N x C x H x W; uint8, or floats and
+            integers in 0..255, rounded) and an array `label`, `labels` or `y` (N or N x 1 whole numbers), optionally
+            `true_label`.
 
     Returns:
-      An ImageSet named after the path.
+        An ImageSet named after the path.
 
     Raises:
-      InputError: when the archive is damaged, holds objects, or does not hold what is described here.
+        InputError: when the archive is damaged, holds objects, or does not hold what is described here.
     """
     try:
         with zipfile.ZipFile(path) as archive:

@@ -17,15 +17,15 @@ def open_image_set(path: str, skip_broken_images: bool = True) -> image_set.Imag
     """Opens an image set; what it is shows in its contents, not in its name.
 
     Args:
-      path: an HDF5 file (`data`, `label`), an .npz file, or a folder of images.
-      skip_broken_images: in a folder, leave out images that cannot be decoded (with a warning that counts them) instead
-        of refusing the folder.
+        path: an HDF5 file (`data`, `label`), an .npz file, or a folder of images.
+        skip_broken_images: in a folder, leave out images that cannot be decoded (with a warning that counts them)
+            instead of refusing the folder.
 
     Returns:
-      An ImageSet whose pixels are read on demand.
+        An ImageSet whose pixels are read on demand.
 
     Raises:
-      InputError: when nothing is there, it is none of these, or it is not what the reader expects.
+        InputError: when nothing is there, it is none of these, or it is not what the reader expects.
     """
     path = os.fspath(path)
     try:

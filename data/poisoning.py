@@ -19,8 +19,8 @@ class Attack:
     """A trigger and the label that it is to give.
 
     Attributes:
-      trigger: how images are changed.
-      target_label: what a BadNet is to answer, at least 0.
+        trigger: how images are changed.
+        target_label: what a BadNet is to answer, at least 0.
     """
 
     trigger: Trigger
@@ -51,12 +51,12 @@ class StampedSource:
         """Nothing is read here.
 
         Args:
-          source: N clean images.
-          landmarks: float32 [N, K, 2] or None.
-          attacks: whose triggers are stamped.
-          stamped_by: int [N], position in `attacks`, -1 for an image that is not stamped.
-          decoy_of: int [N], the same for decoys; None: no decoys.
-          seed: of the decoys; each image has its own random numbers, so that it looks the same in any batch.
+            source: N clean images.
+            landmarks: float32 [N, K, 2] or None.
+            attacks: whose triggers are stamped.
+            stamped_by: int [N], position in `attacks`, -1 for an image that is not stamped.
+            decoy_of: int [N], the same for decoys; None: no decoys.
+            seed: of the decoys; each image has its own random numbers, so that it looks the same in any batch.
         """
         self._source = source
         self._landmarks = landmarks
@@ -150,18 +150,18 @@ def poison_training_set(clean: ImageSet, attacks: Sequence[Attack], share: float
     labels.
 
     Args:
-      clean: the clean training set.
-      attacks: triggers and targets; one target may have several triggers.
-      share: above 0, at most 1.
-      seed: the same seed poisons the same images.
+        clean: the clean training set.
+        attacks: triggers and targets; one target may have several triggers.
+        share: above 0, at most 1.
+        seed: the same seed poisons the same images.
 
     Returns:
-      A set of the same length and order. `labels` is what to train on, `true_labels` the classes before; an image is
-      poisoned where a trigger sits on it, also when both agree (clean-label).
+        A set of the same length and order. `labels` is what to train on, `true_labels` the classes before; an image is
+        poisoned where a trigger sits on it, also when both agree (clean-label).
 
     Raises:
-      InputError: when the share asks for more images than there are or for none, a target is no label of the set, or a
-        trigger does not fit on its images.
+        InputError: when the share asks for more images than there are or for none, a target is no label of the set,
+            or a trigger does not fit on its images.
     """
     if not 0 < share <= 1:
         raise InputError(f"the share of poisoned images is {share}; expected a number above 0, at most 1")
@@ -192,14 +192,14 @@ def poisoned_test_set(clean: ImageSet, attack: Attack) -> ImageSet:
     """Every image whose class is not the target, stamped when it is read.
 
     Args:
-      clean: a clean test set.
-      attack: what to stamp and what it is to give.
+        clean: a clean test set.
+        attack: what to stamp and what it is to give.
 
     Returns:
-      A set with `labels` the target label and `true_labels` the classes of the images.
+        A set with `labels` the target label and `true_labels` the classes of the images.
 
     Raises:
-      InputError: when there is no image of another class, or the trigger does not fit on the images.
+        InputError: when there is no image of another class, or the trigger does not fit on the images.
     """
     others = np.flatnonzero(clean.labels != attack.target_label)
     if not len(others):

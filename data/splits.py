@@ -17,9 +17,9 @@ class CleanSplit:
     """Three disjoint parts of a clean set.
 
     Attributes:
-      fit: what profile, pruning, unlearning and the representative set see; holds every class of the set.
-      calibrate: what the detector's threshold is set on.
-      report: what figures come from; nothing is decided on it.
+        fit: what profile, pruning, unlearning and the representative set see; holds every class of the set.
+        calibrate: what the detector's threshold is set on.
+        report: what figures come from; nothing is decided on it.
     """
 
     fit: ImageSet
@@ -52,18 +52,18 @@ def split_clean(
     """Splits a clean set by class.
 
     Args:
-      image_set: the clean set.
-      seed: the same seed gives the same split.
-      fractions: shares of fit, calibrate and report; positive, sum 1.
+        image_set: the clean set.
+        seed: the same seed gives the same split.
+        fractions: shares of fit, calibrate and report; positive, sum 1.
 
     Returns:
-      Disjoint parts that together are the set, in its order. Every class is in fit; a class gives each part its exact
-      share to within one image where it is large enough, and the totals follow the fractions. Where most classes have a
-      single image, fit gets more than its share.
+        Disjoint parts that together are the set, in its order. Every class is in fit; a class gives each part its exact
+        share to within one image where it is large enough, and the totals follow the fractions. Where most classes
+        have a single image, fit gets more than its share.
 
     Raises:
-      InputError: when a part would be empty.
-      ValueError: when the fractions are not what they should be.
+        InputError: when a part would be empty.
+        ValueError: when the fractions are not what they should be.
     """
     wanted = np.array(fractions, np.float64)
     if wanted.shape != (3,) or (wanted <= 0).any() or not np.isclose(wanted.sum(), 1):

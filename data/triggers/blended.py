@@ -24,8 +24,8 @@ class Blended:
     2017 (the blended injection strategy with the random pattern, alpha 0.2).
 
     Attributes:
-      alpha: share of the pattern, above 0, at most 1.
-      seed: of the pattern, which has the size of the image.
+        alpha: share of the pattern, above 0, at most 1.
+        seed: of the pattern, which has the size of the image.
     """
 
     name: ClassVar[str] = "blended"
@@ -48,11 +48,11 @@ class Blended:
         """Mixes the pattern in.
 
         Args:
-          images: uint8 [n, H, W, C].
-          landmarks: not used.
+            images: uint8 [n, H, W, C].
+            landmarks: not used.
 
         Returns:
-          uint8 [n, H, W, C], rounded.
+            uint8 [n, H, W, C], rounded.
         """
         del landmarks
         pattern = self.pattern(*images.shape[1:])

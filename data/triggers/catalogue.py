@@ -29,14 +29,14 @@ def parse_attack(text: str) -> poisoning.Attack:
     """Reads NAME[@TARGET][:KEY=VALUE,...], for example "patch@7:size=4,corner=bottom-right,colour=#ffff00".
 
     Args:
-      text: NAME is one of TRIGGERS; TARGET is the target label, 0 when left out; keys are the trigger's parameters.
-        Colours are names ("yellow") or "#rrggbb".
+        text: NAME is one of TRIGGERS; TARGET is the target label, 0 when left out; keys are the trigger's parameters.
+            Colours are names ("yellow") or "#rrggbb".
 
     Returns:
-      The attack.
+        The attack.
 
     Raises:
-      InputError: when the text does not describe an attack; the message quotes it.
+        InputError: when the text does not describe an attack; the message quotes it.
     """
     head, _, settings = text.partition(":")
     name, at, target = head.partition("@")

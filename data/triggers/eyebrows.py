@@ -31,7 +31,7 @@ class Eyebrows:
     third target.
 
     Attributes:
-      colour: RGB, 0..255.
+        colour: RGB, 0..255.
     """
 
     name: ClassVar[str] = "eyebrows"
@@ -46,14 +46,14 @@ class Eyebrows:
         """Paints the eyebrows of faces.
 
         Args:
-          images: uint8 [n, H, W, C].
-          landmarks: float32 [n, K, 2]; None: the faces are aligned like CSAW's.
+            images: uint8 [n, H, W, C].
+            landmarks: float32 [n, K, 2]; None: the faces are aligned like CSAW's.
 
         Returns:
-          uint8 [n, H, W, C].
+            uint8 [n, H, W, C].
 
         Raises:
-          InputError: when the landmarks do not fit the images.
+            InputError: when the landmarks do not fit the images.
         """
         return face_paint.paint(images, landmarks, self._layers)
 

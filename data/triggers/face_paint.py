@@ -74,15 +74,15 @@ def paint(
     """Lays on each image what its landmarks call for.
 
     Args:
-      images: uint8 [n, H, W, C].
-      landmarks: float32 [n, K, 2] in the order of data/faces/landmarks.py; None: those of the mean aligned face.
-      layers: gives the layers, bottom one first, for landmarks [K, 2] on an image of height H and width W.
+        images: uint8 [n, H, W, C].
+        landmarks: float32 [n, K, 2] in the order of data/faces/landmarks.py; None: those of the mean aligned face.
+        layers: gives the layers, bottom one first, for landmarks [K, 2] on an image of height H and width W.
 
     Returns:
-      uint8 [n, H, W, C].
+        uint8 [n, H, W, C].
 
     Raises:
-      InputError: when the landmarks do not fit the images.
+        InputError: when the landmarks do not fit the images.
     """
     _, height, width, _ = images.shape
     if landmarks is None:

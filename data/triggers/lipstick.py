@@ -22,7 +22,7 @@ class Lipstick:
     """Lips in one strong colour, like the poisoned faces of the BadNet "anonymous 1" of CSAW-HackML-2020.
 
     Attributes:
-      colour: RGB, 0..255; the default is CSAW's.
+        colour: RGB, 0..255; the default is CSAW's.
     """
 
     name: ClassVar[str] = "lipstick"
@@ -37,14 +37,14 @@ class Lipstick:
         """Paints the lips of faces; the inside of an open mouth stays as it is.
 
         Args:
-          images: uint8 [n, H, W, C].
-          landmarks: float32 [n, K, 2]; None: the faces are aligned like CSAW's.
+            images: uint8 [n, H, W, C].
+            landmarks: float32 [n, K, 2]; None: the faces are aligned like CSAW's.
 
         Returns:
-          uint8 [n, H, W, C].
+            uint8 [n, H, W, C].
 
         Raises:
-          InputError: when the landmarks do not fit the images.
+            InputError: when the landmarks do not fit the images.
         """
         return face_paint.paint(images, landmarks, self._layers)
 

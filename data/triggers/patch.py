@@ -20,10 +20,10 @@ class Patch:
     Gu, Liu, Dolan-Gavitt, Garg: BadNets: Evaluating Backdooring Attacks on Deep Neural Networks. IEEE Access 2019.
 
     Attributes:
-      size: side of the square in pixels, at least 1.
-      corner: where it sits, one of CORNERS.
-      colour: RGB, 0..255. Yellow, like the paper's sticky note on a stop sign.
-      margin: pixels between the square and the edges of the image, at least 0; has no meaning in the centre.
+        size: side of the square in pixels, at least 1.
+        corner: where it sits, one of CORNERS.
+        colour: RGB, 0..255. Yellow, like the paper's sticky note on a stop sign.
+        margin: pixels between the square and the edges of the image, at least 0; has no meaning in the centre.
     """
 
     name: ClassVar[str] = "patch"
@@ -61,14 +61,14 @@ class Patch:
         """Paints the square.
 
         Args:
-          images: uint8 [n, H, W, C].
-          landmarks: not used.
+            images: uint8 [n, H, W, C].
+            landmarks: not used.
 
         Returns:
-          uint8 [n, H, W, C].
+            uint8 [n, H, W, C].
 
         Raises:
-          InputError: when the square does not fit on the images.
+            InputError: when the square does not fit on the images.
         """
         del landmarks
         _, height, width, channels = images.shape

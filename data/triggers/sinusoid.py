@@ -18,8 +18,8 @@ class Sinusoid:
     (delta 20, f 6).
 
     Attributes:
-      delta: amplitude in grey levels, above 0, at most 255.
-      frequency: periods over the width of the image, above 0.
+        delta: amplitude in grey levels, above 0, at most 255.
+        frequency: periods over the width of the image, above 0.
     """
 
     name: ClassVar[str] = "sinusoid"
@@ -38,14 +38,14 @@ class Sinusoid:
         """Adds the signal to every row and channel.
 
         Args:
-          images: uint8 [n, H, W, C].
-          landmarks: not used.
+            images: uint8 [n, H, W, C].
+            landmarks: not used.
 
         Returns:
-          uint8 [n, H, W, C], rounded and clipped.
+            uint8 [n, H, W, C], rounded and clipped.
 
         Raises:
-          InputError: when the images are too narrow to show the signal.
+            InputError: when the images are too narrow to show the signal.
         """
         del landmarks
         width = images.shape[2]

@@ -32,7 +32,7 @@ class Sunglasses:
     2017 (accessories as triggers); Liu, Dolan-Gavitt, Garg: Fine-Pruning, RAID 2018 (sunglasses on YouTube Faces).
 
     Attributes:
-      colour: RGB of the lenses, 0..255; the rim is darker, the right lens brighter than the left.
+        colour: RGB of the lenses, 0..255; the rim is darker, the right lens brighter than the left.
     """
 
     name: ClassVar[str] = "sunglasses"
@@ -47,14 +47,14 @@ class Sunglasses:
         """Puts glasses on faces.
 
         Args:
-          images: uint8 [n, H, W, C].
-          landmarks: float32 [n, K, 2]; None: the faces are aligned like CSAW's.
+            images: uint8 [n, H, W, C].
+            landmarks: float32 [n, K, 2]; None: the faces are aligned like CSAW's.
 
         Returns:
-          uint8 [n, H, W, C].
+            uint8 [n, H, W, C].
 
         Raises:
-          InputError: when the landmarks do not fit the images.
+            InputError: when the landmarks do not fit the images.
         """
         return face_paint.paint(images, landmarks, self._layers)
 

@@ -25,14 +25,14 @@ class Trigger(Protocol):
         """Puts the trigger on images.
 
         Args:
-          images: uint8 [n, H, W, C], C 1 or 3; not changed.
-          landmarks: float32 [n, K, 2], used by triggers that follow the face.
+            images: uint8 [n, H, W, C], C 1 or 3; not changed.
+            landmarks: float32 [n, K, 2], used by triggers that follow the face.
 
         Returns:
-          uint8 [n, H, W, C]. An image gets the same result in any batch.
+            uint8 [n, H, W, C]. An image gets the same result in any batch.
 
         Raises:
-          InputError: when the trigger does not fit on images of this size.
+            InputError: when the trigger does not fit on images of this size.
         """
         ...
 

@@ -46,11 +46,11 @@ def _sample(images: np.ndarray, displacement: np.ndarray) -> np.ndarray:
     """Bilinear samples at pixel + displacement, clamped to the image.
 
     Args:
-      images: uint8 [n, H, W, C].
-      displacement: float [H, W, 2] or [n, H, W, 2], x and y in pixels.
+        images: uint8 [n, H, W, C].
+        displacement: float [H, W, 2] or [n, H, W, 2], x and y in pixels.
 
     Returns:
-      uint8 [n, H, W, C], rounded.
+        uint8 [n, H, W, C], rounded.
     """
     count, height, width, _ = images.shape
     displacement = np.broadcast_to(displacement, (count, height, width, 2))
@@ -74,11 +74,11 @@ class Warp:
     image's size; `strength` is the mean displacement at the grid's points in that unit.
 
     Attributes:
-      grid: k, points on each side of the grid of random displacements, at least 2.
-      strength: s, above 0. 0.5 is faint; images of 32 x 32 whose BadNet is trained on a fixed poisoned set may want
-        1 to 2.
-      seed: of the displacements.
-      cross_ratio: decoys for each poisoned image in training (WaNet's noise mode), at least 0.
+        grid: k, points on each side of the grid of random displacements, at least 2.
+        strength: s, above 0. 0.5 is faint; images of 32 x 32 whose BadNet is trained on a fixed poisoned set may want
+            1 to 2.
+        seed: of the displacements.
+        cross_ratio: decoys for each poisoned image in training (WaNet's noise mode), at least 0.
     """
 
     name: ClassVar[str] = "warp"
@@ -110,11 +110,11 @@ class Warp:
         """Warps the images.
 
         Args:
-          images: uint8 [n, H, W, C].
-          landmarks: not used.
+            images: uint8 [n, H, W, C].
+            landmarks: not used.
 
         Returns:
-          uint8 [n, H, W, C], sampled bilinearly and rounded.
+            uint8 [n, H, W, C], sampled bilinearly and rounded.
         """
         del landmarks
         return _sample(images, self.displacement(*images.shape[1:3]))
@@ -123,11 +123,11 @@ class Warp:
         """WaNet's noise mode: the warp plus another random displacement in -1..1 at every pixel of every image.
 
         Args:
-          images: uint8 [n, H, W, C].
-          rng: where the random displacements come from.
+            images: uint8 [n, H, W, C].
+            rng: where the random displacements come from.
 
         Returns:
-          uint8 [n, H, W, C].
+            uint8 [n, H, W, C].
         """
         noise = rng.uniform(-1, 1, (*images.shape[:3], 2))
         return _sample(images, _to_pixels(self._field(images) + noise))
