@@ -26,7 +26,7 @@ from pipeline.manifest import FILE_NAME
 from pipeline.measuring.evaluation import evaluate_sets
 from pipeline.outputs import make_folder, only_run_in, write_json
 from pipeline.progress import log
-from pipeline.reporting.tables import format_table
+from pipeline.reporting.tables import format_table, format_worst_classes
 from pipeline.runs import Run, find_run, open_run
 from pipeline.suspect import open_suspect, scale_candidates
 from pipeline.training.devices import select_devices
@@ -64,6 +64,7 @@ def main(argv: Sequence[str]) -> None:
     networks = _networks(model, run, sets)
     evaluation = evaluate_sets([answered.measured for answered in measure(networks, sets)])
     print(format_table(evaluation))
+    print("\n" + format_worst_classes(evaluation))
     if running.OUT_DIR.value:
         with only_run_in(running.OUT_DIR.value):
             write_json(os.path.join(running.OUT_DIR.value, "metrics.json"), evaluation.to_json())

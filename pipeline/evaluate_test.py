@@ -57,7 +57,9 @@ class EvaluateTest(absltest.TestCase):
             f"--run={self.run_dir}",
             f"--out_dir={figures}",
         )
-        clean, poisoned = ended.stdout.split("poisoned.h5:")
+        tables, worst = ended.stdout.split("\n\ntest.h5: most misclassified classes")
+        clean, poisoned = tables.split("poisoned.h5:")
+        self.assertIn("poisoned.h5: most attacked classes", worst)
         self.assertNotIn("attack success", clean)
         self.assertIn("attack success", poisoned)
         self.assertEqual(os.listdir(figures), ["metrics.json"])

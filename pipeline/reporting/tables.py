@@ -2,7 +2,16 @@
 
 from collections.abc import Sequence
 
-from pipeline.measuring.evaluation import CLEAN, POISONED_UNKNOWN, WEAK, AttackSummary, Evaluation, SetFigures
+from pipeline.measuring.evaluation import (
+    CLEAN,
+    POISONED_UNKNOWN,
+    WEAK,
+    AttackSummary,
+    Evaluation,
+    SetFigures,
+    StageFigures,
+)
+from pipeline.measuring.metrics import ClassShare
 from pipeline.measuring.rates import Rate
 from pipeline.reporting.terminal import printable
 
@@ -18,12 +27,42 @@ def format_table(evaluation: Evaluation) -> str:
     Returns:
         Lines of plain ASCII but for names, without a newline at the end.
     """
-    blocks = [
-        _clean_block(figures) if figures.kind == CLEAN else _poisoned_block(figures) for figures in evaluation.sets
-    ]
+    blocks = [_block(figures) for figures in evaluation.sets]
     if len(evaluation.poisoned_sets) > 1:
         blocks.append(_summary_block(evaluation))
     return "\n\n".join("\n".join(block) for block in blocks)
+
+
+def format_worst_classes(evaluation: Evaluation, most: int = 4) -> str:
+    """The most misclassified classes of every clean set and the most attacked ones of every poisoned set.
+
+    Args:
+        evaluation: what was measured.
+        most: classes to name for each network.
+
+    Returns:
+        A line a network, without a newline at the end; empty where nothing was misclassified or attacked.
+    """
+    blocks = []
+    for figures in evaluation.sets:
+        lines = [_worst_line(stage, most) for stage in figures.stages if _wronged(stage)]
+        if lines:
+            what = "misclassified" if figures.kind == CLEAN else "attacked"
+            title = f"{printable(figures.name, 50)}: most {what} classes (images, most common answer)"
+            blocks.append("\n".join([title, *lines]))
+    return "\n\n".join(blocks)
+
+
+def _wronged(stage: StageFigures) -> list[ClassShare]:
+    return [share for share in stage.worst_classes if share.rate.count]
+
+
+def _worst_line(stage: StageFigures, most: int) -> str:
+    classes = [
+        f"{share.label} ({share.rate.count}/{share.rate.total}, {share.most_common_answer})"
+        for share in _wronged(stage)[:most]
+    ]
+    return f"  {printable(stage.stage, 16):<10} {', '.join(classes)}"
 
 
 def _block(figures: SetFigures) -> list[str]:

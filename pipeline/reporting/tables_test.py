@@ -3,7 +3,7 @@ from absl.testing import absltest
 
 from pipeline.measuring.evaluation import MeasuredSet, evaluate_sets
 from pipeline.measuring.predictions import StagePredictions
-from pipeline.reporting.tables import format_table
+from pipeline.reporting.tables import format_table, format_worst_classes
 
 _COUNT = 12_345
 
@@ -44,6 +44,19 @@ class TableTest(absltest.TestCase):
             text, r"detector +0\.0 % \[0\.0, 0\.0\] 0 +10\.9 % \[10\.4, 11\.5\] 1345 +89\.1 % \[88\.5, 89\.6\] 11000"
         )
         self.assertIn("flagged or right 100.0 %", text)
+
+    def test_worst_classes_are_named_with_their_counts_and_answers(self):
+        labels = np.array([1, 1, 2, 2, 2, 3])
+        answers = np.array([1, 1, 3, 3, 2, 3])
+        evaluation = evaluate_sets(
+            [MeasuredSet("clean", None, labels, None, False, (StagePredictions("badnet", answers),))]
+        )
+        self.assertEqual(
+            format_worst_classes(evaluation),
+            "clean: most misclassified classes (images, most common answer)\n  badnet     2 (2/3, 3)",
+        )
+        for line in format_worst_classes(_evaluation()).splitlines():
+            self.assertLessEqual(len(line), 100, line)
 
     def test_weak_and_unknown_are_marked(self):
         text = format_table(_evaluation())
