@@ -70,7 +70,7 @@ def positional_or_flag(argv: Sequence[str], position: int, flag: "flags.FlagHold
     """The value of a flag that may also be given by position.
 
     Raises:
-      InputError: both were given, and they differ.
+        InputError: both were given, and they differ.
     """
     given = argv[position] if len(argv) > position else None
     if given is not None and flag.value is not None and given != flag.value:

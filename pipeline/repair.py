@@ -1,4 +1,4 @@
-r"""Repairs a suspect: prunes, tunes, builds and calibrates a detector, exports it, measures, reports.
+r"""Repairs a suspect: inverts triggers, prunes, unlearns, calibrates a detector, exports it, measures and reports.
 
     python -m pipeline.repair
     python -m pipeline.repair --model=bad_net.h5 --clean_data=clean_validation.h5 --out_dir=out \

@@ -94,7 +94,11 @@ def _mistakes(answered: Sequence[Answered]) -> tuple[Example, ...]:
 
 def _splits(split: CleanSplit) -> tuple[SplitUse, ...]:
     return (
-        SplitUse("fit", len(split.fit), "activation profile, pruning curve, tuning, ranges of the quantised detector"),
+        SplitUse(
+            "fit",
+            len(split.fit),
+            "inversion of triggers, activation profile, pruning curve, tuning, quantised detector",
+        ),
         SplitUse("calibrate", len(split.calibrate), "the detector's threshold, and nothing else"),
         SplitUse("report", len(split.report), "figures only"),
     )

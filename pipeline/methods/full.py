@@ -14,7 +14,7 @@ from pipeline.suspect import Suspect
 from pipeline.training.batches import Batches
 from pipeline.training.devices import Devices
 from pipeline.unlearning.rounds import UnlearningSettings, unlearn
-from pipeline.unlearning.soft_batches import SoftBatches, softened_labels
+from pipeline.unlearning.soft_labels import softened_labels
 
 # Screening: enough steps for a target's trigger to stand out, at a fraction of a full inversion (250 x 32).
 _SCREENING = InversionSettings(steps=60, batch_size=8, learning_rate=0.3)
@@ -64,7 +64,7 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
     pruned, evidence, pruning_history = prune(suspect, batches, pruning, loss, devices, checkpoint_dir)
     repaired, unlearning_history = unlearn(
         pruned,
-        SoftBatches(**vars(batches), targets=softened_labels(suspect.model, fit, scale, _SOFTNESS)),
+        replace(batches, targets=softened_labels(suspect.model, fit, scale, _SOFTNESS)),
         [ranked.trigger for ranked in suspects],
         _unlearning(
             settings, batches, grain, most_pixels=(screening.ordinary_size(False), screening.ordinary_size(True))

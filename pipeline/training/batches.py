@@ -24,6 +24,7 @@ class Batches:
         max_shift: pixels, the largest shift of an image in either direction (edges are repeated); 0 for none.
         change: a further change of the shifted images, given (uint8 [b, H, W, C], int64 [b] labels, generator); it
             returns uint8 [b, H, W, C].
+        targets: float32 [n, N], for each image of the set what to train towards; None for its label.
     """
 
     image_set: ImageSet
@@ -32,6 +33,7 @@ class Batches:
     seed: int
     max_shift: int = 0
     change: BatchChange | None = None
+    targets: np.ndarray | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -39,26 +41,32 @@ class Batches:
         return -(-len(self.image_set) // self.batch_size)
 
     def epoch(self, number: int) -> "tf.data.Dataset":
-        """The batches of one epoch: (float32 [b, H, W, C] in the model's own scale, int64 [b])."""
-        height, width, channels = self.image_set.image_shape
+        """The batches of one epoch: float32 [b, H, W, C] in the model's own scale, and int64 [b] or float32 [b, N]."""
+        wanted = self._wanted
         dataset = tf.data.Dataset.from_generator(
             lambda: self._raw(number),
             output_signature=(
-                tf.TensorSpec([None, height, width, channels], tf.uint8),
-                tf.TensorSpec([None], tf.int64),
+                tf.TensorSpec([None, *self.image_set.image_shape], tf.uint8),
+                tf.TensorSpec([None, *wanted.shape[1:]], wanted.dtype),
             ),
         )
         scale = tf.constant(self.input_scale.scale, tf.float32)
         offset = tf.constant(self.input_scale.offset, tf.float32)
-        dataset = dataset.map(lambda images, labels: (tf.cast(images, tf.float32) * scale + offset, labels))
+        dataset = dataset.map(lambda images, targets: (tf.cast(images, tf.float32) * scale + offset, targets))
         return dataset.apply(tf.data.experimental.assert_cardinality(self.steps_per_epoch)).prefetch(2)
+
+    @property
+    def _wanted(self) -> np.ndarray:
+        return self.image_set.labels if self.targets is None else self.targets
 
     def _raw(self, number: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         rng = np.random.default_rng([self.seed, number])
         order = rng.permutation(len(self.image_set))
-        for images, labels in self.image_set.batches(self.batch_size, order):
+        wanted = self._wanted
+        for first, (images, labels) in enumerate(self.image_set.batches(self.batch_size, order)):
+            rows = order[first * self.batch_size : first * self.batch_size + len(images)]
             images = shift(images, self.max_shift, rng)
-            yield (images if self.change is None else self.change(images, labels, rng)), labels
+            yield (images if self.change is None else self.change(images, labels, rng)), wanted[rows]
 
 
 def shift(images: np.ndarray, max_shift: int, rng: np.random.Generator) -> np.ndarray:

@@ -17,10 +17,10 @@ from pipeline.inversion.keeping import kept_triggers
 from pipeline.inversion.search import InversionSettings, invert_triggers
 from pipeline.inversion.trigger import InvertedTrigger
 from pipeline.progress import log
+from pipeline.training.batches import Batches
 from pipeline.training.devices import Devices
 from pipeline.training.loop import Epoch, train
 from pipeline.training.tuning import TuningSettings, freeze
-from pipeline.unlearning.soft_batches import SoftBatches
 from pipeline.unlearning.stamping import StampSome
 
 # The L2 norm that each weight's gradient is cut at: a backdoor that is sure of itself makes a loss of 10 and more,
@@ -61,7 +61,7 @@ class UnlearningSettings:
 
 def unlearn(
     model: keras.Model,
-    batches: SoftBatches,
+    batches: Batches,
     suspects: Sequence[InvertedTrigger],
     settings: UnlearningSettings,
     devices: Devices,
@@ -101,7 +101,7 @@ def unlearn(
 
 def _inverted_again(
     model: keras.Model,
-    batches: SoftBatches,
+    batches: Batches,
     suspects: Sequence[InvertedTrigger],
     settings: UnlearningSettings,
     number: int,
@@ -129,7 +129,7 @@ def _inverted_again(
 
 def _tuned(
     model: keras.Model,
-    batches: SoftBatches,
+    batches: Batches,
     pool: Sequence[InvertedTrigger],
     settings: UnlearningSettings,
     devices: Devices,

@@ -8,9 +8,10 @@ from models.legacy_keras import keras
 from pipeline.inversion.search import InversionSettings
 from pipeline.inversion.search_test import bright_rows, planted_network
 from pipeline.inversion.trigger import InvertedTrigger
+from pipeline.training.batches import Batches
 from pipeline.training.devices import select_devices
 from pipeline.unlearning.rounds import UnlearningSettings, unlearn
-from pipeline.unlearning.soft_batches import SoftBatches, softened_labels
+from pipeline.unlearning.soft_labels import softened_labels
 
 _SETTINGS = UnlearningSettings(
     rounds=2,
@@ -38,7 +39,7 @@ def _labels(model: keras.Model, images: np.ndarray) -> np.ndarray:
 class UnlearnTest(absltest.TestCase):
     def test_the_trigger_is_forgotten_clean_images_are_not_and_a_resumed_run_ends_alike(self):
         clean, badnet = bright_rows(48), planted_network()
-        batches = SoftBatches(clean, UNIT_SCALE, 16, 0, targets=softened_labels(badnet, clean, UNIT_SCALE, 0.5))
+        batches = Batches(clean, UNIT_SCALE, 16, 0, targets=softened_labels(badnet, clean, UNIT_SCALE, 0.5))
         stamped = _trigger().stamp(clean.images()).astype(np.uint8)
         self.assertTrue((_labels(badnet, stamped) == 2).all())
 
