@@ -37,9 +37,6 @@ SIGNATURE = "serving_default"
 # Name of the constant N in a detector's graph, by which a file that lost its card still tells a class from class N.
 BACKDOOR_LABEL = "backdoor_label"
 
-# What comes after the logits; everything else is quantised.
-_FLOAT_OPERATIONS = frozenset({"SOFTMAX", "GATHER", "SUB", "REDUCE_MAX", "GREATER", "SELECT", "SELECT_V2"})
-
 _BATCH_SIZE = 256
 
 _Tensors = dict[str, tf.Tensor]
@@ -225,14 +222,36 @@ def _quantise_activations(converter: tf.lite.TFLiteConverter, images: list[np.nd
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = batches
     converter._experimental_calibrate_only = True
+    calibrated = converter.convert()
     quantised = mlir_quantize(
-        converter.convert(),
+        calibrated,
         input_data_type=tf.uint8,
         output_data_type=tf.float32,
-        denylisted_ops=set(_FLOAT_OPERATIONS),
+        denylisted_nodes=_from_softmax_on(calibrated),
     )
     _check_input_is_raw_pixels(bytes(quantised))
     return bytes(quantised)
+
+
+def _from_softmax_on(tflite: bytes) -> set[str]:
+    """The names of what a graph computes from the last softmax on: what stays in float."""
+    from tensorflow.lite.python import schema_py_generated as schema
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(tflite))
+    graph = model.subgraphs[0]
+    maker = {int(output): operator for operator in graph.operators for output in operator.outputs}
+    names: set[str] = set()
+    wanted = [int(output) for output in graph.outputs]
+    while wanted:
+        tensor = wanted.pop()
+        name = graph.tensors[tensor].name.decode()
+        if tensor not in maker or name in names:
+            continue
+        names.add(name)
+        if model.operatorCodes[maker[tensor].opcodeIndex].builtinCode != schema.BuiltinOperator.SOFTMAX:
+            wanted.extend(int(given) for given in maker[tensor].inputs if given >= 0)
+    return names
 
 
 def _check_input_is_raw_pixels(tflite: bytes) -> None:

@@ -73,15 +73,14 @@ def check_parity(
     Raises:
         InputError: there are no images, they do not fit the model, or the file can't be run.
     """
-    take_apart(detector)
-    outputs = [detector.output, *(detector.get_layer(name).output for name in ("claimed", "suspicion"))]
-    model = keras.Model(detector.input, outputs)
+    scorer = take_apart(detector).scorer
 
     def keras_answers(batch: tf.Tensor) -> dict[str, tf.Tensor]:
-        scores, claimed, suspicion = model(batch, training=False)
-        return {"label": tf.argmax(scores, axis=-1), "claimed": claimed, "suspicion": suspicion}
+        claimed, _, suspicion = scorer(batch, training=False)
+        label = tf.argmax(detector(batch, training=False), axis=-1)
+        return {"label": label, "claimed": claimed, "suspicion": suspicion}
 
-    return _compare(keras_answers, model.input_shape[1:], tflite_path, images, runtime, score="suspicion")
+    return _compare(keras_answers, detector.input_shape[1:], tflite_path, images, runtime, score="suspicion")
 
 
 def check_classifier_parity(

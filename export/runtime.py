@@ -32,7 +32,7 @@ class Detection:
         label: the repaired net's class in [0, N - 1], or N if the image is flagged.
         is_backdoor: whether the image is flagged: label is N.
         claimed: the class that the BadNet claims, in [0, N - 1].
-        suspicion: in [0, 1]; how improbable the repaired net finds the BadNet's claim.
+        suspicion: in [0, 1]; how much the BadNet and the repaired net contradict each other.
     """
 
     label: int

@@ -1,9 +1,13 @@
 """The N+1 detector: a repaired net that answers, and the BadNet beside it that gives the trigger away.
 
-An image carries a trigger when the BadNet claims a class that the repaired net, to which the trigger means nothing,
-finds improbable. Comparing the two is the rule by which NNoculation (Veldanda et al., AISec 2021) and the
-CSAW-HackML-2020 defences answer "class N"; a score in place of plain disagreement leaves the user the choice of how
-many clean images to lose.
+An image carries a trigger when the BadNet and the repaired net, to which the trigger means nothing, contradict each
+other. Comparing the two is the rule by which NNoculation (Veldanda et al., AISec 2021) and the CSAW-HackML-2020 defences
+answer "class N"; a score in place of plain disagreement leaves the user the choice of how many clean images to lose.
+
+The score is the divergence of the two answers in both directions (Jeffreys, "An invariant form for the prior probability
+in estimation problems", 1946), since the two kinds of disagreement differ there: on a clean image that is hard, each net
+leaves some probability to what the other says, while a BadNet that sees its trigger is sure beyond doubt, and rules out
+the class that the repaired net sees.
 """
 
 from collections.abc import Callable
@@ -18,6 +22,9 @@ from models.legacy_keras import keras, tf
 
 # Half the step by which a score on the flagged side is kept away from the tie at 1/2, where float32 could not tell.
 _MARGIN = 2.0**-20
+# Added to probabilities under a logarithm. A BadNet's certainty of its trigger goes far beyond 1 - 1e-6, and it is what
+# tells the trigger from a hard image; float32 still keeps these apart.
+_LEAST = 1e-10
 
 
 @dataclass(frozen=True)
@@ -40,14 +47,17 @@ class DetectorParts:
 
 
 def suspicion(badnet_probabilities: np.ndarray, repaired_probabilities: np.ndarray) -> np.ndarray:
-    """How improbable the repaired net finds the class that the BadNet claims: 1 - P_repaired(argmax P_BadNet).
+    """How much the two nets contradict each other: J / (1 + J) of the Jeffreys divergence J.
+
+    J = sum over classes of (b - r) (log b - log r), in nats, b and r the nets' probabilities, with 1e-10 added to each
+    under the logarithm.
 
     Args:
         badnet_probabilities: [B, N], rows sum to 1.
         repaired_probabilities: [B, N], rows sum to 1.
 
     Returns:
-        [B] in [0, 1], of the repaired probabilities' dtype; 0 is trust, 1 is suspicion.
+        [B] in [0, 1), of the repaired probabilities' dtype; 0 is trust, near 1 is suspicion.
 
     Raises:
         ValueError: the shapes differ or are not [B, N].
@@ -57,8 +67,9 @@ def suspicion(badnet_probabilities: np.ndarray, repaired_probabilities: np.ndarr
         raise ValueError(
             f"probabilities {badnet_probabilities.shape} and {repaired_probabilities.shape}; expected [B, N] twice"
         )
-    claimed = np.argmax(badnet_probabilities, axis=1)
-    return 1 - repaired_probabilities[np.arange(len(claimed)), claimed]
+    logs = [np.log(probabilities + _LEAST) for probabilities in (badnet_probabilities, repaired_probabilities)]
+    divergence = np.sum((badnet_probabilities - repaired_probabilities) * (logs[0] - logs[1]), axis=1)
+    return divergence / (1 + divergence)
 
 
 def score_probabilities(
@@ -78,8 +89,9 @@ def score_probabilities(
     """
     claimed = named("claimed", tf.argmax(badnet_probabilities, axis=-1, output_type=tf.int32))
     label = named("repaired_label", tf.argmax(repaired_probabilities, axis=-1, output_type=tf.int32))
-    score = named("suspicion", 1.0 - tf.gather(repaired_probabilities, claimed, axis=1, batch_dims=1))
-    return claimed, label, score
+    logs = [tf.math.log(probabilities + _LEAST) for probabilities in (badnet_probabilities, repaired_probabilities)]
+    divergence = tf.reduce_sum((badnet_probabilities - repaired_probabilities) * (logs[0] - logs[1]), axis=-1)
+    return claimed, label, named("suspicion", divergence / (1.0 + divergence))
 
 
 def build_scorer(badnet: keras.Model, repaired: keras.Model, input_scale: InputScale) -> keras.Model:

@@ -37,12 +37,22 @@ def _images(count: int) -> np.ndarray:
 
 
 class DetectorTest(parameterized.TestCase):
-    def test_suspicion_is_what_the_repaired_net_lacks_of_the_claim(self):
+    def test_suspicion_is_the_divergence_of_the_two_answers(self):
         badnet = np.array([[0.7, 0.3], [0.1, 0.9]])
         repaired = np.array([[0.6, 0.4], [0.8, 0.2]])
-        np.testing.assert_allclose(suspicion(badnet, repaired), [0.4, 0.8])
+        divergence = [
+            0.1 * np.log(0.7 / 0.6) + 0.1 * np.log(0.4 / 0.3),
+            0.7 * np.log(0.8 / 0.1) + 0.7 * np.log(0.9 / 0.2),
+        ]
+        np.testing.assert_allclose(suspicion(badnet, repaired), np.divide(divergence, np.add(1, divergence)), rtol=1e-6)
+        np.testing.assert_array_equal(suspicion(badnet, badnet), [0, 0])
         with self.assertRaises(ValueError):
             suspicion(badnet, repaired[:1])
+
+    def test_a_certain_claim_is_more_suspicious_than_a_doubtful_one(self):
+        repaired = np.array([[0.05, 0.95], [0.05, 0.95]])
+        hard, triggered = suspicion(np.array([[0.7, 0.3], [1 - 1e-7, 1e-7]]), repaired)
+        self.assertLess(hard, triggered)
 
     def test_scorer_agrees_with_the_two_nets(self):
         badnet, repaired = _net(0), _net(1, logits=True)

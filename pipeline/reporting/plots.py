@@ -170,7 +170,7 @@ def suspicion_plot(samples: Sequence[SuspicionSample], threshold: float) -> byte
     axes.set_yscale("log")
     axes.set_xlim(0, 1)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}%"))
-    axes.set_xlabel("suspicion: 1 - P(class that the BadNet claims), by the repaired network")
+    axes.set_xlabel("suspicion: how much the BadNet and the repaired network contradict each other, J / (1 + J)")
     axes.set_ylabel("share of the images")
     _legend_below(figure, axes)
     axes.set_title("Suspicion of clean and poisoned images")
