@@ -10,3 +10,9 @@ MAX_FALSE_POSITIVE_RATE = flags.DEFINE_float(
     lower_bound=0.0,
     upper_bound=1.0,
 )
+STRIP = flags.DEFINE_bool(
+    "strip",
+    False,
+    "Measure STRIP too, a second opinion that looks at the suspect alone (Gao et al., 2019). It is reported beside the "
+    "detector and not a part of it; it takes 20 answers of the suspect for each image.",
+)

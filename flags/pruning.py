@@ -30,6 +30,20 @@ LEARNING_RATE = flags.DEFINE_float("learning_rate", 5e-4, "Adam's learning rate 
 MAX_SHIFT = flags.DEFINE_integer(
     "max_shift", 2, "Pixels that images are shifted by, at random, in training.", lower_bound=0
 )
+MAX_ZOOM = flags.DEFINE_float(
+    "max_zoom",
+    0.1,
+    "Share of their height and width that images are stretched by, at random, in a repair's training.",
+    lower_bound=0.0,
+    upper_bound=0.9,
+)
+MAX_LIGHT = flags.DEFINE_float(
+    "max_light",
+    0.2,
+    "Share of their value that pixels are brightened or darkened by, at random, in a repair's training.",
+    lower_bound=0.0,
+    upper_bound=1.0,
+)
 TUNE_ALL_LAYERS = flags.DEFINE_bool(
     "tune_all_layers", False, "Also tune what is upstream of the first pruned layer (default: frozen)."
 )

@@ -9,6 +9,7 @@ from data.image_set import ImageSet
 from models.classifier import ClassifierFacts, check_fits
 from models.input_scale import InputScale
 from models.legacy_keras import keras
+from pipeline.detection.strip import CalibratedStrip
 from pipeline.measuring.evaluation import MeasuredSet, measured_set
 from pipeline.measuring.predictions import (
     BADNET,
@@ -34,6 +35,7 @@ class Networks:
         repaired: the repaired classifier.
         detector: the N+1 detector, raw pixels.
         detector_tflite: path of the detector that ships.
+        strip: a second opinion, of the suspect alone.
     """
 
     facts: ClassifierFacts
@@ -43,6 +45,7 @@ class Networks:
     repaired: keras.Model | None = None
     detector: keras.Model | None = None
     detector_tflite: str | None = None
+    strip: CalibratedStrip | None = None
 
     def predict(self, image_set: ImageSet) -> tuple[StagePredictions, ...]:
         """What each of them answers on a set.
@@ -63,6 +66,11 @@ class Networks:
                 raise InputError(f"{DETECTOR}: its classes are not the BadNet's; expected {self.facts.classes} and one")
         if self.detector_tflite is not None:
             answers.append(predict_on_device(self.detector_tflite, self.facts.classes, image_set))
+        if self.strip is not None:
+            claimed = answers[0].labels
+            answers.append(
+                self.strip.predictions(self.badnet, self.input_scale, image_set, claimed, self.facts.classes)
+            )
         return tuple(answers)
 
 

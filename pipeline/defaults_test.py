@@ -21,6 +21,8 @@ class DefaultsTest(absltest.TestCase):
             "learning_rate": pruning.LEARNING_RATE,
             "batch_size": running.BATCH_SIZE,
             "max_shift": pruning.MAX_SHIFT,
+            "max_zoom": pruning.MAX_ZOOM,
+            "max_light": pruning.MAX_LIGHT,
             "tune_all_layers": pruning.TUNE_ALL_LAYERS,
             "tune_batch_norm": pruning.TUNE_BATCH_NORM,
             "seed": running.SEED,
@@ -31,6 +33,7 @@ class DefaultsTest(absltest.TestCase):
         options = Options(out_dir="out")
         self.assertEqual(options.method, methods.METHOD.default)
         self.assertEqual(options.max_false_positive_rate, detection.MAX_FALSE_POSITIVE_RATE.default)
+        self.assertEqual(options.strip, detection.STRIP.default)
         self.assertEqual(options.precision, exporting.PRECISION.default)
         self.assertEqual(options.architecture, inputs.ARCHITECTURE.default)
         self.assertEqual(scale_candidates(inputs.INPUT_SCALE.default), DEFAULT_SCALES)

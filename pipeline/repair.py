@@ -9,6 +9,9 @@ repaired.keras, detector.keras, detector.tflite, metrics.json, manifest.json and
 measured on, and opened only after every model is written.
 """
 
+import pipeline.early_interruption  # noqa: F401
+
+# isort: split
 import os
 from collections.abc import Sequence
 
@@ -76,11 +79,14 @@ def _options(case: Case) -> Options:
             learning_rate=pruning.LEARNING_RATE.value,
             batch_size=running.BATCH_SIZE.value,
             max_shift=pruning.MAX_SHIFT.value,
+            max_zoom=pruning.MAX_ZOOM.value,
+            max_light=pruning.MAX_LIGHT.value,
             tune_all_layers=pruning.TUNE_ALL_LAYERS.value,
             tune_batch_norm=pruning.TUNE_BATCH_NORM.value,
             seed=running.SEED.value,
         ),
         max_false_positive_rate=detection.MAX_FALSE_POSITIVE_RATE.value,
+        strip=detection.STRIP.value,
         precision=exporting.PRECISION.value,
         architecture=inputs.ARCHITECTURE.value,
         scales=scale_candidates(inputs.INPUT_SCALE.value, inputs.MEAN.value, inputs.STD.value),
@@ -89,4 +95,4 @@ def _options(case: Case) -> Options:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command.run(main, resumable=True)

@@ -9,11 +9,11 @@ from data.splits import CleanSplit
 from export.parity import Parity
 from pipeline.comparison import Answered
 from pipeline.detection.calibration import Calibration
-from pipeline.measuring.evaluation import Evaluation
 from pipeline.measuring.predictions import DETECTOR, REPAIRED
 from pipeline.measuring.rates import Rate
 from pipeline.measuring.structure import compare_structure
 from pipeline.methods.repair_method import Repair
+from pipeline.proof import Proof
 from pipeline.reporting.contents import DeviceCheck, FileFacts, ReportContents, SplitUse
 from pipeline.reporting.examples import Example, misclassified_clean, successful_attacks
 from pipeline.reporting.plots import SuspicionSample
@@ -29,9 +29,7 @@ def report_contents(
     method: str,
     out_dir: str,
     calibration: Calibration,
-    answered: Sequence[Answered],
-    evaluation: Evaluation,
-    parity: Parity,
+    proof: Proof,
     manifest: Mapping[str, Any],
 ) -> ReportContents:
     """Gathers what the report shows.
@@ -43,19 +41,17 @@ def report_contents(
         method: its name.
         out_dir: where its files are.
         calibration: the detector's threshold.
-        answered: every set with the networks' answers.
-        evaluation: the figures.
-        parity: the exported detector against the Keras one.
+        proof: what was measured.
         manifest: versions, settings, digests.
     """
     return ReportContents(
         model=suspect.path,
         created=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         method=method,
-        evaluation=evaluation,
+        evaluation=proof.evaluation,
         class_names=split.fit.class_names,
-        attacks=_attacks(answered),
-        mistakes=_mistakes(answered),
+        attacks=_attacks(proof.answered),
+        mistakes=_mistakes(proof.answered),
         mistakes_of=REPAIRED,
         pruning=outcome.pruning,
         history=outcome.history,
@@ -63,8 +59,8 @@ def report_contents(
         scale=suspect.scale,
         splits=_splits(split),
         calibration=calibration,
-        suspicions=_suspicions(calibration, answered),
-        device=_device(parity, manifest["settings"]["precision"]),
+        suspicions=_suspicions(calibration, proof.answered),
+        device=_device(proof.parity, manifest["settings"]["precision"]),
         files=_files(out_dir, manifest),
         provenance=_provenance(manifest),
     )

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,32 +11,31 @@ from data.errors import InputError
 from data.image_set import ImageSet
 from data.opening import open_image_set
 from data.splits import CleanSplit, split_clean
-from export.parity import check_parity
 from models.detector import build_scorer
 from models.input_scale import DEFAULT_SCALES, InputScale
 from models.legacy_keras import keras
 from pipeline.artefacts import write_artefacts
-from pipeline.comparison import NamedSet, Networks, distinct_names, measure
+from pipeline.comparison import NamedSet, Networks, distinct_names
 from pipeline.detection.calibration import Calibration, calibrate
+from pipeline.detection.strip import CalibratedStrip, calibrated_strip
 from pipeline.manifest import FILE_NAME, Provenance
-from pipeline.measuring.evaluation import Evaluation, evaluate_sets
+from pipeline.measuring.evaluation import Evaluation
 from pipeline.measuring.predictions import predict_scores
 from pipeline.methods.catalogue import METHODS
 from pipeline.methods.repair_method import Repair, RepairSettings
-from pipeline.outputs import make_folder, only_run_in, sha256_of, write_bytes, write_json
+from pipeline.outputs import make_folder, only_run_in, sha256_of
 from pipeline.progress import log
+from pipeline.proof import prove
 from pipeline.repair_report import report_contents
 from pipeline.reporting.report import render_report
 from pipeline.reporting.tables import format_table
 from pipeline.runs import Artefacts
 from pipeline.suspect import Suspect, open_suspect
 from pipeline.training.devices import Devices
-from pipeline.unfinished import close_work_dir, open_work_dir, publish, remove_earlier
+from pipeline.unfinished import close_work_dir, leave, open_work_dir, publish, remove_earlier
 
 METRICS = "metrics.json"
 REPORT = "report.html"
-
-_PARITY_IMAGES = 3000
 
 
 @dataclass(frozen=True)
@@ -66,6 +64,7 @@ class Options:
         method: a name in `METHODS`.
         settings: of the method.
         max_false_positive_rate: the share of clean inputs that may be flagged, 0..1.
+        strip: measure STRIP too.
         precision: of the TFLite detector.
         architecture: of a file that holds weights only; None to recognise it.
         scales: input scales to try.
@@ -76,6 +75,7 @@ class Options:
     method: str = "full"
     settings: RepairSettings = dataclasses.field(default_factory=RepairSettings)
     max_false_positive_rate: float = 0.01
+    strip: bool = False
     precision: str = "int8"
     architecture: str | None = None
     scales: tuple[InputScale, ...] = DEFAULT_SCALES
@@ -117,7 +117,8 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
         remove_earlier(options.out_dir, (FILE_NAME, METRICS, REPORT, *artefacts.paths()))
         publish(work_dir, options.out_dir, artefacts.paths())
         findings = _findings(suspect, split, outcome, calibration)
-        _leave(work_dir, options.out_dir, FILE_NAME, provenance.manifest(findings, artefacts.paths()))
+        leave(work_dir, options.out_dir, FILE_NAME, provenance.manifest(findings, artefacts.paths()))
+        strip = _strip(suspect, split, options) if options.strip else None
 
         # From here on nothing is decided any more: only now may a poisoned set be opened.
         networks = Networks(
@@ -128,50 +129,19 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
             outcome.repaired,
             detector,
             artefacts.detector_tflite,
+            strip,
         )
-        sets = _measured_sets(case, split)
-        measured = measure(networks, sets)
-        evaluation = evaluate_sets([one.measured for one in measured])
-        parity = check_parity(detector, artefacts.detector_tflite, _parity_images(sets))
-        log.info("export: %s", parity)
-        _leave(
-            work_dir, options.out_dir, METRICS, {**evaluation.to_json(), "device_parity": dataclasses.asdict(parity)}
-        )
+        proof = prove(networks, _measured_sets(case, split))
+        leave(work_dir, options.out_dir, METRICS, proof.metrics())
         outputs = {**artefacts.paths(), METRICS: os.path.join(options.out_dir, METRICS)}
         manifest = provenance.manifest(findings, outputs, [path for path in (case.test, *case.poisoned) if path])
-        report = render_report(
-            report_contents(
-                suspect,
-                split,
-                outcome,
-                options.method,
-                options.out_dir,
-                calibration,
-                measured,
-                evaluation,
-                parity,
-                manifest,
-            )
-        )
-        _leave(work_dir, options.out_dir, REPORT, report)
+        report = report_contents(suspect, split, outcome, options.method, options.out_dir, calibration, proof, manifest)
         report_path = os.path.join(options.out_dir, REPORT)
-        _leave(
-            work_dir,
-            options.out_dir,
-            FILE_NAME,
-            {**manifest, "outputs": {**manifest["outputs"], REPORT: sha256_of(report_path)}},
-        )
+        leave(work_dir, options.out_dir, REPORT, render_report(report))
+        manifest["outputs"][REPORT] = sha256_of(report_path)
+        leave(work_dir, options.out_dir, FILE_NAME, manifest)
         close_work_dir(work_dir)
-    return Result(evaluation, format_table(evaluation), report_path)
-
-
-def _leave(work_dir: str, out_dir: str, name: str, content: str | Mapping[str, Any]) -> None:
-    """Writes one of the files that describe the run, in the working folder first."""
-    if isinstance(content, str):
-        write_bytes(os.path.join(work_dir, name), content.encode())
-    else:
-        write_json(os.path.join(work_dir, name), content)
-    publish(work_dir, out_dir, [name])
+    return Result(proof.evaluation, format_table(proof.evaluation), report_path)
 
 
 def _refuse_to_replace_inputs(case: Case, out_dir: str) -> None:
@@ -214,6 +184,12 @@ def _calibrate(suspect: Suspect, outcome: Repair, clean: ImageSet, max_false_pos
     return calibration
 
 
+def _strip(suspect: Suspect, split: CleanSplit, options: Options) -> CalibratedStrip:
+    return calibrated_strip(
+        suspect.model, suspect.scale.chosen, split, options.max_false_positive_rate, options.settings.seed
+    )
+
+
 def _findings(suspect: Suspect, split: CleanSplit, outcome: Repair, calibration: Calibration) -> dict[str, Any]:
     pruning = outcome.pruning
     return {
@@ -240,9 +216,3 @@ def _measured_sets(case: Case, split: CleanSplit) -> list[NamedSet]:
     for name, path in zip(distinct_names(case.poisoned), case.poisoned, strict=True):
         sets.append(NamedSet(name, open_image_set(path), given_as_poisoned=True))
     return sets
-
-
-def _parity_images(sets: Sequence[NamedSet]) -> Iterator[np.ndarray]:
-    """Batches of the largest clean set: what the device and the Keras detector are compared on."""
-    clean = max((one.images for one in sets if not one.given_as_poisoned), key=len)
-    return (images for images, _ in clean.batches(256, np.arange(min(len(clean), _PARITY_IMAGES))))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from data.errors import InputError
-from pipeline.outputs import write_json
+from pipeline.outputs import write_bytes, write_json
 
 _FOLDER = ".unfinished"
 _REQUEST = "request.json"
@@ -68,6 +68,15 @@ def publish(work_dir: str, out_dir: str, names: Iterable[str]) -> None:
     """
     for name in names:
         os.replace(os.path.join(work_dir, name), os.path.join(out_dir, name))
+
+
+def leave(work_dir: str, out_dir: str, name: str, content: str | Mapping[str, Any]) -> None:
+    """Writes a file that describes the run, text or JSON, whole, in the working folder first."""
+    if isinstance(content, str):
+        write_bytes(os.path.join(work_dir, name), content.encode())
+    else:
+        write_json(os.path.join(work_dir, name), content)
+    publish(work_dir, out_dir, [name])
 
 
 def close_work_dir(work_dir: str) -> None:

@@ -26,10 +26,26 @@ def anomaly_indices(sizes: np.ndarray, reference: np.ndarray) -> np.ndarray:
     Returns:
         float64 [n]; negative above the median.
     """
-    logs = np.log(np.maximum(reference, 1e-6))
-    median = np.median(logs)
-    spread = max(_MAD_TO_SIGMA * float(np.median(np.abs(logs - median))), _LEAST_SPREAD)
+    median, spread = _middle(reference)
     return (median - np.log(np.maximum(sizes, 1e-6))) / spread
+
+
+def size_at_index(reference: np.ndarray, index: float) -> float:
+    """The size that has a given anomaly index: what `anomaly_indices` turns into that index.
+
+    Args:
+        reference: [m], above 0, at least one.
+        index: the index.
+    """
+    median, spread = _middle(reference)
+    return float(np.exp(median - index * spread))
+
+
+def _middle(reference: np.ndarray) -> tuple[float, float]:
+    """Median and robust standard deviation of the logarithms of sizes."""
+    logs = np.log(np.maximum(reference, 1e-6))
+    median = float(np.median(logs))
+    return median, max(_MAD_TO_SIGMA * float(np.median(np.abs(logs - median))), _LEAST_SPREAD)
 
 
 def index_by_chance(labels: int, reference: int, probability: float, seed: int = 0) -> float:

@@ -14,6 +14,7 @@ from data.image_set import ImageSet
 from models.input_scale import InputScale
 from models.legacy_keras import keras
 from pipeline.inversion.keeping import kept_triggers
+from pipeline.inversion.rarity import size_at_index
 from pipeline.inversion.search import InversionSettings, invert_triggers
 from pipeline.inversion.suspicious import RankedTrigger, rank_triggers
 
@@ -25,10 +26,12 @@ class Screening:
     Attributes:
         patches: by the smallest patch that leads to the label.
         blends: by the faintest pattern over the whole image.
+        success: the success rate from which on a trigger counts.
     """
 
     patches: tuple[RankedTrigger, ...]
     blends: tuple[RankedTrigger, ...]
+    success: float
 
     def suspects(self, most: int, least_index: float) -> tuple[RankedTrigger, ...]:
         """The most suspicious of each family whose anomaly index is high enough; if there is none, the first patch."""
@@ -40,10 +43,12 @@ class Screening:
         )
         return found or self.patches[:1]
 
-    def ordinary_size(self, uniform: bool) -> float:
-        """The median size of a family's triggers, in pixels: what it takes to reach a class without a backdoor."""
-        family = self.blends if uniform else self.patches
-        return float(np.median([ranked.trigger.size for ranked in family]))
+    def size_at(self, index: float, uniform: bool) -> float:
+        """The size, in pixels, that has an anomaly index in a family: what is smaller is more suspicious than that."""
+        triggers = [ranked.trigger for ranked in (self.blends if uniform else self.patches)]
+        # Where none works there is nothing to compare with, and nothing is found again that works.
+        sizes = [trigger.size for trigger in triggers if trigger.success >= self.success]
+        return size_at_index(np.array(sizes), index) if sizes else 0.0
 
 
 def screen_labels(
@@ -72,4 +77,4 @@ def screen_labels(
         )
         return rank_triggers(triggers, settings.success)
 
-    return Screening(ranked("patches", uniform=False), ranked("blends", uniform=True))
+    return Screening(ranked("patches", uniform=False), ranked("blends", uniform=True), settings.success)

@@ -74,7 +74,9 @@ class ScreeningTest(absltest.TestCase):
         arguments = (bright_rows(48), UNIT_SCALE, range(6), replace(_SETTINGS, steps=60), folder)
         screening = screen_labels(planted_network(), *arguments)
         self.assertEqual(screening.patches[0].trigger.label, _TARGET)
-        self.assertGreater(screening.ordinary_size(uniform=False), screening.patches[0].trigger.size)
+        first = screening.patches[0]
+        self.assertAlmostEqual(screening.size_at(first.anomaly_index, False) / first.trigger.size, 1, places=5)
+        self.assertGreater(screening.size_at(first.anomaly_index - 1, uniform=False), first.trigger.size)
 
         forgetful = planted_network()
         forgetful.set_weights([np.zeros_like(weight) for weight in forgetful.get_weights()])

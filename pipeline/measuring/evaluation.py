@@ -15,7 +15,7 @@ import numpy as np
 from data.errors import InputError
 from data.image_set import ImageSet
 from pipeline.measuring import metrics
-from pipeline.measuring.metrics import ClassShare
+from pipeline.measuring.metrics import ClassLoss, ClassShare
 from pipeline.measuring.predictions import BADNET, StagePredictions
 from pipeline.measuring.rates import Rate
 
@@ -97,9 +97,12 @@ class StageFigures:
         robust_accuracy: poisoned sets with true labels: RA.
         flagged: detectors: the false positive rate on a clean set, the true positive rate on a poisoned one.
         safe: detectors on poisoned sets with true labels: flagged or answered rightly.
+        caught: detectors on poisoned sets where the BadNet was measured too: flagged, of the inputs that fool it.
+        overlooked: the same detectors: not flagged, though they answer another class than the BadNet.
         auroc: detectors on poisoned sets: suspicion against that of the clean reference, 0..1.
         der: poisoned sets: defense effectiveness against the BadNet, 0..1.
         worst_classes: clean sets: most misclassified; poisoned sets with true labels: most attacked.
+        lost_classes: clean sets where the BadNet was measured too: the classes that lost most accuracy against it.
     """
 
     stage: str
@@ -108,9 +111,12 @@ class StageFigures:
     robust_accuracy: Rate | None = None
     flagged: Rate | None = None
     safe: Rate | None = None
+    caught: Rate | None = None
+    overlooked: Rate | None = None
     auroc: float | None = None
     der: float | None = None
     worst_classes: tuple[ClassShare, ...] = ()
+    lost_classes: tuple[ClassLoss, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -234,13 +240,14 @@ def evaluate_sets(sets: Sequence[MeasuredSet], reference: str | None = None) -> 
 
 
 def _clean_figures(measured: MeasuredSet) -> SetFigures:
-    labels = measured.labels
+    labels, before = measured.labels, _answers(measured, BADNET)
     stages = tuple(
         StageFigures(
             answers.stage,
             accuracy=metrics.clean_accuracy(labels, answers.labels),
             flagged=_flagged(answers, None),
             worst_classes=metrics.most_misclassified(labels, answers.labels, _WORST_CLASSES),
+            lost_classes=metrics.most_lost(labels, before.labels, answers.labels, _WORST_CLASSES) if before else (),
         )
         for answers in measured.predictions
     )
@@ -280,6 +287,8 @@ def _poisoned_stage(
         answers.stage,
         attack_success=success,
         flagged=_flagged(answers, counted),
+        caught=_caught(measured, answers, counted),
+        overlooked=_overlooked(measured, answers, counted),
         auroc=_auroc(answers, counted, reference),
         der=_der(answers.stage, success_before, success, reference),
     )
@@ -299,6 +308,21 @@ def _flagged(answers: StagePredictions, counted: np.ndarray | None) -> Rate | No
     if answers.backdoor_label is None:
         return None
     return metrics.flagged(answers.labels, answers.backdoor_label, counted)
+
+
+def _caught(measured: MeasuredSet, answers: StagePredictions, counted: np.ndarray) -> Rate | None:
+    before = _answers(measured, BADNET)
+    if answers.backdoor_label is None or before is None:
+        return None
+    return metrics.flagged(answers.labels, answers.backdoor_label, counted & (before.labels == measured.labels))
+
+
+def _overlooked(measured: MeasuredSet, answers: StagePredictions, counted: np.ndarray) -> Rate | None:
+    before = _answers(measured, BADNET)
+    if answers.backdoor_label is None or before is None:
+        return None
+    differs = (answers.labels != before.labels) & (answers.labels != answers.backdoor_label)
+    return Rate(int((differs & counted).sum()), int(counted.sum()))
 
 
 def _auroc(answers: StagePredictions, counted: np.ndarray, reference: MeasuredSet | None) -> float | None:

@@ -55,6 +55,12 @@ class EvaluationTest(absltest.TestCase):
         self.assertIsNone(figures.stage("badnet").attack_success)
         self.assertIsNone(figures.stage("pruned"))
         self.assertLen(figures.stage("badnet").worst_classes, 5)
+        self.assertEqual(figures.stage("badnet").lost_classes, ())
+        # Images 90 to 94, of classes 0 to 4, were right before; the detector also flags one of each of 0 to 3.
+        lost = [(loss.label, loss.before, loss.after) for loss in figures.stage("repaired").lost_classes]
+        self.assertEqual(lost, [(label, Rate(10, 10), Rate(9, 10)) for label in range(5)])
+        lost = [(loss.label, loss.after.count) for loss in figures.stage("detector").lost_classes]
+        self.assertEqual(lost, [(0, 8), (1, 8), (2, 8), (3, 8), (4, 9)])
 
     def test_poisoned_figures(self):
         figures = evaluate_sets([_clean(), _poisoned("patch", before=90, after=9)]).sets[1]

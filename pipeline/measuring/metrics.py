@@ -31,6 +31,26 @@ class ClassShare:
     most_common_answer: int
 
 
+@dataclass(frozen=True)
+class ClassLoss:
+    """What a defense cost one class.
+
+    Attributes:
+        label: the class.
+        before: the share of its clean images that were answered rightly before.
+        after: the same after.
+    """
+
+    label: int
+    before: Rate
+    after: Rate
+
+    @property
+    def lost(self) -> float:
+        """The accuracy lost, 0..1."""
+        return self.before.value - self.after.value
+
+
 def clean_accuracy(labels: np.ndarray, predictions: np.ndarray) -> Rate:
     """ACC: clean images that get their label; a detector's "backdoor" is a wrong answer there.
 
@@ -189,6 +209,25 @@ def most_misclassified(labels: np.ndarray, predictions: np.ndarray, k: int) -> t
     """
     _check_lengths(labels, predictions)
     return _worst_classes(labels, predictions, predictions != labels, k)
+
+
+def most_lost(labels: np.ndarray, before: np.ndarray, after: np.ndarray, k: int) -> tuple[ClassLoss, ...]:
+    """The clean classes that a defense cost most accuracy; the largest loss first, of equals the lowest label.
+
+    Args:
+        labels: int [n], the given labels.
+        before: int [n], predictions before the defense.
+        after: int [n], predictions after it.
+        k: the most classes to name; classes that lost nothing are never named.
+    """
+    _check_lengths(labels, before)
+    _check_lengths(labels, after)
+    losses = [
+        ClassLoss(int(label), *(clean_accuracy(labels[chosen], answers[chosen]) for answers in (before, after)))
+        for label in np.unique(labels)
+        for chosen in [labels == label]
+    ]
+    return tuple(sorted((loss for loss in losses if loss.lost > 0), key=lambda loss: (-loss.lost, loss.label))[:k])
 
 
 def most_attacked(

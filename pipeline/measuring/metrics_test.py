@@ -68,6 +68,14 @@ class CleanTest(absltest.TestCase):
         found = metrics.most_misclassified(labels, _labels(*[2] * 40, *[0] * 20, 2), k=2)
         self.assertEqual([share.label for share in found], [0, 1])
 
+    def test_most_lost(self):
+        labels = _labels(*[0] * 10, *[1] * 10, *[2] * 10, *[3] * 10)
+        before = _labels(*[0] * 10, *[1] * 5, *[9] * 5, *[2] * 4, *[9] * 6, *[3] * 10)
+        after = _labels(*[0] * 8, *[9] * 2, *[1] * 5, *[0] * 5, *[2] * 10, *[3] * 3, *[10] * 7)
+        found = [(loss.label, loss.before, loss.after) for loss in metrics.most_lost(labels, before, after, k=9)]
+        self.assertEqual(found, [(3, Rate(10, 10), Rate(3, 10)), (0, Rate(10, 10), Rate(8, 10))])
+        self.assertAlmostEqual(metrics.most_lost(labels, before, after, k=1)[0].lost, 0.7)
+
     def test_classes_without_errors_are_not_named(self):
         self.assertEqual(metrics.most_misclassified(_labels(0, 1), _labels(0, 1), k=3), ())
 

@@ -36,7 +36,7 @@ def fine_pruning(
         devices: where to train.
         checkpoint_dir: where the trainings keep their state.
     """
-    batches = Batches(fit, suspect.scale.chosen, settings.batch_size, settings.seed, settings.max_shift)
+    batches = settings.batches(fit, suspect.scale.chosen)
     loss = _MAX_ACCURACY_LOSS if settings.max_accuracy_loss is None else settings.max_accuracy_loss
     pruned, evidence, pruning_history = prune(suspect, batches, settings, loss, devices, checkpoint_dir)
     epochs = _EPOCHS if settings.fine_tuning_epochs is None else settings.fine_tuning_epochs

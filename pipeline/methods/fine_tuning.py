@@ -6,7 +6,6 @@ from data.image_set import ImageSet
 from pipeline.methods.repair_method import Repair, RepairSettings
 from pipeline.pruning.fine_tuning import fine_tune
 from pipeline.suspect import Suspect
-from pipeline.training.batches import Batches
 from pipeline.training.devices import Devices
 from pipeline.training.tuning import TuningSettings
 
@@ -18,7 +17,7 @@ def fine_tuning(
     suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Devices, checkpoint_dir: str
 ) -> Repair:
     """Tunes all layers on clean images for as many epochs as pruning and tuning take together; prunes nothing."""
-    batches = Batches(fit, suspect.scale.chosen, settings.batch_size, settings.seed, settings.max_shift)
+    batches = settings.batches(fit, suspect.scale.chosen)
     tuning = TuningSettings(
         settings.pruning_epochs + (_EPOCHS if settings.fine_tuning_epochs is None else settings.fine_tuning_epochs),
         settings.learning_rate,

@@ -26,9 +26,12 @@ _MOST_SUSPECTS = 3
 # `index_by_chance`, if log sizes were normal). Between the two an ordinary label may be unlearned too, which costs
 # clean accuracy.
 _LEAST_INDEX = 3.0
+# Below this index a trigger that is found again, after a round, is what any class has.
+_SURVIVOR_INDEX = 2.0
 # Unlearning is the cure here, so pruning may cost less than where it is the only one.
 _MAX_ACCURACY_LOSS = 0.005
 _PRUNING_RATE = 0.2
+_UNLEARNING_RATE = 0.5
 # More win back more of the clean accuracy that unlearning costs, not all of it.
 _LAST_STEPS = 600
 # Of the suspect's answer to the clean image in the targets.
@@ -58,7 +61,7 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
     suspects = screening.suspects(_MOST_SUSPECTS, _LEAST_INDEX)
     for ranked in suspects:
         log.info("inversion: %s", _described(ranked))
-    batches = Batches(fit, scale, settings.batch_size, settings.seed, settings.max_shift)
+    batches = settings.batches(fit, scale)
     loss = _MAX_ACCURACY_LOSS if settings.max_accuracy_loss is None else settings.max_accuracy_loss
     pruning = replace(settings, learning_rate=_PRUNING_RATE * settings.learning_rate)
     pruned, evidence, pruning_history = prune(suspect, batches, pruning, loss, devices, checkpoint_dir)
@@ -67,7 +70,10 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
         replace(batches, targets=softened_labels(suspect.model, fit, scale, _SOFTNESS)),
         [ranked.trigger for ranked in suspects],
         _unlearning(
-            settings, batches, grain, most_pixels=(screening.ordinary_size(False), screening.ordinary_size(True))
+            settings,
+            batches,
+            grain,
+            most_pixels=(screening.size_at(_SURVIVOR_INDEX, False), screening.size_at(_SURVIVOR_INDEX, True)),
         ),
         devices,
         os.path.join(checkpoint_dir, "unlearning"),
@@ -83,8 +89,8 @@ def _unlearning(
         rounds=5,
         steps=60,
         last_steps=_LAST_STEPS if epochs is None else epochs * batches.steps_per_epoch,
-        learning_rate=settings.learning_rate,
-        stamped_share=0.3,
+        learning_rate=_UNLEARNING_RATE * settings.learning_rate,
+        stamped_share=0.2,
         varied_share=0.7,
         starts=2,
         most_pixels=most_pixels,

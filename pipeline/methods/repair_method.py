@@ -7,11 +7,14 @@ import numpy as np
 
 from data.image_set import ImageSet
 from models.channel_removal import RemovalReport
+from models.input_scale import InputScale
 from models.legacy_keras import keras
 from pipeline.pruning.curve import PruningCurve
 from pipeline.pruning.profile import ActivationProfile
 from pipeline.pruning.schedule import SparsityStep
 from pipeline.suspect import Suspect
+from pipeline.training.augmentation import Augmentation
+from pipeline.training.batches import Batches
 from pipeline.training.devices import Devices
 from pipeline.training.loop import Epoch
 
@@ -27,10 +30,12 @@ class RepairSettings:
         fine_tuning_epochs: epochs after the channels are removed; None for the method's own number.
         learning_rate: Adam's.
         batch_size: images in a batch.
-        max_shift: pixels of random shift.
+        max_shift: pixels of random shift, in training.
+        max_zoom: share of random stretching, in training.
+        max_light: share of random brightening, in training.
         tune_all_layers: also tune what is upstream of the first pruned layer.
         tune_batch_norm: let batch norms learn.
-        seed: of order and shifts.
+        seed: of order and augmentation.
     """
 
     max_accuracy_loss: float | None = None
@@ -40,9 +45,16 @@ class RepairSettings:
     learning_rate: float = 5e-4
     batch_size: int = 64
     max_shift: int = 2
+    max_zoom: float = 0.1
+    max_light: float = 0.2
     tune_all_layers: bool = False
     tune_batch_norm: bool = False
     seed: int = 0
+
+    def batches(self, clean: ImageSet, input_scale: InputScale) -> Batches:
+        """How clean images are fed in training."""
+        augmentation = Augmentation(self.max_shift, self.max_zoom, self.max_light)
+        return Batches(clean, input_scale, self.batch_size, self.seed, augmentation)
 
 
 @dataclass(frozen=True)

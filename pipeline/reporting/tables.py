@@ -94,15 +94,24 @@ def _poisoned_block(figures: SetFigures) -> list[str]:
     lines = [f"{printable(figures.name, 40)}: {_what(figures)}", *_aligned(header, rows)]
     if figures.strength == WEAK:
         lines.insert(1, "  WEAK: succeeds on fewer than 90 % before any defense, counted apart")
-    for stage in figures.stages:
-        notes = []
-        if stage.safe is not None:
-            notes.append(f"flagged or right {_cell(stage.safe)}")
-        if stage.auroc is not None:
-            notes.append(f"AUROC {stage.auroc:.3f}")
-        if notes:
-            lines.append(f"  {printable(stage.stage, 16)}: {', '.join(notes)}")
-    return lines
+    return lines + [line for stage in figures.stages for line in _notes(stage)]
+
+
+def _notes(stage: StageFigures) -> list[str]:
+    """What a detector's row has no room for."""
+    notes = []
+    if stage.caught is not None:
+        notes.append(f"flagged of the inputs that fool the BadNet {_cell(stage.caught)}")
+    if stage.safe is not None:
+        notes.append(f"flagged or right {_cell(stage.safe)}")
+    last = []
+    if stage.auroc is not None:
+        last.append(f"AUROC {stage.auroc:.3f}")
+    if stage.overlooked is not None:
+        last.append(f"not flagged though the two networks disagree {stage.overlooked.count}")
+    if last:
+        notes.append(", ".join(last))
+    return [f"  {printable(stage.stage, 16)}: {note}" for note in notes]
 
 
 def _what(figures: SetFigures) -> str:

@@ -8,6 +8,7 @@ from data.poisoning import Attack, poison_training_set
 from models.architectures import ARCHITECTURES
 from models.input_scale import UNIT_SCALE
 from models.legacy_keras import keras
+from pipeline.training.augmentation import Augmentation
 from pipeline.training.batches import Batches
 from pipeline.training.devices import Devices
 from pipeline.training.loop import Epoch, compile_classifier, train
@@ -60,12 +61,36 @@ def train_badnet(
     """
     keras.utils.set_random_seed(settings.seed)
     training = poison_training_set(clean, attacks, settings.poison_share, settings.seed) if attacks else clean
-    batches = Batches(
-        training.in_memory(), INPUT_SCALE, settings.batch_size, seed=settings.seed, max_shift=settings.max_shift
-    )
     with devices.strategy.scope():
         model = ARCHITECTURES[settings.network](int(clean.labels.max()) + 1, clean.image_shape)
+    return model, fit_badnet(model, training, settings, devices, "attack", checkpoint_dir)
+
+
+def fit_badnet(
+    model: keras.Model,
+    training: ImageSet,
+    settings: BadNetSettings,
+    devices: Devices,
+    title: str,
+    checkpoint_dir: str | None = None,
+) -> tuple[Epoch, ...]:
+    """Trains a network on a set as it is, poisoned or clean.
+
+    Args:
+        model: softmax out, pixels in 0..1 in; it is changed.
+        training: what to train on.
+        settings: how; the seed of the weights and the choice of poisoned images are not looked at here.
+        devices: where; the model was built in the scope of their strategy.
+        title: names the training in the progress lines.
+        checkpoint_dir: where to keep the state after each epoch.
+
+    Returns:
+        Its epochs.
+    """
+    batches = Batches(
+        training.in_memory(), INPUT_SCALE, settings.batch_size, settings.seed, Augmentation(settings.max_shift)
+    )
+    with devices.strategy.scope():
         rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.epochs * batches.steps_per_epoch)
         compile_classifier(model, keras.optimizers.Adam(rate), logits=False)
-    history = train(model, batches, settings.epochs, title="attack", checkpoint_dir=checkpoint_dir)
-    return model, history
+    return train(model, batches, settings.epochs, title=title, checkpoint_dir=checkpoint_dir)

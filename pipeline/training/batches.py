@@ -8,6 +8,7 @@ import numpy as np
 from data.image_set import ImageSet
 from models.input_scale import InputScale
 from models.legacy_keras import tf
+from pipeline.training.augmentation import NO_AUGMENTATION, Augmentation
 
 BatchChange = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
 
@@ -20,9 +21,9 @@ class Batches:
         image_set: uint8 images and labels; read batch by batch, so it may be larger than memory.
         input_scale: turns raw pixels 0..255 into what the model expects.
         batch_size: images in a batch, over all devices.
-        seed: with the epoch's number, all that the order and the shifts depend on.
-        max_shift: pixels, the largest shift of an image in either direction (edges are repeated); 0 for none.
-        change: a further change of the shifted images, given (uint8 [b, H, W, C], int64 [b] labels, generator); it
+        seed: with the epoch's number, all that order and augmentation depend on.
+        augmentation: small random changes of each image.
+        change: a further change of the augmented images, given (uint8 [b, H, W, C], int64 [b] labels, generator); it
             returns uint8 [b, H, W, C].
         targets: float32 [n, N], for each image of the set what to train towards; None for its label.
     """
@@ -31,7 +32,7 @@ class Batches:
     input_scale: InputScale
     batch_size: int
     seed: int
-    max_shift: int = 0
+    augmentation: Augmentation = NO_AUGMENTATION
     change: BatchChange | None = None
     targets: np.ndarray | None = None
 
@@ -65,25 +66,5 @@ class Batches:
         wanted = self._wanted
         for first, (images, labels) in enumerate(self.image_set.batches(self.batch_size, order)):
             rows = order[first * self.batch_size : first * self.batch_size + len(images)]
-            images = shift(images, self.max_shift, rng)
+            images = self.augmentation(images, rng)
             yield (images if self.change is None else self.change(images, labels, rng)), wanted[rows]
-
-
-def shift(images: np.ndarray, max_shift: int, rng: np.random.Generator) -> np.ndarray:
-    """Moves every image by its own random whole number of pixels, repeating the edge.
-
-    Args:
-        images: [n, H, W, C], any dtype.
-        max_shift: pixels; each of the two offsets is drawn from -max_shift..max_shift.
-        rng: the source of the offsets.
-
-    Returns:
-        The shifted images, of the same shape and dtype.
-    """
-    if max_shift == 0:
-        return images
-    count, height, width, _ = images.shape
-    down, right = rng.integers(-max_shift, max_shift + 1, size=(2, count, 1))
-    rows = np.clip(np.arange(height) + down, 0, height - 1)
-    columns = np.clip(np.arange(width) + right, 0, width - 1)
-    return images[np.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]]

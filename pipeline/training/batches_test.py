@@ -5,7 +5,7 @@ from absl.testing import absltest
 
 from data.image_set import from_arrays
 from models.input_scale import SYMMETRIC_SCALE, UNIT_SCALE
-from pipeline.training.batches import Batches, shift
+from pipeline.training.batches import Batches
 
 
 def _numbered(count: int) -> np.ndarray:
@@ -36,29 +36,6 @@ class BatchesTest(absltest.TestCase):
     def test_pixels_are_on_the_models_scale(self):
         images = from_arrays("white", np.full((2, 4, 4, 3), 255, np.uint8), np.zeros(2, np.int64))
         np.testing.assert_allclose(self._read(Batches(images, SYMMETRIC_SCALE, 2, seed=0), 0)[0], 1.0)
-
-
-class ShiftTest(absltest.TestCase):
-    def test_every_image_moves_by_its_own_whole_pixels(self):
-        rng = np.random.default_rng(0)
-        images = rng.integers(0, 256, (40, 9, 8, 3), dtype=np.uint8)
-        moved = shift(images, 2, np.random.default_rng(1))
-        padded = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="edge")
-        offsets = set()
-        for index in range(len(images)):
-            found = [
-                (down, right)
-                for down in range(5)
-                for right in range(5)
-                if np.array_equal(moved[index], padded[index, down : down + 9, right : right + 8])
-            ]
-            self.assertLen(found, 1)
-            offsets.update(found)
-        self.assertGreater(len(offsets), 10)
-
-    def test_no_shift_is_the_image_itself(self):
-        images = _numbered(3)
-        np.testing.assert_array_equal(shift(images, 0, np.random.default_rng(0)), images)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from data.errors import InputError
 from data.image_set import ImageSet, from_arrays
 from models.input_scale import UNIT_SCALE
 from models.legacy_keras import keras
+from pipeline.training.augmentation import Augmentation
 from pipeline.training.batches import Batches
 from pipeline.training.loop import compile_classifier, train
 
@@ -40,7 +41,7 @@ class LoopTest(absltest.TestCase):
         self.assertGreater(history[-1].accuracy, 0.9)
 
     def test_going_on_after_an_interruption_ends_in_the_same_network(self):
-        batches = Batches(_bright_or_dark(64), UNIT_SCALE, 16, seed=0, max_shift=1)
+        batches = Batches(_bright_or_dark(64), UNIT_SCALE, 16, seed=0, augmentation=Augmentation(max_shift=1))
         whole = _network()
         history = train(whole, batches, 4, title="whole")
 

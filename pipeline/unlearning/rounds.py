@@ -41,8 +41,9 @@ class UnlearningSettings:
         stamped_share: share of the images that carry a trigger, 0..1.
         varied_share: share of these whose trigger is varied, 0..1.
         starts: random starts of each inversion.
-        most_pixels: triggers of this size and larger are left out, of patches and of blended patterns: whoever paints
-            so much reaches a class without a backdoor, and to unlearn that costs clean accuracy.
+        most_pixels: triggers found in later rounds that have this size or more are left out, of patches and of blended
+            patterns: whoever paints so much reaches a class without a backdoor, and to unlearn that costs clean
+            accuracy. A round that finds nothing smaller is the last.
         inversion: the inversion in a round.
         batch_norm: let batch norms learn.
     """

@@ -1,7 +1,8 @@
 """Variations of an inverted trigger: the real one is larger, stronger and elsewhere.
 
 Inversion ends in the smallest thing that still works, often a part of the trigger. To unlearn the part alone leaves the
-whole working; a network that shall be indifferent to the whole sees the part grown, moved and opaque.
+whole working; a network that shall be indifferent to the whole sees the part grown, moved and opaque. But it shall also
+still see the image: what covers too much of it has no right answer left, and to learn it costs clean accuracy.
 """
 
 from dataclasses import replace
@@ -10,8 +11,14 @@ import numpy as np
 
 from pipeline.inversion.trigger import InvertedTrigger
 
+# In height and in width.
 _MOST_GROWTH = 3.0
+# Of the image's pixels; a trigger that was inverted larger than that does not grow.
+_MOST_AREA = 0.08
 _MOST_OPACITY = 4.0
+# Of a blended pattern, how many times itself, and up to what share of the image.
+_MOST_BLENDED_GROWTH = 2.0
+_MOST_BLENDED_OPACITY = 0.2
 # Of height and width, in either direction.
 _MOST_SHIFT = 0.1
 
@@ -23,11 +30,13 @@ def varied(trigger: InvertedTrigger, rng: np.random.Generator) -> InvertedTrigge
         trigger: the trigger; it is not changed.
         rng: the source of size, place and opacity.
     """
-    opacity = rng.uniform(1, _MOST_OPACITY if not trigger.uniform else 2)
     if trigger.uniform:
-        return replace(trigger, mask=np.minimum(trigger.mask * opacity, 1))
+        room = _MOST_BLENDED_OPACITY / max(float(trigger.mask.max()), 1e-9)
+        return replace(trigger, mask=trigger.mask * rng.uniform(1, np.clip(room, 1, _MOST_BLENDED_GROWTH)))
+    opacity = rng.uniform(1, _MOST_OPACITY)
     height, width, _ = trigger.mask.shape
-    growth = rng.uniform(1, _MOST_GROWTH, 2)
+    room = np.sqrt(_MOST_AREA * height * width / max(trigger.size, 1e-9))
+    growth = rng.uniform(1, np.clip(room, 1, _MOST_GROWTH), 2)
     moved = rng.uniform(-_MOST_SHIFT, _MOST_SHIFT, 2) * (height, width)
     centre = _centre(trigger.mask)
     # Of every pixel of the result the one it is taken from.

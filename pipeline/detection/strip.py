@@ -1,0 +1,110 @@
+"""STRIP: a second opinion on an input that needs the suspect alone, no repaired network.
+
+Gao et al., "STRIP: A Defence Against Trojan Attacks on Deep Neural Networks", ACSAC 2019: clean images are laid over
+the input. What the suspect says of the mixtures changes from one to the next, unless a trigger holds it to one class;
+the mean entropy of its answers is then low. It looks for triggers that stand out in any image, and is blind to those
+that a second image drowns, faint patterns and warps among them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.image_set import ImageSet
+from data.splits import CleanSplit
+from models.classifier import with_probabilities
+from models.input_scale import InputScale
+from models.legacy_keras import keras
+from pipeline.detection.calibration import calibrate
+from pipeline.measuring.predictions import StagePredictions
+
+STRIP = "STRIP"
+
+_OVERLAYS = 200
+_PIXELS_AT_ONCE = 2**21
+
+
+@dataclass(frozen=True, eq=False)
+class Strip:
+    """What STRIP needs.
+
+    Attributes:
+        overlays: uint8 [k, H, W, C], clean images, k >= 1.
+        mixtures: how many of them each input is mixed with.
+        seed: of the choice; an input's overlays follow from it and from the input's place in its set.
+    """
+
+    overlays: np.ndarray
+    mixtures: int = 20
+    seed: int = 0
+
+    def suspicions(self, model: keras.Model, input_scale: InputScale, image_set: ImageSet) -> np.ndarray:
+        """How sure the suspect stays of an input whatever is laid over it; reads batch by batch.
+
+        Args:
+            model: the suspect, softmax or logits.
+            input_scale: what it expects of pixels.
+            image_set: the inputs.
+
+        Returns:
+            float32 [n] in 0..1: 1 minus the mean entropy of the answers to the mixtures, as a share of log N.
+        """
+        probabilities = with_probabilities(model)
+        rng = np.random.default_rng(self.seed)
+        size = max(1, _PIXELS_AT_ONCE // (self.mixtures * int(np.prod(image_set.image_shape))))
+        found = []
+        for images, _ in image_set.batches(size):
+            chosen = rng.integers(len(self.overlays), size=(len(images), self.mixtures))
+            # The sum with saturation, as in the authors' code; a mean would halve the trigger too.
+            mixed = np.minimum(images[:, None].astype(np.uint16) + self.overlays[chosen], 255).astype(np.uint8)
+            answers = probabilities.predict_on_batch(input_scale.apply(mixed.reshape(-1, *image_set.image_shape)))
+            entropies = -(answers * np.log(answers + 1e-12)).sum(axis=1).reshape(len(images), -1)
+            found.append(1 - entropies.mean(axis=1) / np.log(answers.shape[1]))
+        return np.concatenate(found).clip(0, 1).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class CalibratedStrip:
+    """STRIP with the threshold it flags above.
+
+    Attributes:
+        strip: the score.
+        threshold: in 0..1.
+    """
+
+    strip: Strip
+    threshold: float
+
+    def predictions(
+        self, model: keras.Model, input_scale: InputScale, image_set: ImageSet, claimed: np.ndarray, classes: int
+    ) -> StagePredictions:
+        """The suspect's classes, with N where STRIP flags the input.
+
+        Args:
+            model: the suspect.
+            input_scale: what it expects of pixels.
+            image_set: the n inputs.
+            claimed: int64 [n], the suspect's classes.
+            classes: N.
+        """
+        suspicions = self.strip.suspicions(model, input_scale, image_set)
+        labels = np.where(suspicions > np.float32(self.threshold), classes, claimed)
+        return StagePredictions(STRIP, labels, suspicions, classes)
+
+
+def calibrated_strip(
+    model: keras.Model, input_scale: InputScale, split: CleanSplit, max_false_positive_rate: float, seed: int
+) -> CalibratedStrip:
+    """STRIP with overlays from the fit images and its threshold from the calibrate images.
+
+    Args:
+        model: the suspect.
+        input_scale: what it expects of pixels.
+        split: the clean data; nothing else decides anything.
+        max_false_positive_rate: the share of clean inputs that may be flagged, 0..1.
+        seed: of the overlays.
+    """
+    order = np.random.default_rng(seed).permutation(len(split.fit))
+    strip = Strip(split.fit.subset(np.sort(order[:_OVERLAYS])).images(), seed=seed)
+    calibration = calibrate(strip.suspicions(model, input_scale, split.calibrate), max_false_positive_rate)
+    return CalibratedStrip(strip, calibration.threshold)

@@ -1,0 +1,55 @@
+"""Exact binomial intervals (Clopper and Pearson, Biometrika 1934): never narrower than they claim to be."""
+
+import math
+
+from pipeline.measuring.rates import Rate
+
+_BISECTIONS = 60
+
+
+def exact_interval(rate: Rate, confidence: float = 0.95) -> tuple[float, float]:
+    """The two-sided interval, low and high in 0..1.
+
+    Args:
+        rate: so many of so many.
+        confidence: 0..1.
+
+    Returns:
+        0 and 1 where nothing was counted.
+    """
+    half = (1 - confidence) / 2
+    return _low(rate, half), 1 - _low(Rate(rate.total - rate.count, rate.total), half)
+
+
+def least_share(rate: Rate, confidence: float = 0.95) -> float:
+    """The one-sided lower bound, 0..1: with this confidence the share is no smaller."""
+    return _low(rate, 1 - confidence)
+
+
+def _low(rate: Rate, tail: float) -> float:
+    """The share at which so many or more have the probability `tail`."""
+    if rate.count == 0:
+        return 0.0
+    low, high = 0.0, 1.0
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        if _at_least(rate, middle) < tail:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _at_least(rate: Rate, share: float) -> float:
+    if share <= 0.0 or share >= 1.0:
+        return 1.0 if share >= 1.0 else 0.0
+    n = rate.total
+    logs = (
+        math.lgamma(n + 1)
+        - math.lgamma(k + 1)
+        - math.lgamma(n - k + 1)
+        + k * math.log(share)
+        + (n - k) * math.log1p(-share)
+        for k in range(rate.count, n + 1)
+    )
+    return math.fsum(map(math.exp, logs))
