@@ -5,6 +5,9 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from data.image_set import ImageSet
 from data.splits import CleanSplit
 from export.parity import Parity
 from pipeline.comparison import Answered
@@ -14,7 +17,7 @@ from pipeline.measuring.rates import Rate
 from pipeline.measuring.structure import compare_structure
 from pipeline.methods.repair_method import Repair
 from pipeline.proof import Proof
-from pipeline.reporting.contents import DeviceCheck, FileFacts, ReportContents, SplitUse
+from pipeline.reporting.contents import DeviceCheck, FileFacts, ReportContents, SplitUse, TriggerExample
 from pipeline.reporting.examples import Example, misclassified_clean, successful_attacks
 from pipeline.reporting.plots import SuspicionSample
 from pipeline.suspect import Suspect
@@ -53,6 +56,7 @@ def report_contents(
         attacks=_attacks(proof.answered),
         mistakes=_mistakes(proof.answered),
         mistakes_of=REPAIRED,
+        triggers=_triggers(split.fit, outcome),
         pruning=outcome.pruning,
         history=outcome.history,
         structure=compare_structure(suspect.model, outcome.repaired),
@@ -86,6 +90,15 @@ def _mistakes(answered: Sequence[Answered]) -> tuple[Example, ...]:
             one.images, one.measured.predictions, _PICTURES_PER_SET, REPAIRED, name=one.measured.name
         )
     )
+
+
+def _triggers(clean: ImageSet, outcome: Repair) -> tuple[TriggerExample, ...]:
+    shown = []
+    for ranked in outcome.triggers:
+        # The first image of another class; in a set without one, the first.
+        place = int(np.argmax(clean.labels != ranked.trigger.label))
+        shown.append(TriggerExample(ranked, clean.images(np.array([place]))[0]))
+    return tuple(shown)
 
 
 def _splits(split: CleanSplit) -> tuple[SplitUse, ...]:

@@ -199,6 +199,16 @@ def _findings(suspect: Suspect, split: CleanSplit, outcome: Repair, calibration:
         "input_scale_accuracy": suspect.scale.accuracy,
         "input_scale_runner_up": {"name": suspect.scale.runner_up.name, "accuracy": suspect.scale.runner_up_accuracy},
         "split": {part: len(getattr(split, part)) for part in ("fit", "calibrate", "report")},
+        "inverted_triggers": [
+            {
+                "label": ranked.trigger.label,
+                "family": "blended" if ranked.trigger.uniform else "patch",
+                "size": ranked.trigger.size,
+                "success": ranked.trigger.success,
+                "anomaly_index": ranked.anomaly_index,
+            }
+            for ranked in outcome.triggers
+        ],
         "pruned_share": pruning.curve.share if pruning else 0.0,
         "closed_channels": {
             site: np.flatnonzero(mask).tolist() for site, mask in (pruning.closed if pruning else {}).items()

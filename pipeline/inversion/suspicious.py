@@ -22,6 +22,14 @@ class RankedTrigger:
     trigger: InvertedTrigger
     anomaly_index: float
 
+    def __str__(self) -> str:
+        trigger = self.trigger
+        family = "a blended pattern" if trigger.uniform else "a patch"
+        return (
+            f"label {trigger.label}: {family} of {trigger.size:.1f} pixels, success {100 * trigger.success:.0f} %, "
+            f"anomaly index {self.anomaly_index:.1f}"
+        )
+
 
 def rank_triggers(triggers: Sequence[InvertedTrigger], success: float) -> tuple[RankedTrigger, ...]:
     """Orders triggers from the most to the least suspicious.

@@ -48,7 +48,7 @@ def fine_pruning(
         devices,
         os.path.join(checkpoint_dir, "fine_tuning"),
     )
-    return Repair(pruned, repaired, evidence, {"pruning": pruning_history, "fine-tuning": tuning_history})
+    return Repair(pruned, repaired, evidence, history={"pruning": pruning_history, "fine-tuning": tuning_history})
 
 
 def prune(

@@ -32,4 +32,4 @@ def fine_tuning(
         devices,
         os.path.join(checkpoint_dir, "fine_tuning"),
     )
-    return Repair(suspect.model, repaired, None, {"fine-tuning": history})
+    return Repair(suspect.model, repaired, history={"fine-tuning": history})

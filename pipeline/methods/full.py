@@ -6,7 +6,6 @@ from dataclasses import replace
 from data.image_set import ImageSet
 from pipeline.inversion.screening import screen_labels
 from pipeline.inversion.search import InversionSettings
-from pipeline.inversion.suspicious import RankedTrigger
 from pipeline.methods.fine_pruning import prune
 from pipeline.methods.repair_method import Repair, RepairSettings
 from pipeline.progress import log
@@ -60,7 +59,7 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
     )
     suspects = screening.suspects(_MOST_SUSPECTS, _LEAST_INDEX)
     for ranked in suspects:
-        log.info("inversion: %s", _described(ranked))
+        log.info("inversion: %s", ranked)
     batches = settings.batches(fit, scale)
     loss = _MAX_ACCURACY_LOSS if settings.max_accuracy_loss is None else settings.max_accuracy_loss
     pruning = replace(settings, learning_rate=_PRUNING_RATE * settings.learning_rate)
@@ -78,7 +77,8 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
         devices,
         os.path.join(checkpoint_dir, "unlearning"),
     )
-    return Repair(pruned, repaired, evidence, {"pruning": pruning_history, "unlearning": unlearning_history})
+    history = {"pruning": pruning_history, "unlearning": unlearning_history}
+    return Repair(pruned, repaired, evidence, suspects, history)
 
 
 def _unlearning(
@@ -96,12 +96,4 @@ def _unlearning(
         most_pixels=most_pixels,
         inversion=InversionSettings(steps=60, batch_size=16, learning_rate=0.3, grain=grain, seed=settings.seed + 1),
         batch_norm=settings.tune_batch_norm,
-    )
-
-
-def _described(ranked: RankedTrigger) -> str:
-    trigger = ranked.trigger
-    return (
-        f"label {trigger.label}: {'a blended pattern' if trigger.uniform else 'a patch'} of {trigger.size:.1f} pixels, "
-        f"success {100 * trigger.success:.0f} %, anomaly index {ranked.anomaly_index:.1f}"
     )

@@ -9,6 +9,7 @@ from data.image_set import ImageSet
 from models.channel_removal import RemovalReport
 from models.input_scale import InputScale
 from models.legacy_keras import keras
+from pipeline.inversion.suspicious import RankedTrigger
 from pipeline.pruning.curve import PruningCurve
 from pipeline.pruning.profile import ActivationProfile
 from pipeline.pruning.schedule import SparsityStep
@@ -84,12 +85,14 @@ class Repair:
         pruned: after pruning, before any further cure.
         repaired: the result, N outputs, pixels on the suspect's scale.
         pruning: how it was pruned; None for a method that prunes nothing.
+        triggers: inverted from the suspect and unlearned, the most suspicious of each family first.
         history: the epochs of each training, by its name.
     """
 
     pruned: keras.Model
     repaired: keras.Model
     pruning: PruningEvidence | None = None
+    triggers: tuple[RankedTrigger, ...] = ()
     history: Mapping[str, tuple[Epoch, ...]] = field(default_factory=dict)
 
 

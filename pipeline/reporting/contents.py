@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from models.input_scale import ScaleFinding
 from pipeline.detection.calibration import Calibration
+from pipeline.inversion.suspicious import RankedTrigger
 from pipeline.measuring.evaluation import Evaluation
 from pipeline.measuring.rates import Rate
 from pipeline.measuring.structure import Structure
@@ -62,6 +65,19 @@ class FileFacts:
     sha256: str
 
 
+@dataclass(frozen=True, eq=False)
+class TriggerExample:
+    """A trigger that was inverted from the suspect, and a clean image to show it on.
+
+    Attributes:
+        ranked: the trigger.
+        image: uint8 [H, W, C].
+    """
+
+    ranked: RankedTrigger
+    image: np.ndarray
+
+
 @dataclass(frozen=True)
 class ReportContents:
     """Everything a report shows; what is missing, it leaves out and says so where it matters.
@@ -75,6 +91,7 @@ class ReportContents:
         attacks: pictures of attacks that worked on the BadNet.
         mistakes: pictures of clean images that were got wrong.
         mistakes_of: the network whose mistakes these are.
+        triggers: inverted from the suspect, and unlearned.
         pruning: profile, curve and schedule; None where nothing was pruned.
         history: the epochs of each training, by its name.
         structure: the network before and after.
@@ -97,6 +114,7 @@ class ReportContents:
     attacks: tuple[Example, ...] = ()
     mistakes: tuple[Example, ...] = ()
     mistakes_of: str = "repaired"
+    triggers: tuple[TriggerExample, ...] = ()
     pruning: PruningEvidence | None = None
     history: Mapping[str, tuple[Epoch, ...]] = field(default_factory=dict)
     structure: Structure | None = None
@@ -124,6 +142,7 @@ STAGE_TITLES = {
     "repaired": "Repaired",
     "detector": "Detector",
     "on device": "On the device",
+    "STRIP": "STRIP, of the BadNet alone",
 }
 
 

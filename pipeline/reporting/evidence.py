@@ -1,10 +1,58 @@
 """The sections of a report that show how a repair was done: pruning, training, the network, the data, the run."""
 
+import numpy as np
+
 from pipeline.measuring.structure import LayerFacts, StructureRow
 from pipeline.methods.repair_method import PruningEvidence
 from pipeline.reporting import plots
-from pipeline.reporting.contents import ReportContents
+from pipeline.reporting.contents import ReportContents, TriggerExample
 from pipeline.reporting.markup import Html, diagram, element, facts, joined, section, table, text
+from pipeline.reporting.pictures import data_uri, stamped, thumbnail
+
+
+def triggers_section(contents: ReportContents) -> Html:
+    """The triggers that were inverted from the suspect, as pictures: on plain grey and on a clean image."""
+    if not contents.triggers:
+        return Html("")
+    explained = (
+        "For every class the smallest change of an image was sought that makes the BadNet answer with it. These are "
+        "the classes for which it is smallest beside the others'. The anomaly index counts robust standard deviations "
+        "of the log size below the median; a class with an index of about 4 or less may simply be an easy one. A "
+        "trigger found this way works like the attacker's and need not look like it."
+    )
+    figures = [
+        element(
+            "figure",
+            _picture(example, None),
+            _picture(example, example.image),
+            _caption(contents, example),
+            css="picture pair",
+        )
+        for example in contents.triggers
+    ]
+    return section(
+        "triggers",
+        "Triggers found in the model, and unlearned",
+        element("p", explained),
+        element("div", *figures, css="pictures"),
+    )
+
+
+def _picture(example: TriggerExample, image: np.ndarray | None) -> Html:
+    where = "on plain grey" if image is None else "on a clean image"
+    png = thumbnail(stamped(example.ranked.trigger, image))
+    return Html(f'<img src="{data_uri(png)}" alt="trigger for class {example.ranked.trigger.label} {where}">')
+
+
+def _caption(contents: ReportContents, example: TriggerExample) -> Html:
+    trigger = example.ranked.trigger
+    pairs = [
+        ("class", contents.class_name(trigger.label)),
+        ("trigger", f"{'a blended pattern' if trigger.uniform else 'a patch'} of {trigger.size:.1f} pixels"),
+        ("success", f"{100 * trigger.success:.0f} % of the batch it was fitted to"),
+        ("anomaly index", f"{example.ranked.anomaly_index:.1f}"),
+    ]
+    return element("figcaption", facts(pairs))
 
 
 def pruning_section(contents: ReportContents) -> Html:

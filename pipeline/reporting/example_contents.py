@@ -6,6 +6,8 @@ from data.image_set import from_arrays
 from models.channel_gates import GateGroup
 from models.input_scale import BYTE_SCALE, UNIT_SCALE, ScaleFinding
 from pipeline.detection.calibration import calibrate
+from pipeline.inversion.suspicious import RankedTrigger
+from pipeline.inversion.trigger import InvertedTrigger
 from pipeline.measuring.evaluation import Evaluation, evaluate_sets, measured_set
 from pipeline.measuring.predictions import StagePredictions
 from pipeline.measuring.rates import Rate
@@ -14,7 +16,7 @@ from pipeline.methods.repair_method import PruningEvidence
 from pipeline.pruning.curve import CurvePoint, PruningCurve
 from pipeline.pruning.profile import ActivationProfile
 from pipeline.pruning.schedule import SparsityStep
-from pipeline.reporting.contents import DeviceCheck, FileFacts, ReportContents, SplitUse
+from pipeline.reporting.contents import DeviceCheck, FileFacts, ReportContents, SplitUse, TriggerExample
 from pipeline.reporting.examples import misclassified_clean, successful_attacks
 from pipeline.reporting.plots import SuspicionSample
 from pipeline.training.loop import Epoch
@@ -95,6 +97,14 @@ def full_contents(name: str = "conv_3") -> ReportContents:
         class_names=names,
         attacks=successful_attacks(poisoned, on_poisoned, 3),
         mistakes=misclassified_clean(clean, on_clean, 3, "repaired"),
+        triggers=(
+            TriggerExample(
+                RankedTrigger(
+                    InvertedTrigger(0, np.full((8, 8, 1), 0.2, np.float32), np.zeros((8, 8, 3), np.float32), 1.0), 5.5
+                ),
+                images[0],
+            ),
+        ),
         pruning=PruningEvidence(
             ActivationProfile((group,), {name: np.linspace(0, 1, 6, dtype=np.float32)}, 60),
             PruningCurve(points, 0.8, 2),

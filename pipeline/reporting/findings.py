@@ -146,6 +146,8 @@ def _set_rows(figures: SetFigures, stages: Sequence[str]) -> Html:
             _row("Attack success", [_rate(stage.attack_success) for stage in found]),
             _row("Robust accuracy", [_rate(stage.robust_accuracy) for stage in found]),
             _row("Flagged (true positives)", [_rate(stage.flagged) for stage in found]),
+            _row("Flagged, of those that fool the BadNet", [_rate(stage.caught) for stage in found]),
+            _row("Not flagged, though the networks disagree", [_rate(stage.overlooked) for stage in found]),
             _row("Flagged or right", [_rate(stage.safe) for stage in found]),
             _row("AUROC", [_decimal(stage.auroc) for stage in found]),
             _row("DER", [_decimal(stage.der) for stage in found]),

@@ -6,6 +6,10 @@ import io
 import numpy as np
 from PIL import Image
 
+from pipeline.inversion.trigger import InvertedTrigger
+
+_GREY = 128
+
 
 def thumbnail(image: np.ndarray, side: int = 144) -> bytes:
     """One picture, its longer side brought near `side`.
@@ -35,6 +39,20 @@ def thumbnail(image: np.ndarray, side: int = 144) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
+
+
+def stamped(trigger: InvertedTrigger, image: np.ndarray | None = None) -> np.ndarray:
+    """What an inverted trigger looks like.
+
+    Args:
+        trigger: the trigger.
+        image: uint8 [H, W, C] to show it on; None for plain grey.
+
+    Returns:
+        uint8 [H, W, C].
+    """
+    ground = np.full(trigger.pattern.shape, _GREY, np.uint8) if image is None else image
+    return np.rint(trigger.stamp(ground[np.newaxis])[0]).clip(0, 255).astype(np.uint8)
 
 
 def data_uri(png: bytes) -> str:

@@ -12,6 +12,7 @@ _SECTIONS = (
     ("mistakes", "Mistakes", findings.mistakes_section),
     ("classes", "Classes", findings.classes_section),
     ("detector", "Detector", findings.detector_section),
+    ("triggers", "Triggers", evidence.triggers_section),
     ("pruning", "Pruning", evidence.pruning_section),
     ("training", "Training", evidence.training_section),
     ("network", "Network", evidence.structure_section),

@@ -72,11 +72,11 @@ class ReportTest(absltest.TestCase):
         anchors = {attributes["id"] for tag, attributes in self.page.elements if tag == "section"}
         links = {attributes["href"][1:] for tag, attributes in self.page.elements if tag == "a"}
         self.assertEqual(links, anchors)
-        self.assertLen(anchors, 11)
+        self.assertLen(anchors, 12)
 
     def test_every_picture_is_described(self):
         pictures = [attributes for tag, attributes in self.page.elements if tag == "img"]
-        self.assertLen(pictures, 3 + 3 + 6)
+        self.assertLen(pictures, 3 + 3 + 2 + 6)
         for attributes in pictures:
             self.assertTrue(attributes["alt"].strip())
 
@@ -86,6 +86,10 @@ class ReportTest(absltest.TestCase):
         self.assertIn("59/60", self.page.text)
         self.assertIn("168 parameters before, 112 after", self.page.text)
         self.assertIn("about conv_3", self.page.text)
+
+    def test_triggers_have_size_success_and_index(self):
+        for words in ("a patch of 12.8 pixels", "100 % of the batch it was fitted to", "anomaly index5.5"):
+            self.assertIn(words, self.page.text)
 
     def test_the_threshold_s_own_images_are_marked(self):
         self.assertIn("the threshold was set on these: no measurement", self.page.text)
