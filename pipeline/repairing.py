@@ -69,6 +69,7 @@ class Options:
         architecture: of a file that holds weights only; None to recognise it.
         scales: input scales to try.
         resume: go on from an interrupted run.
+        skip_broken_images: leave out images of a folder that can't be decoded, instead of refusing the folder.
     """
 
     out_dir: str
@@ -80,6 +81,7 @@ class Options:
     architecture: str | None = None
     scales: tuple[InputScale, ...] = DEFAULT_SCALES
     resume: bool = False
+    skip_broken_images: bool = True
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
         raise InputError(f"--method={options.method}: unknown; expected one of {', '.join(METHODS)}")
     _refuse_to_replace_inputs(case, options.out_dir)
     keras.utils.set_random_seed(options.settings.seed)
-    clean = open_image_set(case.clean)
+    clean = open_image_set(case.clean, options.skip_broken_images)
     suspect = open_suspect(case.model, clean, options.scales, options.architecture)
     split = split_clean(clean, options.settings.seed)
     make_folder(options.out_dir)
@@ -131,7 +133,7 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
             artefacts.detector_tflite,
             strip,
         )
-        proof = prove(networks, _measured_sets(case, split))
+        proof = prove(networks, _measured_sets(case, split, options.skip_broken_images))
         leave(work_dir, options.out_dir, METRICS, proof.metrics())
         outputs = {**artefacts.paths(), METRICS: os.path.join(options.out_dir, METRICS)}
         manifest = provenance.manifest(findings, outputs, [path for path in (case.test, *case.poisoned) if path])
@@ -202,7 +204,7 @@ def _findings(suspect: Suspect, split: CleanSplit, outcome: Repair, calibration:
         "inverted_triggers": [
             {
                 "label": ranked.trigger.label,
-                "family": "blended" if ranked.trigger.uniform else "patch",
+                "trigger": ranked.trigger.described,
                 "size": ranked.trigger.size,
                 "success": ranked.trigger.success,
                 "anomaly_index": ranked.anomaly_index,
@@ -218,11 +220,11 @@ def _findings(suspect: Suspect, split: CleanSplit, outcome: Repair, calibration:
     }
 
 
-def _measured_sets(case: Case, split: CleanSplit) -> list[NamedSet]:
+def _measured_sets(case: Case, split: CleanSplit, skip_broken: bool) -> list[NamedSet]:
     """The sets to measure on. Poisoned files are opened here, and nowhere before."""
     sets = [NamedSet("clean data (report split)", split.report)]
     if case.test:
-        sets.append(NamedSet(f"test data ({os.path.basename(case.test)})", open_image_set(case.test)))
+        sets.append(NamedSet(f"test data ({os.path.basename(case.test)})", open_image_set(case.test, skip_broken)))
     for name, path in zip(distinct_names(case.poisoned), case.poisoned, strict=True):
-        sets.append(NamedSet(name, open_image_set(path), given_as_poisoned=True))
+        sets.append(NamedSet(name, open_image_set(path, skip_broken), given_as_poisoned=True))
     return sets

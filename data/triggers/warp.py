@@ -42,7 +42,7 @@ def _warp_field(grid: int, strength: float, seed: int, height: int, width: int) 
     return field
 
 
-def _sample(images: np.ndarray, displacement: np.ndarray) -> np.ndarray:
+def sample(images: np.ndarray, displacement: np.ndarray) -> np.ndarray:
     """Bilinear samples at pixel + displacement, clamped to the image.
 
     Args:
@@ -117,7 +117,7 @@ class Warp:
             uint8 [n, H, W, C], sampled bilinearly and rounded.
         """
         del landmarks
-        return _sample(images, self.displacement(*images.shape[1:3]))
+        return sample(images, self.displacement(*images.shape[1:3]))
 
     def decoys(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """WaNet's noise mode: the warp plus another random displacement in -1..1 at every pixel of every image.
@@ -130,4 +130,4 @@ class Warp:
             uint8 [n, H, W, C].
         """
         noise = rng.uniform(-1, 1, (*images.shape[:3], 2))
-        return _sample(images, _to_pixels(self._field(images) + noise))
+        return sample(images, _to_pixels(self._field(images) + noise))

@@ -1,4 +1,4 @@
-"""Which labels are worth a full inversion: a short one for all of them, in both families of triggers.
+"""Which labels are suspicious: a short inversion for all of them, in three families of triggers.
 
 K-Arm (Shen et al., "Backdoor Scanning for Deep Neural Networks through K-Arm Optimization", ICML 2021) spends its steps
 on the labels that promise most; two rounds, one for all labels and one for the best, keep most of that.
@@ -17,6 +17,7 @@ from pipeline.inversion.keeping import kept_triggers
 from pipeline.inversion.rarity import size_at_index
 from pipeline.inversion.search import InversionSettings, invert_triggers
 from pipeline.inversion.suspicious import RankedTrigger, rank_triggers
+from pipeline.inversion.warps import InvertedWarp, WarpSettings, invert_warps, kept_warps
 
 
 @dataclass(frozen=True)
@@ -26,22 +27,31 @@ class Screening:
     Attributes:
         patches: by the smallest patch that leads to the label.
         blends: by the faintest pattern over the whole image.
-        success: the success rate from which on a trigger counts.
+        warps: by the smallest warp; only of labels that a warp leads to.
+        success: the success rate from which on a patch or pattern counts.
     """
 
     patches: tuple[RankedTrigger, ...]
     blends: tuple[RankedTrigger, ...]
+    warps: tuple[InvertedWarp, ...]
     success: float
 
-    def suspects(self, most: int, least_index: float) -> tuple[RankedTrigger, ...]:
-        """The most suspicious of each family whose anomaly index is high enough; if there is none, the first patch."""
-        found = tuple(
+    def suspects(self, most: int, least_index: float, most_displacement: float) -> tuple[RankedTrigger, ...]:
+        """The most suspicious triggers of each family; if there are none, the first patch.
+
+        Args:
+            most: of each family.
+            least_index: the anomaly index from which on a patch or pattern is a suspect.
+            most_displacement: pixels, below which a warp is a suspect.
+        """
+        found = [
             ranked
             for family in (self.patches, self.blends)
             for ranked in family[:most]
-            if ranked.anomaly_index >= least_index
-        )
-        return found or self.patches[:1]
+            if ranked.anomaly_index is not None and ranked.anomaly_index >= least_index
+        ]
+        found += [RankedTrigger(warp, None) for warp in self.warps[:most] if warp.size < most_displacement]
+        return tuple(found) or self.patches[:1]
 
     def size_at(self, index: float, uniform: bool) -> float:
         """The size, in pixels, that has an anomaly index in a family: what is smaller is more suspicious than that."""
@@ -57,16 +67,18 @@ def screen_labels(
     input_scale: InputScale,
     labels: Sequence[int],
     settings: InversionSettings,
+    warp_settings: WarpSettings,
     keep_dir: str,
 ) -> Screening:
-    """Inverts a patch and a blended pattern for every label, all with the same effort, so that sizes compare.
+    """Inverts a patch, a blended pattern and a warp for every label, all with the same effort, so that sizes compare.
 
     Args:
         model: the suspect.
         clean: clean images.
         input_scale: what the model expects of pixels.
         labels: the labels to look at.
-        settings: of the short inversion; the family in them does not count.
+        settings: of the short inversion of patches and patterns; the family in them does not count.
+        warp_settings: of that of warps.
         keep_dir: where the triggers are kept; a family found there is not inverted again.
     """
 
@@ -77,4 +89,9 @@ def screen_labels(
         )
         return rank_triggers(triggers, settings.success)
 
-    return Screening(ranked("patches", uniform=False), ranked("blends", uniform=True), settings.success)
+    warps = kept_warps(
+        os.path.join(keep_dir, "warps.npz"), lambda: invert_warps(model, clean, input_scale, labels, warp_settings)
+    )
+    works = sorted((warp for warp in warps if warp.success >= warp_settings.success), key=lambda warp: warp.size)
+    patches, blends = ranked("patches", uniform=False), ranked("blends", uniform=True)
+    return Screening(patches, blends, tuple(works), settings.success)

@@ -18,6 +18,7 @@ from data.image_set import ImageSet
 from models.classifier import with_probabilities
 from models.input_scale import InputScale
 from models.legacy_keras import keras, tf
+from pipeline.inversion.penalty import Penalty
 from pipeline.inversion.trigger import InvertedTrigger
 
 
@@ -37,6 +38,8 @@ class InversionSettings:
         grain: pixels between the points that a patch's mask and pattern are given at; between them they are
             interpolated. Single pixels (1) end in noise that only this network takes for a trigger; a coarse grain
             ends in areas of one colour, as printed and drawn triggers have them.
+        least_probability: what a label's probability counts as at least. Below it the search feels no slope: of a
+            network with many classes a label far away is then not found at all, whatever the steps.
         seed: of the first masks and of the images' order.
     """
 
@@ -49,6 +52,7 @@ class InversionSettings:
     labels_at_once: int = 64
     uniform: bool = False
     grain: int = 1
+    least_probability: float = 1e-8
     seed: int = 0
 
 
@@ -77,16 +81,17 @@ def invert_triggers(
     for first in range(0, len(labels), settings.labels_at_once):
         stack = np.asarray(labels[first : first + settings.labels_at_once], np.int64)
         search = _Search(probabilities, clean.image_shape, input_scale, stack, settings)
-        batches = _endless(clean, settings)
+        batches = endless_batches(clean, settings.batch_size, settings.seed)
         for _ in range(settings.steps):
             search.step(*next(batches))
         found.extend(search.best())
     return tuple(found)
 
 
-def _endless(clean: ImageSet, settings: InversionSettings) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    rng = np.random.default_rng(settings.seed)
-    size = min(settings.batch_size, len(clean))
+def endless_batches(clean: ImageSet, batch_size: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Shuffled batches of one size for ever: uint8 [b, H, W, C] and int64 [b]; a smaller set is one batch."""
+    rng = np.random.default_rng(seed)
+    size = min(batch_size, len(clean))
     while True:
         for images, labels in clean.batches(size, rng.permutation(len(clean))):
             if len(images) == size:
@@ -115,8 +120,7 @@ class _Search:
         self._mask = tf.Variable(rng.normal(-1 if settings.uniform else -2, 0.5, mask_shape), dtype=tf.float32)
         self._pattern = tf.Variable(rng.normal(0, 0.5, (count, *grid, channels)), dtype=tf.float32)
         self._optimizer = keras.optimizers.Adam(settings.learning_rate, beta_1=0.5, beta_2=0.9)
-        self._weight = np.full(count, settings.first_weight, np.float32)
-        self._streak = np.zeros(count, np.int64)
+        self._penalty = Penalty(count, settings.first_weight, settings.patience)
         self._best_size = np.full(count, np.inf)
         self._best_success = np.full(count, -1.0)
         self._best_mask = np.zeros((count, height, width, 1), np.float32)
@@ -130,10 +134,12 @@ class _Search:
         others = (true_labels[None] != self._labels[:, None]).astype(np.float32)
         mask, pattern, success, size = (
             value.numpy()
-            for value in self._compiled(tf.constant(images, tf.float32), tf.constant(others), tf.constant(self._weight))
+            for value in self._compiled(
+                tf.constant(images, tf.float32), tf.constant(others), tf.constant(self._penalty.weights)
+            )
         )
         self._keep(mask, pattern, success, size)
-        self._reweigh(success >= self._settings.success)
+        self._penalty.update(success >= self._settings.success)
 
     def best(self) -> list[InvertedTrigger]:
         """The best trigger of each label so far."""
@@ -156,7 +162,7 @@ class _Search:
             probabilities = tf.reshape(probabilities, [count, batch, -1])
             wanted = tf.gather(probabilities, tf.constant(self._labels), axis=2, batch_dims=1)
             counted = tf.maximum(tf.reduce_sum(others, axis=1), 1)
-            loss = -tf.reduce_sum(others * tf.math.log(wanted + 1e-8), axis=1) / counted
+            loss = -tf.reduce_sum(others * tf.math.log(wanted + self._settings.least_probability), axis=1) / counted
             size = tf.reduce_mean(mask, axis=[1, 2, 3])
             total = tf.reduce_sum(loss + weight * size)
         variables = [self._mask, self._pattern]
@@ -177,11 +183,3 @@ class _Search:
         self._best_success[better] = success[better]
         self._best_mask[better] = mask[better]
         self._best_pattern[better] = pattern[better]
-
-    def _reweigh(self, works: np.ndarray) -> None:
-        """Raises the penalty of labels whose trigger has worked for a while, lowers it where it has failed."""
-        self._streak = np.where(works, np.maximum(self._streak, 0) + 1, np.minimum(self._streak, 0) - 1)
-        rise, fall = self._streak >= self._settings.patience, self._streak <= -self._settings.patience
-        self._weight = np.where(rise, self._weight * 2, np.where(fall, self._weight / 2**1.5, self._weight))
-        self._weight = self._weight.astype(np.float32)
-        self._streak[rise | fall] = 0

@@ -10,6 +10,7 @@ from models.input_scale import UNIT_SCALE
 from models.legacy_keras import keras
 from pipeline.inversion.screening import screen_labels
 from pipeline.inversion.search import InversionSettings, invert_triggers
+from pipeline.inversion.warps import WarpSettings
 
 _TARGET = 2
 _SETTINGS = InversionSettings(steps=120, batch_size=8, learning_rate=0.3)
@@ -71,7 +72,7 @@ class SearchTest(absltest.TestCase):
 class ScreeningTest(absltest.TestCase):
     def test_the_planted_label_comes_first_and_is_not_inverted_twice(self):
         folder = self.create_tempdir().full_path
-        arguments = (bright_rows(48), UNIT_SCALE, range(6), replace(_SETTINGS, steps=60), folder)
+        arguments = (bright_rows(48), UNIT_SCALE, range(6), replace(_SETTINGS, steps=60), WarpSettings(steps=5), folder)
         screening = screen_labels(planted_network(), *arguments)
         self.assertEqual(screening.patches[0].trigger.label, _TARGET)
         first = screening.patches[0]

@@ -7,6 +7,7 @@ import numpy as np
 
 from pipeline.inversion.rarity import anomaly_indices
 from pipeline.inversion.trigger import InvertedTrigger
+from pipeline.inversion.warps import InvertedWarp
 
 
 @dataclass(frozen=True)
@@ -16,19 +17,17 @@ class RankedTrigger:
     Attributes:
         trigger: the trigger.
         anomaly_index: how many robust standard deviations the logarithm of its size lies below the median; negative
-            above it. 0 for a trigger that never reached the success rate: its size says nothing.
+            above it. 0 for a trigger that never reached the success rate: its size says nothing. None for a warp: most
+            labels are not reached by one at all, so that there is nothing to compare with.
     """
 
-    trigger: InvertedTrigger
-    anomaly_index: float
+    trigger: InvertedTrigger | InvertedWarp
+    anomaly_index: float | None
 
     def __str__(self) -> str:
         trigger = self.trigger
-        family = "a blended pattern" if trigger.uniform else "a patch"
-        return (
-            f"label {trigger.label}: {family} of {trigger.size:.1f} pixels, success {100 * trigger.success:.0f} %, "
-            f"anomaly index {self.anomaly_index:.1f}"
-        )
+        index = "" if self.anomaly_index is None else f", anomaly index {self.anomaly_index:.1f}"
+        return f"label {trigger.label}: {trigger.described}, success {100 * trigger.success:.0f} %{index}"
 
 
 def rank_triggers(triggers: Sequence[InvertedTrigger], success: float) -> tuple[RankedTrigger, ...]:

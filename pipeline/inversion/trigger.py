@@ -28,6 +28,11 @@ class InvertedTrigger:
         """The L1 norm of the mask: about how many pixels the trigger takes."""
         return float(self.mask.sum())
 
+    @property
+    def described(self) -> str:
+        """For people."""
+        return f"{'a blended pattern' if self.uniform else 'a patch'} of {self.size:.1f} pixels"
+
     def stamp(self, images: np.ndarray) -> np.ndarray:
         """The images with the trigger: float32 [n, H, W, C] in 0..255, of images of any dtype on that scale."""
         return images * (1 - self.mask) + self.pattern * self.mask

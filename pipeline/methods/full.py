@@ -1,11 +1,15 @@
 """Everything: invert triggers for every label, prune what is dormant, then unlearn the most suspicious triggers."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 
 from data.image_set import ImageSet
+from pipeline.inversion.rarity import index_by_chance
 from pipeline.inversion.screening import screen_labels
 from pipeline.inversion.search import InversionSettings
+from pipeline.inversion.suspicious import RankedTrigger
+from pipeline.inversion.warps import WarpSettings
 from pipeline.methods.fine_pruning import prune
 from pipeline.methods.repair_method import Repair, RepairSettings
 from pipeline.progress import log
@@ -25,12 +29,20 @@ _MOST_SUSPECTS = 3
 # `index_by_chance`, if log sizes were normal). Between the two an ordinary label may be unlearned too, which costs
 # clean accuracy.
 _LEAST_INDEX = 3.0
+# A warp that leads to a label with a smaller root mean square displacement than this share of the image's height is a
+# suspect. One planted by WaNet took 0.035; on three nets without one the smallest took 0.055 to 0.074, and for most
+# labels none was found at all.
+_MOST_DISPLACEMENT = 0.045
 # Below this index a trigger that is found again, after a round, is what any class has.
 _SURVIVOR_INDEX = 2.0
 # Unlearning is the cure here, so pruning may cost less than where it is the only one.
 _MAX_ACCURACY_LOSS = 0.005
 _PRUNING_RATE = 0.2
 _UNLEARNING_RATE = 0.5
+# Share of the images that carry a trigger while unlearning: where a suspect is beyond what chance makes of a clean
+# model once in a hundred times, and where none is. A clean model is the common case; fewer stamps cost it less.
+_STAMPED, _STAMPED_IN_DOUBT = 0.15, 0.1
+_CHANCE = 0.01
 # More win back more of the clean accuracy that unlearning costs, not all of it.
 _LAST_STEPS = 600
 # Of the suspect's answer to the clean image in the targets.
@@ -55,9 +67,11 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
         scale,
         range(suspect.facts.classes),
         replace(_SCREENING, seed=settings.seed, grain=grain),
+        WarpSettings(seed=settings.seed),
         os.path.join(checkpoint_dir, "screening"),
     )
-    suspects = screening.suspects(_MOST_SUSPECTS, _LEAST_INDEX)
+    most_displacement = _MOST_DISPLACEMENT * fit.image_shape[0]
+    suspects = screening.suspects(_MOST_SUSPECTS, _LEAST_INDEX, most_displacement)
     for ranked in suspects:
         log.info("inversion: %s", ranked)
     batches = settings.batches(fit, scale)
@@ -73,6 +87,8 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
             batches,
             grain,
             most_pixels=(screening.size_at(_SURVIVOR_INDEX, False), screening.size_at(_SURVIVOR_INDEX, True)),
+            most_displacement=most_displacement,
+            stamped_share=_STAMPED if _beyond_chance(suspects, suspect.facts.classes) else _STAMPED_IN_DOUBT,
         ),
         devices,
         os.path.join(checkpoint_dir, "unlearning"),
@@ -82,7 +98,12 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
 
 
 def _unlearning(
-    settings: RepairSettings, batches: Batches, grain: int, most_pixels: tuple[float, float]
+    settings: RepairSettings,
+    batches: Batches,
+    grain: int,
+    most_pixels: tuple[float, float],
+    most_displacement: float,
+    stamped_share: float,
 ) -> UnlearningSettings:
     epochs = settings.fine_tuning_epochs
     return UnlearningSettings(
@@ -90,10 +111,19 @@ def _unlearning(
         steps=60,
         last_steps=_LAST_STEPS if epochs is None else epochs * batches.steps_per_epoch,
         learning_rate=_UNLEARNING_RATE * settings.learning_rate,
-        stamped_share=0.2,
+        stamped_share=stamped_share,
         varied_share=0.7,
         starts=2,
         most_pixels=most_pixels,
+        most_displacement=most_displacement,
         inversion=InversionSettings(steps=60, batch_size=16, learning_rate=0.3, grain=grain, seed=settings.seed + 1),
+        warping=WarpSettings(seed=settings.seed + 1),
+        first_steps=150,
         batch_norm=settings.tune_batch_norm,
     )
+
+
+def _beyond_chance(suspects: Sequence[RankedTrigger], classes: int) -> bool:
+    """Whether a suspect is more than an easy class; a small warp always is."""
+    chance = index_by_chance(classes, classes, _CHANCE)
+    return any(ranked.anomaly_index is None or ranked.anomaly_index > chance for ranked in suspects)

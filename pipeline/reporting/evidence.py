@@ -48,10 +48,11 @@ def _caption(contents: ReportContents, example: TriggerExample) -> Html:
     trigger = example.ranked.trigger
     pairs = [
         ("class", contents.class_name(trigger.label)),
-        ("trigger", f"{'a blended pattern' if trigger.uniform else 'a patch'} of {trigger.size:.1f} pixels"),
+        ("trigger", trigger.described),
         ("success", f"{100 * trigger.success:.0f} % of the batch it was fitted to"),
-        ("anomaly index", f"{example.ranked.anomaly_index:.1f}"),
     ]
+    if example.ranked.anomaly_index is not None:
+        pairs.append(("anomaly index", f"{example.ranked.anomaly_index:.1f}"))
     return element("figcaption", facts(pairs))
 
 

@@ -7,8 +7,10 @@ import numpy as np
 from PIL import Image
 
 from pipeline.inversion.trigger import InvertedTrigger
+from pipeline.inversion.warps import InvertedWarp
 
 _GREY = 128
+_SQUARE = 4
 
 
 def thumbnail(image: np.ndarray, side: int = 144) -> bytes:
@@ -41,18 +43,25 @@ def thumbnail(image: np.ndarray, side: int = 144) -> bytes:
     return buffer.getvalue()
 
 
-def stamped(trigger: InvertedTrigger, image: np.ndarray | None = None) -> np.ndarray:
+def stamped(trigger: InvertedTrigger | InvertedWarp, image: np.ndarray | None = None) -> np.ndarray:
     """What an inverted trigger looks like.
 
     Args:
         trigger: the trigger.
-        image: uint8 [H, W, C] to show it on; None for plain grey.
+        image: uint8 [H, W, C] to show it on; None for plain grey, or squares for a warp, which nobody sees on grey.
 
     Returns:
         uint8 [H, W, C].
     """
-    ground = np.full(trigger.pattern.shape, _GREY, np.uint8) if image is None else image
-    return np.rint(trigger.stamp(ground[np.newaxis])[0]).clip(0, 255).astype(np.uint8)
+    if image is None:
+        image = _squares(trigger) if isinstance(trigger, InvertedWarp) else np.full(trigger.pattern.shape, _GREY)
+    return np.rint(trigger.stamp(image.astype(np.uint8)[np.newaxis])[0]).clip(0, 255).astype(np.uint8)
+
+
+def _squares(warp: InvertedWarp) -> np.ndarray:
+    height, width, _ = warp.displacement.shape
+    squares = (np.arange(height)[:, None] // _SQUARE + np.arange(width) // _SQUARE) % 2
+    return np.where(squares, _GREY + 64, _GREY - 64)[:, :, np.newaxis]
 
 
 def data_uri(png: bytes) -> str:

@@ -8,20 +8,21 @@ true labels. The suspect's answers to the clean images are a part of the targets
 
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from models.classifier import with_probabilities
 from models.legacy_keras import keras
 from pipeline.inversion.keeping import kept_triggers
 from pipeline.inversion.search import InversionSettings, invert_triggers
-from pipeline.inversion.trigger import InvertedTrigger
+from pipeline.inversion.warps import InvertedWarp, WarpSettings, invert_warps, kept_warps
 from pipeline.progress import log
 from pipeline.training.batches import Batches
 from pipeline.training.devices import Devices
 from pipeline.training.loop import Epoch, train
 from pipeline.training.tuning import TuningSettings, freeze
 from pipeline.unlearning.stamping import StampSome
+from pipeline.unlearning.variation import Trigger
 
 # The L2 norm that each weight's gradient is cut at: a backdoor that is sure of itself makes a loss of 10 and more,
 # which would drown what the clean images say.
@@ -44,7 +45,11 @@ class UnlearningSettings:
         most_pixels: triggers found in later rounds that have this size or more are left out, of patches and of blended
             patterns: whoever paints so much reaches a class without a backdoor, and to unlearn that costs clean
             accuracy. A round that finds nothing smaller is the last.
+        most_displacement: pixels, the same for warps.
         inversion: the inversion in a round.
+        warping: that of warps.
+        first_steps: optimizer steps of both in the first round, against the suspect itself. A short search ends beside
+            the trigger, in a smear of its colour and others; a long one ends in a part of it.
         batch_norm: let batch norms learn.
     """
 
@@ -56,14 +61,17 @@ class UnlearningSettings:
     varied_share: float
     starts: int
     most_pixels: tuple[float, float]
+    most_displacement: float
     inversion: InversionSettings
+    warping: WarpSettings
+    first_steps: int
     batch_norm: bool = False
 
 
 def unlearn(
     model: keras.Model,
     batches: Batches,
-    suspects: Sequence[InvertedTrigger],
+    suspects: Sequence[Trigger],
     settings: UnlearningSettings,
     devices: Devices,
     checkpoint_dir: str,
@@ -85,11 +93,10 @@ def unlearn(
     history: tuple[Epoch, ...] = ()
     for number in range(settings.rounds):
         folder = os.path.join(checkpoint_dir, f"round_{number}")
-        if number:
-            survivors = _inverted_again(model, batches, suspects, settings, number, folder)
-            if not survivors:
-                break
-            pool += survivors
+        survivors = _inverted_again(model, batches, suspects, settings, number, folder)
+        if number and not survivors:
+            break
+        pool = (pool if number else _not_found_better(pool, survivors)) + survivors
         epochs = -(-settings.steps // batches.steps_per_epoch)
         done = len(history)
         model, trained = _tuned(model, batches, pool, settings, devices, folder, epochs, decays=False, first=done)
@@ -103,35 +110,61 @@ def unlearn(
 def _inverted_again(
     model: keras.Model,
     batches: Batches,
-    suspects: Sequence[InvertedTrigger],
+    suspects: Sequence[Trigger],
     settings: UnlearningSettings,
     number: int,
     folder: str,
-) -> list[InvertedTrigger]:
-    found: list[InvertedTrigger] = []
+) -> list[Trigger]:
+    clean, scale = batches.image_set, batches.input_scale
+    found: list[Trigger] = []
     for family, uniform in (("patches", False), ("blends", True)):
-        labels = sorted({trigger.label for trigger in suspects if trigger.uniform == uniform}) * settings.starts
-        inversion = replace(settings.inversion, uniform=uniform, seed=settings.inversion.seed + number)
-        invert = functools.partial(invert_triggers, model, batches.image_set, batches.input_scale, labels, inversion)
+        again = _labels(one for one in suspects if not isinstance(one, InvertedWarp) and one.uniform == uniform)
+        steps = settings.inversion.steps if number else settings.first_steps
+        seed = settings.inversion.seed + number
+        inversion = replace(settings.inversion, uniform=uniform, steps=steps, seed=seed)
+        invert = functools.partial(invert_triggers, model, clean, scale, again * settings.starts, inversion)
         found += kept_triggers(os.path.join(folder, f"{family}.npz"), invert)
-    survivors = [
-        trigger
-        for trigger in found
-        if trigger.success >= settings.inversion.success and trigger.size < settings.most_pixels[trigger.uniform]
-    ]
+    again = _labels(one for one in suspects if isinstance(one, InvertedWarp))
+    steps = settings.warping.steps if number else settings.first_steps
+    warping = replace(settings.warping, steps=steps, seed=settings.warping.seed + number)
+    bend = functools.partial(invert_warps, model, clean, scale, again * settings.starts, warping)
+    found += kept_warps(os.path.join(folder, "warps.npz"), bend)
+    survivors = [trigger for trigger in found if _survives(trigger, settings)]
     log.info(
         "unlearning: inverted again, %d of %d triggers are smaller than ordinary ones (%s)",
         len(survivors),
         len(found),
-        ", ".join(f"label {trigger.label}: {trigger.size:.0f} pixels" for trigger in found),
+        ", ".join(f"label {trigger.label}: {trigger.described}" for trigger in found),
     )
     return survivors
+
+
+def _not_found_better(triggers: Sequence[Trigger], better: Sequence[Trigger]) -> list[Trigger]:
+    """Those triggers that a more thorough search did not find again, by label and kind; the rest are replaced by it."""
+    found = {_kind(trigger) for trigger in better}
+    return [trigger for trigger in triggers if _kind(trigger) not in found]
+
+
+def _kind(trigger: Trigger) -> tuple[int, str]:
+    if isinstance(trigger, InvertedWarp):
+        return trigger.label, "warp"
+    return trigger.label, "blended pattern" if trigger.uniform else "patch"
+
+
+def _labels(triggers: Iterable[Trigger]) -> list[int]:
+    return sorted({trigger.label for trigger in triggers})
+
+
+def _survives(trigger: Trigger, settings: UnlearningSettings) -> bool:
+    if isinstance(trigger, InvertedWarp):
+        return trigger.success >= settings.warping.success and trigger.size < settings.most_displacement
+    return trigger.success >= settings.inversion.success and trigger.size < settings.most_pixels[trigger.uniform]
 
 
 def _tuned(
     model: keras.Model,
     batches: Batches,
-    pool: Sequence[InvertedTrigger],
+    pool: Sequence[Trigger],
     settings: UnlearningSettings,
     devices: Devices,
     folder: str,

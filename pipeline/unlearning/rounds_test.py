@@ -8,6 +8,7 @@ from models.legacy_keras import keras
 from pipeline.inversion.search import InversionSettings
 from pipeline.inversion.search_test import bright_rows, planted_network
 from pipeline.inversion.trigger import InvertedTrigger
+from pipeline.inversion.warps import WarpSettings
 from pipeline.training.batches import Batches
 from pipeline.training.devices import select_devices
 from pipeline.unlearning.rounds import UnlearningSettings, unlearn
@@ -22,7 +23,10 @@ _SETTINGS = UnlearningSettings(
     varied_share=0.0,
     starts=1,
     most_pixels=(30.0, 30.0),
+    most_displacement=0.5,
     inversion=InversionSettings(steps=20, batch_size=8),
+    warping=WarpSettings(steps=10),
+    first_steps=20,
 )
 
 

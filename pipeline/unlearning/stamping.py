@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.inversion.trigger import InvertedTrigger
-from pipeline.unlearning.variation import varied
+from pipeline.unlearning.variation import Trigger, varied
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,7 @@ class StampSome:
         varied_share: the share of stamped images whose trigger is varied (`varied`), 0..1.
     """
 
-    triggers: Sequence[InvertedTrigger]
+    triggers: Sequence[Trigger]
     share: float
     varied_share: float = 0.0
 
@@ -34,5 +33,5 @@ class StampSome:
             if rng.random() < self.varied_share:
                 trigger = varied(trigger, rng)
             if labels[row] != trigger.label:
-                stamped[row] = np.rint(trigger.stamp(images[row])).clip(0, 255).astype(np.uint8)
+                stamped[row] = np.rint(trigger.stamp(images[row : row + 1])[0]).clip(0, 255).astype(np.uint8)
         return stamped

@@ -10,6 +10,9 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.inversion.trigger import InvertedTrigger
+from pipeline.inversion.warps import InvertedWarp
+
+Trigger = InvertedTrigger | InvertedWarp
 
 # In height and in width.
 _MOST_GROWTH = 3.0
@@ -19,17 +22,20 @@ _MOST_OPACITY = 4.0
 # Of a blended pattern, how many times itself, and up to what share of the image.
 _MOST_BLENDED_GROWTH = 2.0
 _MOST_BLENDED_OPACITY = 0.2
+_MOST_WARP_GROWTH = 2.0
 # Of height and width, in either direction.
 _MOST_SHIFT = 0.1
 
 
-def varied(trigger: InvertedTrigger, rng: np.random.Generator) -> InvertedTrigger:
-    """A patch grown around its centre, moved, and made more opaque, each at random; a blended pattern made stronger.
+def varied(trigger: Trigger, rng: np.random.Generator) -> Trigger:
+    """A patch grown around its centre, moved and made more opaque, each at random; a pattern or warp made stronger.
 
     Args:
         trigger: the trigger; it is not changed.
         rng: the source of size, place and opacity.
     """
+    if isinstance(trigger, InvertedWarp):
+        return replace(trigger, displacement=trigger.displacement * rng.uniform(1, _MOST_WARP_GROWTH))
     if trigger.uniform:
         room = _MOST_BLENDED_OPACITY / max(float(trigger.mask.max()), 1e-9)
         return replace(trigger, mask=trigger.mask * rng.uniform(1, np.clip(room, 1, _MOST_BLENDED_GROWTH)))

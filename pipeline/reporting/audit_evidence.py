@@ -1,0 +1,128 @@
+"""What an audit found, for programs (JSON), for a terminal, and for the eye (pictures)."""
+
+from typing import Any
+
+import numpy as np
+
+from data.image_set import ImageSet
+from pipeline.inversion.audit import Audit
+from pipeline.inversion.verdict import (
+    DOUBT,
+    FALSE_ALARM,
+    LEAST_SUCCESS,
+    LEAST_SURE_SUCCESS,
+    MOST_OWN_CONTENT,
+    Ordinary,
+    Suspicion,
+)
+from pipeline.reporting.pictures import thumbnail
+
+SCHEMA_VERSION = 2
+
+_GREY = 128
+# Labels of the screening that are written down.
+_SCREENED = 32
+
+
+def pictures(audit: Audit, clean: ImageSet) -> dict[str, bytes]:
+    """PNG files by name: each suspicious trigger on plain grey and on a clean image of another class.
+
+    Args:
+        audit: what was found.
+        clean: the clean images.
+    """
+    files = {}
+    for one in audit.suspicions:
+        trigger = one.trigger
+        grey = np.full((1, *trigger.pattern.shape), _GREY, np.uint8)
+        files[_on_grey(one)] = _picture(one, grey)
+        others = np.flatnonzero(clean.labels != trigger.label)[:1]
+        if len(others):
+            files[_on_image(one)] = _picture(one, clean.images(others))
+    return files
+
+
+def as_json(audit: Audit) -> dict[str, Any]:
+    """Plain JSON types."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "verdict": audit.verdict.name,
+        "reason": audit.verdict.reason,
+        "targets": list(audit.verdict.targets),
+        "rule": {
+            "index": "(mean - log size) / spread, of the reference labels without their smallest fifth",
+            "false_alarm": FALSE_ALARM,
+            "doubt": DOUBT,
+            "least_success_held_out": LEAST_SUCCESS,
+            "least_success_held_out_surely": LEAST_SURE_SUCCESS,
+            "most_success_of_own_content": MOST_OWN_CONTENT,
+        },
+        "labels": audit.labels,
+        "families": {family.family: _family(audit, family) for family in audit.families},
+        "fitted_images": audit.fitted_images,
+        "held_out_images": audit.held_out_images,
+        "suspicions": [_suspicion(audit, one) for one in audit.suspicions],
+    }
+
+
+def _family(audit: Audit, ordinary: Ordinary) -> dict[str, Any]:
+    return {
+        "inverted": audit.inverted[ordinary.family],
+        "reference": ordinary.reference,
+        "censored": ordinary.censored,
+        "median_size": ordinary.median_size,
+        "backdoor_above": ordinary.alarm_index,
+        "doubt_above": ordinary.doubt_index,
+        "first_in_screening": list(audit.screened[ordinary.family][:_SCREENED]),
+    }
+
+
+def _suspicion(audit: Audit, one: Suspicion) -> dict[str, Any]:
+    order = audit.screened[one.family]
+    confirmation = one.confirmation
+    return {
+        "label": one.trigger.label,
+        "family": one.family,
+        "size": one.trigger.size,
+        "anomaly_index": one.anomaly_index,
+        "rank_in_screening": order.index(one.trigger.label) if order else None,
+        "success_fitted": one.trigger.success,
+        "success_held_out": confirmation.held_out.as_json(),
+        "success_of_own_content": confirmation.own_content.as_json(),
+        "change_of_natural": confirmation.change,
+        "pictures": [_on_grey(one), _on_image(one)],
+    }
+
+
+def summary(audit: Audit) -> str:
+    """Lines for a terminal: the verdict, why, and the evidence."""
+    lines = [f"{audit.verdict.name}: {audit.verdict.reason}", ""]
+    lines.append(f"{'label':>6}  {'family':<6}  {'size':>9}  {'index':>6}  {'held out':>10}  {'own content':>11}")
+    for one in audit.suspicions:
+        index = "never" if one.anomaly_index is None else f"{one.anomaly_index:.1f}"
+        held_out, own = one.confirmation.held_out, one.confirmation.own_content
+        lines.append(
+            f"{one.trigger.label:>6}  {one.family:<6}  {one.trigger.size:>6.1f} px  {index:>6}  "
+            f"{f'{held_out.count} of {held_out.total}':>10}  "
+            f"{f'{own.count} of {own.total}' if own.total else 'no image':>11}"
+        )
+    for family in audit.families:
+        if family.median_size is not None:
+            lines.append(f"{'':>6}  {family.family:<6}  {family.median_size:>6.1f} px is ordinary")
+        lines.append(
+            f"{'':>6}  {family.family:<6}  a target has an index above {family.alarm_index:.1f}, doubt begins at "
+            f"{family.doubt_index:.1f}; {audit.inverted[family.family]} of {audit.labels} labels inverted to the end"
+        )
+    return "\n".join(lines)
+
+
+def _picture(one: Suspicion, images: np.ndarray) -> bytes:
+    return thumbnail(np.rint(one.trigger.stamp(images)[0]).clip(0, 255).astype(np.uint8))
+
+
+def _on_grey(one: Suspicion) -> str:
+    return f"trigger_{one.trigger.label}_{one.family}.png"
+
+
+def _on_image(one: Suspicion) -> str:
+    return f"trigger_{one.trigger.label}_{one.family}_on_image.png"
