@@ -22,3 +22,12 @@ TRAINING_RATE = flags.DEFINE_float(
     "Adam's first learning rate; it decays to zero (cosine). Default: 2e-3, and 7e-4 for more than 200 classes.",
     lower_bound=0.0,
 )
+PRUNING_AWARE = flags.DEFINE_float(
+    "pruning_aware",
+    0.0,
+    "Fine-Pruning's pruning-aware attack: the share of the channels of each convolution that reaches the output "
+    "without passing another that is pruned before the training on poisoned images and put back, dormant, as decoys. "
+    "A clean network is trained first, for as many epochs. 0: an ordinary BadNet.",
+    lower_bound=0.0,
+    upper_bound=1.0,
+)

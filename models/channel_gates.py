@@ -260,6 +260,32 @@ def add_gates(
     return gated
 
 
+def hold_closed(model: keras.Model, closed: Mapping[str, np.ndarray]) -> keras.Model:
+    """A copy of a model in which some channels stay closed, whatever it is trained on; `strip_gates` opens them again.
+
+    A closed channel gets no gradient, and neither do the weights that read it: they stay as they are.
+
+    Args:
+        model: a flat functional or Sequential model; stays as it is.
+        closed: for some gate sites, by name, which channels are closed: bool [C].
+
+    Returns:
+        An uncompiled model with the same layers, those at the sites inside gates that no schedule moves.
+
+    Raises:
+        InputError: a name is not that of a layer.
+    """
+    if unknown := set(closed) - {layer.name for layer in model.layers}:
+        raise InputError(f"layer {sorted(unknown)[0]!r}: not in model {model.name!r}; expected one of its layers")
+    gated = copy_architecture(
+        model, lambda layer: ChannelGate(copy_layer(layer)) if layer.name in closed else copy_layer(layer)
+    )
+    _copy_weights(model, gated)
+    for site, gate in _gates(gated).items():
+        gate.rank.assign(np.where(closed[site], 0, 1).astype(np.float32))
+    return gated
+
+
 @contextlib.contextmanager
 def gate_scope() -> Iterator[None]:
     """A scope in which Keras can load a file with a gated model."""

@@ -16,6 +16,7 @@ from models.channel_gates import (
     gate_site,
     gate_sparsity,
     group_activation,
+    hold_closed,
     plain_layers,
     rank_channels,
     strip_gates,
@@ -266,6 +267,34 @@ class GatesTest(tf.test.TestCase, parameterized.TestCase):
                 loaded = keras.models.load_model(os.path.join(folder, name))
                 self.assertAllEqual(loaded(example_images()), gated(example_images()))
                 self.assertAllEqual(closed_channels(loaded)["conv_2_relu"], closed_channels(gated)["conv_2_relu"])
+
+
+class HoldClosedTest(tf.test.TestCase, parameterized.TestCase):
+    @parameterized.parameters("chain", "batch_norm_chain", "residual", "deepid_shaped")
+    def test_closed_channels_are_zero_and_training_leaves_their_weights_alone(self, net):
+        model = randomised(EXAMPLES[net]())
+        groups = gate_groups(model, default_gated_convolutions(model))
+        closed = {site: np.arange(group.channels) % 2 == 0 for group in groups for site in group.sites}
+        held = hold_closed(model, closed)
+        for site, mask in closed_channels(held).items():
+            self.assertAllEqual(mask, closed[site])
+        compile_for_training(held)
+        held.fit(example_images(8), np.arange(8) % CLASSES, batch_size=4, verbose=0)
+        plain = strip_gates(held)
+        self.assertEqual([type(layer) for layer in plain.layers], [type(layer) for layer in model.layers])
+        for group in groups:
+            for convolution in group.convolutions:
+                was, now = (one.get_layer(convolution).get_weights()[0] for one in (model, plain))
+                self.assertAllEqual(now[..., ::2], was[..., ::2])
+                self.assertNotAllClose(now[..., 1::2], was[..., 1::2], atol=1e-6)
+        site = groups[-1].sites[-1]
+        feature = keras.Model(held.inputs, held.get_layer(f"gate_{site}").output)(example_images()).numpy()
+        self.assertAllEqual(feature[..., ::2], np.zeros_like(feature[..., ::2]))
+        self.assertGreater(np.abs(feature[..., 1::2]).max(), 0)
+
+    def test_unknown_layer(self):
+        with self.assertRaisesRegex(InputError, "'no_such'.*expected one of its layers"):
+            hold_closed(EXAMPLES["chain"](), {"no_such": np.zeros(3, bool)})
 
 
 class StripGatesTest(tf.test.TestCase, parameterized.TestCase):

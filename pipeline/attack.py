@@ -8,6 +8,9 @@ Writes X_bd_net.h5 (the whole model, pixels in 0..1), X_bd_weights.h5, a poisone
 layout of CSAW-HackML-2020 (with the true labels besides), and X_attack.json with clean accuracy and attack success.
 """
 
+import pipeline.early_interruption  # noqa: F401
+
+# isort: split
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,10 +22,13 @@ from data.faces.face_sets import face_sets
 from data.hdf5 import write_hdf5
 from data.image_set import ImageSet
 from data.opening import open_image_set
+from data.poisoning import Attack
 from data.triggers.catalogue import parse_attack
 from flags import attacking, faces, inputs, pruning, running
 from models.classifier import ClassifierFacts, check_fits
+from models.legacy_keras import keras
 from pipeline import command
+from pipeline.attacking.pruning_aware import train_pruning_aware_badnet
 from pipeline.badnet_files import file_name, write_badnet
 from pipeline.outputs import make_folder, only_run_in
 from pipeline.training.badnet import BadNetSettings, train_badnet
@@ -30,7 +36,15 @@ from pipeline.training.devices import select_devices
 
 for _module in (attacking, faces):
     flags.adopt_module_key_flags(_module)
-for _flag in (inputs.TEST_DATA, running.OUT_DIR, running.SEED, running.DEVICE, running.BATCH_SIZE, pruning.MAX_SHIFT):
+for _flag in (
+    inputs.TEST_DATA,
+    inputs.SKIP_BROKEN_IMAGES,
+    running.OUT_DIR,
+    running.SEED,
+    running.DEVICE,
+    running.BATCH_SIZE,
+    pruning.MAX_SHIFT,
+):
     flags.declare_key_flag(_flag.name)
 
 
@@ -53,8 +67,20 @@ def main(argv: Sequence[str]) -> None:
             max_shift=pruning.MAX_SHIFT.value,
             seed=running.SEED.value,
         )
-        model, _ = train_badnet(training, attacks, settings, select_devices(running.DEVICE.value))
-        write_badnet(out_dir, name, model, attacks, test, {**asdict(settings), "triggers": attacking.TRIGGER.value})
+        model, decoys = _train(training, attacks, settings)
+        described = {**asdict(settings), "triggers": attacking.TRIGGER.value, **decoys}
+        write_badnet(out_dir, name, model, attacks, test, described)
+
+
+def _train(
+    training: ImageSet, attacks: Sequence[Attack], settings: BadNetSettings
+) -> tuple[keras.Model, dict[str, object]]:
+    """The BadNet and, of one with decoys, what to say of them."""
+    devices, share = select_devices(running.DEVICE.value), attacking.PRUNING_AWARE.value
+    if not share:
+        return train_badnet(training, attacks, settings, devices)[0], {}
+    made = train_pruning_aware_badnet(training, attacks, settings, share, devices)
+    return made.model, {"pruning_aware": share, "decoys": made.counts}
 
 
 def _learning_rate(training: ImageSet) -> float:
@@ -73,7 +99,8 @@ def _image_sets(out_dir: str) -> tuple[ImageSet, ImageSet]:
         return sets.train, sets.test
     if not inputs.TEST_DATA.value:
         raise InputError("--test_data: missing; expected clean images to measure the BadNet on, others than --dataset")
-    return open_image_set(attacking.DATASET.value), open_image_set(inputs.TEST_DATA.value)
+    skip_broken = inputs.SKIP_BROKEN_IMAGES.value
+    return open_image_set(attacking.DATASET.value, skip_broken), open_image_set(inputs.TEST_DATA.value, skip_broken)
 
 
 if __name__ == "__main__":

@@ -63,6 +63,13 @@ class AttackTest(absltest.TestCase):
         self.assertCountEqual(figures["attack_success"], ["patch@1", "blended@2"])
         self.assertEqual(figures["settings"]["triggers"], ["patch@1:size=3", "blended@2"])
 
+    def test_a_pruning_aware_attack_says_which_channels_are_decoys(self):
+        ended = self.binaries.run("attack", *self._argv("--trigger=patch@1:size=3", "--pruning_aware=0.5"))
+        self.assertEqual(ended.status, 0, ended.stderr)
+        with open(os.path.join(self.out_dir, "patch_attack.json")) as file:
+            settings = json.load(file)["settings"]
+        self.assertEqual((settings["pruning_aware"], settings["decoys"]), (0.5, {"relu_4": "64 of 128"}))
+
     def test_mistakes_are_one_line_and_leave_no_badnet(self):
         large = os.path.join(self.folder, "large.h5")
         write_hdf5(large, bars(40, seed=0, side=14))
@@ -79,6 +86,7 @@ class AttackTest(absltest.TestCase):
             (self._argv("--trigger=patch@1", f"--test_data={large}"), "large.h5: images are 14 x 14 x 3"),
             (self._argv("--trigger=patch@1", f"--test_data={beyond}"), "beyond.h5: labels run from 5 to 8"),
             (self._argv("--trigger=patch@1", "--network=deepid"), "deepid"),
+            (self._argv("--trigger=patch@1", "--pruning_aware=1"), "--pruning_aware=1"),
             (self._argv("--trigger=patch@1", f"--out_dir={large}"), "--out_dir="),
             (self._argv("--trigger=patch@1", "more"), "more: unexpected argument"),
         )

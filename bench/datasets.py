@@ -1,0 +1,117 @@
+"""The data of the benchmark as files: training, validation and test images, and draws from the validation images."""
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.grid import FACES, FACES_AT_SCALE, GTSRB
+from bench.locks import held
+from data.errors import InputError
+from data.faces.face_sets import DEFAULT_IDENTITIES, DEFAULT_IMAGES_PER_IDENTITY, face_sets
+from data.hdf5 import write_hdf5
+from data.image_set import ImageSet
+from data.opening import open_image_set
+from pipeline.outputs import make_folder
+
+_FACES = {FACES: (DEFAULT_IDENTITIES, DEFAULT_IMAGES_PER_IDENTITY), FACES_AT_SCALE: (1283, 9)}
+_NAMES = ("train.h5", "clean_validation.h5", "clean_test.h5")
+
+
+@dataclass(frozen=True)
+class Files:
+    """Paths of a dataset: what the attacker trains on, what the defender owns, what figures are measured on."""
+
+    train: str
+    validation: str
+    test: str
+
+
+def dataset_files(dataset: str, seed: int, cache_dir: str, gtsrb_dir: str | None) -> Files:
+    """Finds the files of a dataset, or draws the faces into the cache.
+
+    Args:
+        dataset: "gtsrb", "faces" or "faces-1283".
+        seed: of the faces.
+        cache_dir: where drawn faces are kept.
+        gtsrb_dir: the folder with GTSRB, or None.
+
+    Raises:
+        InputError: GTSRB is not there.
+    """
+    if dataset == GTSRB:
+        return _gtsrb_files(gtsrb_dir)
+    folder = os.path.join(cache_dir, "data", f"{dataset}-seed{seed}")
+    files = Files(*(os.path.join(folder, name) for name in _NAMES))
+    make_folder(folder, "cache_dir")
+    with held(folder + ".lock"):
+        if not all(os.path.exists(path) for path in vars(files).values()):
+            sets = face_sets(*_FACES[dataset], seed)
+            write_hdf5(files.train, sets.train)
+            write_hdf5(files.validation, sets.validation)
+            write_hdf5(files.test, sets.test)
+    return files
+
+
+def _gtsrb_files(gtsrb_dir: str | None) -> Files:
+    if gtsrb_dir is None:
+        raise InputError(
+            "--gtsrb_dir: missing; expected the folder with GTSRB, or cells of faces only (--cells=^faces)"
+        )
+    files = Files(*(os.path.join(gtsrb_dir, name) for name in _NAMES))
+    for path in vars(files).values():
+        if not os.path.exists(path):
+            raise InputError(f"--gtsrb_dir={gtsrb_dir}: no {os.path.basename(path)}; expected {', '.join(_NAMES)}")
+    return files
+
+
+def clean_file(files: Files, percent: int | None, seed: int, folder: str) -> str:
+    """The defender's clean images: all of the validation file, or a draw from it.
+
+    Args:
+        files: the dataset.
+        percent: of the training set's size; None for all.
+        seed: the same seed draws the same images.
+        folder: where the draw is written, unless it is there.
+
+    Returns:
+        Its path.
+
+    Raises:
+        InputError: the validation file has fewer images.
+    """
+    if percent is None:
+        return files.validation
+    path = os.path.join(folder, f"clean-{percent}pc-seed{seed}.h5")
+    make_folder(folder, "cache_dir")
+    with held(path + ".lock"):
+        if not os.path.exists(path):
+            count = round(percent / 100 * len(open_image_set(files.train)))
+            validation = open_image_set(files.validation)
+            write_hdf5(path, validation.subset(draw_evenly(validation, count, seed)))
+    return path
+
+
+def draw_evenly(images: ImageSet, count: int, seed: int) -> np.ndarray:
+    """Draws images such that every class gets its share, to within one image.
+
+    Args:
+        images: where to draw from.
+        count: how many, at least 1.
+        seed: the same seed draws the same ones.
+
+    Returns:
+        int64 [count], ascending.
+
+    Raises:
+        InputError: there are fewer images.
+    """
+    if not 0 < count <= len(images):
+        raise InputError(f"{images.name}: {len(images)} images; expected at least {max(count, 1)} to draw from")
+    rng = np.random.default_rng(seed)
+    # The images of each class, in random order, are spread evenly over 0..1, and those below the share are taken.
+    place = np.empty(len(images))
+    for label in np.unique(images.labels):
+        members = rng.permutation(np.flatnonzero(images.labels == label))
+        place[members] = (np.arange(len(members)) + rng.random()) / len(members)
+    return np.sort(np.argsort(place, kind="stable")[:count])
