@@ -3,8 +3,8 @@
 `data` is N x C x H x W (N x H x W x C is recognised), uint8 or float in 0..255; `label` is N. Ours may add `true_label`
 (N), `landmarks` (N x K x 2) and `class_names`.
 
-The file is untrusted: it must hold its own bytes (no external or soft links, no external storage, no virtual datasets),
-use no filter but those that HDF5 and h5py bring along, and really contain what it declares.
+The file is untrusted: `data.hdf5_serving` reads it in a process of its own and checks how it is stored; what it holds
+is checked here.
 """
 
 from __future__ import annotations
@@ -24,76 +24,13 @@ from absl import logging
 from data import image_set as image_sets
 from data import labels as label_checks
 from data.errors import InputError
+from data.hdf5_reader import Hdf5Reader
+from data.hdf5_writing import new_hdf5_file
 
-_MAX_IMAGES = 2**27
+_MAX_IMAGES = 2**24
 _MAX_SIDE = 8192
-_MAX_CHUNK_BYTES = 2**28
-_MAX_SIDE_DATA_BYTES = 2**30
-_MAX_CLASS_NAME_BYTES = 2**20
-_CHUNK_CACHE_BYTES = 2**26
 _READ_BYTES = 2**24
 _WRITE_CHUNK = 64
-# deflate, shuffle, fletcher32, szip, nbit, scale-offset, LZF. Any other filter would be a plug-in loaded from disk.
-_FILTERS = frozenset({1, 2, 3, 4, 5, 6, 32000})
-
-
-@contextlib.contextmanager
-def _input_errors(path: str) -> Iterator[None]:
-    """Turns whatever h5py raises on a damaged file into one line that names the file."""
-    try:
-        yield
-    except InputError:
-        raise
-    except MemoryError as error:
-        raise InputError(f"{path}: reading it takes more memory than there is") from error
-    except Exception as error:  # on damaged bytes h5py and HDF5 raise nearly anything
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: damaged or unreadable HDF5 file ({reason})") from error
-
-
-def _open(path: str) -> h5py.File:
-    return h5py.File(path, "r", rdcc_nbytes=_CHUNK_CACHE_BYTES, rdcc_nslots=10_007)
-
-
-def _dataset(file: h5py.File, path: str, name: str) -> h5py.Dataset:
-    """The dataset `name`, checked to be whole and inside the file."""
-    link = file.get(name, getlink=True)
-    if not isinstance(link, h5py.HardLink):
-        raise InputError(f'{path}: "{name}" is a link to elsewhere; expected a dataset of this file')
-    dataset = file[name]
-    if not isinstance(dataset, h5py.Dataset):
-        raise InputError(f'{path}: "{name}" is a group; expected a dataset')
-    where = f'{path}, "{name}"'
-    if dataset.shape is None:
-        raise InputError(f"{where}: an empty dataset; expected numbers")
-    if dataset.is_virtual:
-        raise InputError(f"{where}: a virtual dataset; expected one that holds its own values")
-    _check_storage(dataset, where)
-    return dataset
-
-
-def _check_storage(dataset: h5py.Dataset, where: str) -> None:
-    """Refuses storage outside the file, foreign filters, and declared values that were never written."""
-    properties = dataset.id.get_create_plist()
-    if properties.get_external_count():
-        raise InputError(f"{where}: its values are stored in another file; expected them in this one")
-    for position in range(properties.get_nfilters()):
-        code = properties.get_filter(position)[0]
-        if code not in _FILTERS or not h5py.h5z.filter_avail(code):
-            raise InputError(f"{where}: compressed with filter {code}; expected gzip, LZF or no compression")
-    itemsize = dataset.dtype.itemsize
-    if dataset.chunks is not None:
-        if math.prod(dataset.chunks) * itemsize > _MAX_CHUNK_BYTES:
-            raise InputError(f"{where}: chunks {list(dataset.chunks)} are larger than {_MAX_CHUNK_BYTES} bytes")
-        declared = math.prod(-(-side // chunk) for side, chunk in zip(dataset.shape, dataset.chunks, strict=True))
-        written = dataset.id.get_num_chunks()
-        if written < declared:
-            raise InputError(f"{where}: incomplete, {written} of {declared} chunks were written")
-    else:
-        declared = math.prod(dataset.shape) * itemsize
-        written = dataset.id.get_storage_size()
-        if written < declared:
-            raise InputError(f"{where}: incomplete, {written} of {declared} bytes were written")
 
 
 def _image_layout(shape: tuple[int, ...], where: str) -> tuple[tuple[int, int, int, int], bool]:
@@ -131,39 +68,39 @@ def _spans(indices: np.ndarray, max_gap: int, max_length: int) -> Iterator[tuple
 
 
 class Hdf5Source:
-    """Images of an HDF5 file, read from disk when asked for. The file is opened at the first read and kept open."""
+    """Images of an HDF5 file, read from disk when asked for. The file is opened at once and kept open."""
 
-    def __init__(self, path: str):
-        """Opens `path`, checks `data` and closes it again.
+    def __init__(self, path: str, reader: Hdf5Reader | None = None):
+        """Opens `path` and checks `data`.
+
+        Args:
+            path: the file.
+            reader: of this file, if there is one already.
 
         Raises:
             InputError: when `data` is missing, damaged, not images, or on another scale than 0..255.
         """
         self._path = path
         self._lock = threading.Lock()
-        self._file: h5py.File | None = None
-        self._dataset: h5py.Dataset | None = None
-        with _input_errors(path), _open(path) as file:
-            dataset = _dataset(file, path, "data")
-            self._where = f'{path}, "data"'
-            image_sets.check_pixel_dtype(dataset.dtype, self._where)
-            self._shape, self._channels_first = _image_layout(dataset.shape, self._where)
-            self._stored_shape = dataset.shape
-            chunk_rows = dataset.chunks[0] if dataset.chunks is not None else 1
-            row_bytes = math.prod(self._shape[1:]) * dataset.dtype.itemsize
-            self._max_gap = max(8, min(chunk_rows, _READ_BYTES // row_bytes))
-            self._max_length = max(1, _READ_BYTES // row_bytes)
-            if dataset.dtype != np.uint8:
-                self._check_scale(dataset)
+        self._reader: Hdf5Reader | None = reader or Hdf5Reader(path)
+        self._member = member = self._reader.members["data"]
+        where = f'{path}, "data"'
+        self._shape, self._channels_first = _image_layout(member.shape, where)
+        image_sets.check_pixel_dtype(member.dtype, where)
+        row_bytes = math.prod(self._shape[1:]) * member.dtype.itemsize
+        self._max_gap = max(8, min(member.chunk_rows, _READ_BYTES // row_bytes))
+        self._max_length = max(1, _READ_BYTES // row_bytes)
+        if member.dtype != np.uint8:
+            self._check_scale(self._reader, where)
 
-    def _check_scale(self, dataset: h5py.Dataset) -> None:
-        pixel_range = image_sets.PixelRange(self._where, dataset.dtype)
-        for start in range(0, dataset.shape[0], self._max_length):
-            pixel_range.add(dataset[start : start + self._max_length])
+    def _check_scale(self, reader: Hdf5Reader, where: str) -> None:
+        pixel_range = image_sets.PixelRange(where, self._member.dtype)
+        for start in range(0, self._shape[0], self._max_length):
+            pixel_range.add(reader.rows(start, min(start + self._max_length, self._shape[0])))
         pixel_range.check()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_lock": None, "_file": None, "_dataset": None}
+        return {**self.__dict__, "_lock": None, "_reader": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _lock=threading.Lock())
@@ -173,15 +110,15 @@ class Hdf5Source:
         """N, H, W, C."""
         return self._shape
 
-    def _opened(self) -> h5py.Dataset:
-        if self._dataset is None:
-            file = _open(self._path)
-            dataset = _dataset(file, self._path, "data")
-            if dataset.shape != self._stored_shape:
-                file.close()
+    def _opened(self) -> Hdf5Reader:
+        if self._reader is None:
+            if not os.path.isfile(self._path):
+                raise InputError(f"{self._path}: gone while it was in use")
+            reader = Hdf5Reader(self._path)
+            if reader.members["data"] != self._member:
                 raise InputError(f"{self._path}: changed while it was in use")
-            self._file, self._dataset = file, dataset
-        return self._dataset
+            self._reader = reader
+        return self._reader
 
     def read(self, indices: np.ndarray) -> np.ndarray:
         """Reads images at `indices` (any order, repeats allowed).
@@ -193,68 +130,40 @@ class Hdf5Source:
             InputError: when the file is damaged or gone.
         """
         unique, inverse = np.unique(indices, return_inverse=True)
-        stored = np.empty((len(unique), *self._stored_shape[1:]), np.uint8)
-        with self._lock, _input_errors(self._path):
+        stored = np.empty((len(unique), *self._member.shape[1:]), np.uint8)
+        with self._lock:
             for start, stop in _spans(unique, self._max_gap, self._max_length):
                 first = int(unique[start])
-                block = self._opened()[first : int(unique[stop - 1]) + 1]
+                block = self._opened().rows(first, int(unique[stop - 1]) + 1)
                 stored[start:stop] = image_sets.to_uint8(block[unique[start:stop] - first])
         if self._channels_first:
             stored = stored.transpose(0, 2, 3, 1)
         return np.ascontiguousarray(stored[inverse.reshape(-1)])
 
 
-def _read_labels(file: h5py.File, path: str, name: str, images: int) -> np.ndarray:
-    dataset = _dataset(file, path, name)
-    where = f'{path}, "{name}"'
-    label_checks.check_label_dtype(dataset.dtype, where)
-    label_checks.check_label_shape(dataset.shape, images, where)
-    return label_checks.checked_labels(dataset[()], images, where)
+def _labels(reader: Hdf5Reader, path: str, name: str, images: int) -> np.ndarray:
+    member, where = reader.members[name], f'{path}, "{name}"'
+    label_checks.check_label_dtype(member.dtype, where)
+    label_checks.check_label_shape(member.shape, images, where)
+    return label_checks.checked_labels(reader.array(name), images, where)
 
 
-def _read_landmarks(file: h5py.File, path: str, images: int) -> np.ndarray | None:
-    if "landmarks" not in file:
-        return None
-    dataset = _dataset(file, path, "landmarks")
-    shape, kind = dataset.shape, dataset.dtype.kind
-    too_large = math.prod(shape) * dataset.dtype.itemsize > _MAX_SIDE_DATA_BYTES
-    if len(shape) != 3 or shape[0] != images or shape[2] != 2 or kind != "f" or too_large:
+def _landmarks(reader: Hdf5Reader, path: str, images: int) -> np.ndarray:
+    member = reader.members["landmarks"]
+    shape, kind = member.shape, member.dtype.kind
+    if len(shape) != 3 or shape[0] != images or shape[2] != 2 or kind != "f":
         raise InputError(
-            f'{path}, "landmarks": {dataset.dtype} of shape {list(shape)}; expected floats of shape [{images}, K, 2]'
+            f'{path}, "landmarks": {member.dtype} of shape {list(shape)}; expected floats of shape [{images}, K, 2]'
         )
-    return dataset[()]
+    return reader.array("landmarks")
 
 
-def _read_class_names(file: h5py.File, path: str) -> tuple[str, ...] | None:
-    if "class_names" not in file:
+def _class_names(reader: Hdf5Reader, path: str) -> tuple[str, ...] | None:
+    names = reader.texts("class_names")
+    if names is None:
+        logging.warning('%s, "class_names": texts of variable length are not read; classes go by their numbers', path)
         return None
-    dataset = _dataset(file, path, "class_names")
-    where = f'{path}, "class_names"'
-    text = h5py.check_string_dtype(dataset.dtype)
-    if text is not None and text.length is None:
-        # HDF5 1.14 can loop for ever in the heap that such texts live in, when it is damaged.
-        logging.warning("%s: texts of variable length are not read; classes go by their numbers", where)
-        return None
-    if text is None or len(dataset.shape) != 1 or dataset.shape[0] > label_checks.MAX_LABEL + 1:
-        raise InputError(f"{where}: {dataset.dtype} of shape {list(dataset.shape)}; expected one text for each class")
-    if math.prod(dataset.shape) * dataset.dtype.itemsize > _MAX_SIDE_DATA_BYTES:
-        raise InputError(f"{where}: more than {_MAX_SIDE_DATA_BYTES} bytes of names")
-    names = dataset[()]
-    if any(len(name) > _MAX_CLASS_NAME_BYTES for name in names):
-        raise InputError(f"{where}: a name is longer than {_MAX_CLASS_NAME_BYTES} bytes")
-    return tuple(name.decode("utf-8", "replace") for name in names)
-
-
-def _check_names(file: h5py.File, path: str) -> None:
-    """Says which of the two datasets is missing, and what the file seems to be instead."""
-    missing = [name for name in ("data", "label") if file.get(name, getlink=True) is None]
-    if not missing:
-        return
-    if "model_weights" in file or "layer_names" in file.attrs or "layers" in file:
-        raise InputError(f'{path}: a Keras model or its weights; expected an image set with "data" and "label"')
-    found = ", ".join(f'"{name}"' for name in list(file)[:8]) or "nothing"
-    lacks = " and ".join(f'"{name}"' for name in missing)
-    raise InputError(f'{path}: no dataset {lacks}; expected "data" and "label", found {found}')
+    return tuple(names)
 
 
 def read_hdf5(path: str) -> image_sets.ImageSet:
@@ -276,15 +185,13 @@ def read_hdf5(path: str) -> image_sets.ImageSet:
     """
     if not os.path.isfile(path):
         raise InputError(f"{path}: no such file")
-    with _input_errors(path), _open(path) as file:
-        _check_names(file, path)
-        images, _ = _image_layout(_dataset(file, path, "data").shape, f'{path}, "data"')
-        labels = _read_labels(file, path, "label", images[0])
-        true_labels = _read_labels(file, path, "true_label", images[0]) if "true_label" in file else None
-        landmarks = _read_landmarks(file, path, images[0])
-        class_names = _read_class_names(file, path)
-    source = Hdf5Source(path)
-    return image_sets.ImageSet(path, source, labels, class_names, true_labels, landmarks)
+    reader = Hdf5Reader(path)
+    images, _ = _image_layout(reader.members["data"].shape, f'{path}, "data"')
+    labels = _labels(reader, path, "label", images[0])
+    true_labels = _labels(reader, path, "true_label", images[0]) if "true_label" in reader.members else None
+    landmarks = _landmarks(reader, path, images[0]) if "landmarks" in reader.members else None
+    class_names = _class_names(reader, path) if "class_names" in reader.members else None
+    return image_sets.ImageSet(path, Hdf5Source(path, reader), labels, class_names, true_labels, landmarks)
 
 
 def write_hdf5(path: str, image_set: image_sets.ImageSet) -> None:
@@ -303,11 +210,9 @@ def write_hdf5(path: str, image_set: image_sets.ImageSet) -> None:
     folder, name = os.path.split(os.path.abspath(path))
     partial = os.path.join(folder, f".{name}.{uuid.uuid4().hex}.partial")
     try:
-        with h5py.File(partial, "x") as file:
+        with new_hdf5_file(partial) as file:
             _write_images(file, image_set)
             _write_side_data(file, image_set)
-        with open(partial, "rb") as written:
-            os.fsync(written.fileno())
         os.replace(partial, path)
     except InputError:
         raise

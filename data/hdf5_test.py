@@ -1,6 +1,10 @@
+import gc
 import os
 import pathlib
 import pickle
+import resource
+import signal
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +15,14 @@ from absl.testing import absltest
 from data import hdf5
 from data import image_set as image_sets
 from data.errors import InputError
+
+
+def _inflating(size: int) -> bytes:
+    """A deflate stream of a thousandth of `size`, made of one piece that is repeated."""
+    packing = zlib.compressobj(9)
+    first = packing.compress(bytes(2**20)) + packing.flush(zlib.Z_FULL_FLUSH)
+    again = packing.compress(bytes(2**20)) + packing.flush(zlib.Z_FULL_FLUSH)
+    return first + again * (size // 2**20) + packing.flush()
 
 
 def _pixels(count: int = 50, shape: tuple[int, int, int] = (7, 5, 3)) -> np.ndarray:
@@ -130,6 +142,8 @@ class HostileFileTest(Hdf5Test):
         self.refuse('no dataset "data"', lambda file: file.create_dataset("label", data=self.labels))
         self.refuse("found nothing", lambda file: None)
         self.refuse("Keras model", lambda file: file.create_group("model_weights"))
+        self.refuse(r'found "y{57}\.\.\."', lambda file: file.create_group("y" * 3000))
+        self.refuse(r'found "\?\[31mred"', lambda file: file.create_group("\x1b[31mred"))
 
         def group(file: h5py.File) -> None:
             file.create_group("data")
@@ -214,21 +228,104 @@ class HostileFileTest(Hdf5Test):
         self.refuse_data("chunks", shape=(10**6, 3, 1000, 1000), dtype=np.uint8, chunks=(1000, 3, 1000, 1000))
         self.refuse_data("incomplete", shape=(1, 3, 10**6, 10**6), dtype=np.uint8, chunks=(1, 1, 10, 10))
 
-    def test_unknown_filter(self):
+    def test_filters_that_hdf5_and_h5py_do_not_bring_along(self):
+        for code in (305, 307, 32001, 32004, 32008, 32015, 65535):
+
+            def make(file: h5py.File, code: int = code) -> None:
+                properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+                properties.set_chunk((50, 7, 5, 3))
+                properties.set_filter(code, h5py.h5z.FLAG_OPTIONAL)
+                space = h5py.h5s.create_simple(self.pixels.shape)
+                dataset = h5py.h5d.create(file.id, b"data", h5py.h5t.NATIVE_UINT8, space, properties)
+                dataset.write_direct_chunk((0, 0, 0, 0), self.pixels.tobytes(), filter_mask=1)
+                file["label"] = self.labels
+
+            self.refuse(r"filter \d+; expected gzip, LZF or no compression", make)
+
+    def test_links_and_storage_elsewhere_for_labels_and_side_data(self):
+        with h5py.File(os.path.join(self.folder, "other.h5"), "w") as file:
+            file["label"] = self.labels
+        pathlib.Path(self.folder, "raw").write_bytes(bytes(4000))
+
+        def external(file: h5py.File, name: str) -> None:
+            file[name] = h5py.ExternalLink("other.h5", "label")
+
+        def soft(file: h5py.File, name: str) -> None:
+            file[name] = h5py.SoftLink(f"/{name}")
+
+        def stored(file: h5py.File, name: str) -> None:
+            file.create_dataset(name, (50,), np.int64, external=[("raw", 0, 400)])
+
+        def virtual(file: h5py.File, name: str) -> None:
+            layout = h5py.VirtualLayout((50,), np.int64)
+            layout[:] = h5py.VirtualSource("other.h5", "label", (50,))
+            file.create_virtual_dataset(name, layout)
+
+        for name in ("label", "true_label", "landmarks", "class_names"):
+            for put, complaint in (
+                (external, "a link to elsewhere"),
+                (soft, "a link to elsewhere"),
+                (stored, "stored in another file"),
+                (virtual, "a virtual dataset"),
+            ):
+                with h5py.File(self.write(self.pixels), "a") as file:
+                    if name in file:
+                        del file[name]
+                    put(file, name)
+                with self.subTest(f"{name}, {complaint}"):
+                    self.refuse(complaint)
+
+    def test_a_group_that_holds_itself(self):
         def make(file: h5py.File) -> None:
-            properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-            properties.set_chunk((50, 7, 5, 3))
-            properties.set_filter(305, h5py.h5z.FLAG_OPTIONAL)
-            space = h5py.h5s.create_simple(self.pixels.shape)
-            dataset = h5py.h5d.create(file.id, b"data", h5py.h5t.NATIVE_UINT8, space, properties)
-            dataset.write_direct_chunk((0, 0, 0, 0), self.pixels.tobytes(), filter_mask=1)
+            file["data"] = file["/"]
             file["label"] = self.labels
 
-        self.refuse("filter 305", make)
+        self.refuse("is a group", make)
+
+    def test_a_chunk_that_inflates_beyond_memory(self):
+        """Three megabytes become three gigabytes, whatever the chunk's shape says."""
+
+        def make(file: h5py.File) -> None:
+            data = file.create_dataset("data", self.pixels.shape, np.uint8, chunks=(50, 7, 5, 3), compression="gzip")
+            data.id.write_direct_chunk((0, 0, 0, 0), _inflating(3 * 2**30))
+            file["label"] = self.labels
+
+        self.refuse("damaged", make)
+        self.assertLess(1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, 2**31)
+
+    def test_labels_by_the_gigabyte_are_not_read(self):
+        def make(file: h5py.File) -> None:
+            count = 2**25
+            for name, chunk in (("data", bytes(2**22)), ("label", bytes(2**22))):
+                kind = np.uint8 if name == "data" else np.int64
+                length = 2**22 // np.dtype(kind).itemsize
+                shape = (count, 1, 1, 1) if name == "data" else (count,)
+                dataset = file.create_dataset(
+                    name, shape, kind, chunks=(length, *shape[1:]), compression="gzip", track_times=False
+                )
+                packed = zlib.compress(chunk)
+                for start in range(0, count, length):
+                    dataset.id.write_direct_chunk((start, *[0] * (len(shape) - 1)), packed)
+
+        self.refuse("33554432 images", make)
+
+    def test_a_reading_process_that_is_gone(self):
+        image_set = hdf5.read_hdf5(self.write(self.pixels))
+        os.kill(image_set.source._reader._process.pid, signal.SIGSEGV)
+        with self.assertRaisesRegex(InputError, "set.h5: damaged .*the HDF5 library crashed on it, signal 11"):
+            image_set.images([0])
+
+    def test_reading_processes_end_with_their_sets(self):
+        image_set = hdf5.read_hdf5(self.write(self.pixels))
+        pid = image_set.source._reader._process.pid
+        self.assertTrue(os.path.exists(f"/proc/{pid}"))
+        del image_set
+        gc.collect()
+        self.assertFalse(os.path.exists(f"/proc/{pid}"))
 
     def test_truncated_anywhere(self):
         content = pathlib.Path(self.write(self.pixels, chunks=(10, 7, 5, 3), compression="gzip")).read_bytes()
-        for length in range(0, len(content), 97):
+        for length in range(0, len(content), len(content) // 20):
             pathlib.Path(self.path).write_bytes(content[:length])
             self.refuse("damaged|no dataset")
 

@@ -47,7 +47,7 @@ def read_image(path: str) -> np.ndarray:
     except BrokenImageError:
         raise
     except Exception as error:  # a decoder of untrusted bytes may raise anything
-        raise BrokenImageError(" ".join(str(error).split()) or type(error).__name__) from error
+        raise BrokenImageError(" ".join(str(error).split())[:200] or type(error).__name__) from error
 
 
 class ImageFolderSource:

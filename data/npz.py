@@ -17,7 +17,7 @@ from numpy.lib import format as npy
 
 from data import image_set as image_sets
 from data import labels as label_checks
-from data.errors import InputError
+from data.errors import InputError, shown
 
 _IMAGE_KEYS = ("data", "images", "x")
 _LABEL_KEYS = ("label", "labels", "y")
@@ -37,7 +37,7 @@ def _find(archive: zipfile.ZipFile, keys: tuple[str, ...], path: str) -> zipfile
     for key in keys:
         if f"{key}.npy" in names:
             return members[names.index(f"{key}.npy")]
-    found = ", ".join(f'"{name.removesuffix(".npy")}"' for name in names[:8]) or "nothing"
+    found = ", ".join(f'"{shown(name.removesuffix(".npy"))}"' for name in names[:8]) or "nothing"
     wanted = " or ".join(f'"{key}"' for key in keys)
     raise InputError(f"{path}: no array {wanted}; found {found}")
 
@@ -152,7 +152,7 @@ def read_npz(path: str) -> image_sets.ImageSet:
     except MemoryError as error:
         raise InputError(f"{path}: reading it takes more memory than there is") from error
     except Exception as error:  # a decoder of untrusted bytes may raise anything
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"{path}: damaged or unreadable .npz archive ({reason})") from error
 
 

@@ -96,6 +96,12 @@ class NpzTest(absltest.TestCase):
             archive.getinfo("data.npy").file_size = 128 + 2**20 * 32 * 32 * 3  # what the directory will claim
         self.refuse("expected at most .* in a compressed archive")
 
+    def test_names_of_arrays_are_shortened_and_printable(self):
+        with zipfile.ZipFile(self.path, "w") as archive:
+            archive.writestr("x\n\x1b[31m" + "y" * 300, b"")
+        with self.assertRaisesRegex(InputError, r'found "x\?\?\[31my+\.\.\."$'):
+            npz.read_npz(self.path)
+
     def test_something_else_in_a_zip(self):
         with zipfile.ZipFile(self.path, "w") as archive:
             archive.writestr("config.json", "{}")

@@ -3,13 +3,12 @@
 import os
 import stat
 
-import h5py
-
 from data import hdf5, image_folder, image_set, npz
 from data.errors import InputError
 
 _ZIP = b"PK\x03\x04"
 _EMPTY_ZIP = b"PK\x05\x06"
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 _KINDS = "an HDF5 file, an .npz file or a folder of images"
 
 
@@ -51,11 +50,23 @@ def _open_file(path: str) -> image_set.ImageSet:
         raise InputError(f"{path}: an empty file; expected {_KINDS}")
     if start in (_ZIP, _EMPTY_ZIP):
         return npz.read_npz(path)
-    if h5py.is_hdf5(path):
+    if _is_hdf5(path):
         return hdf5.read_hdf5(path)
     if start[:1] == b"\x80":
         raise InputError(f"{path}: a pickle, which could run code and is never opened; expected {_KINDS}")
     raise InputError(f"{path}: not an image set; expected {_KINDS}")
+
+
+def _is_hdf5(path: str) -> bool:
+    """Whether HDF5's signature stands where it may: at the beginning, or after 512, 1024, 2048, ... bytes."""
+    size, offset = os.path.getsize(path), 0
+    with open(path, "rb") as file:
+        while offset < size:
+            file.seek(offset)
+            if file.read(len(_HDF5)) == _HDF5:
+                return True
+            offset = max(512, 2 * offset)
+    return False
 
 
 def _reason(error: Exception) -> str:

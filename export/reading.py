@@ -11,6 +11,8 @@ import numpy as np
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
+# Pillow's other readers include one that starts Ghostscript on what the file says.
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf")
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _HDF5_BATCH = 64
@@ -76,7 +78,7 @@ def _read_file(path: str, image_shape: tuple[int, int, int], resize: bool) -> Na
         return Unreadable(path, "Pillow is not installed, which reads image files (pip install pillow)")
     height, width, channels = image_shape
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=_FORMATS) as image:
             # The size stands in the header: a picture too large to decode is refused before it is decoded.
             if image.size != (width, height) and not resize:
                 return Unreadable(path, _wrong_size(image.size[1], image.size[0], image_shape))
@@ -108,7 +110,13 @@ def _read_hdf5(path: str, image_shape: tuple[int, int, int], resize: bool) -> It
         return
     try:
         with h5py.File(path, "r") as file:
+            if isinstance(file.get("data", getlink=True), h5py.SoftLink | h5py.ExternalLink):
+                yield Unreadable(path, "`data` is a link to elsewhere; expected a data set of this file")
+                return
             data = file.get("data")
+            if isinstance(data, h5py.Dataset) and (data.external or data.is_virtual):
+                yield Unreadable(path, "`data` is stored in another file; expected it in this one")
+                return
             if not isinstance(data, h5py.Dataset) or len(data.shape) != 4 or data.dtype.kind not in "uif":
                 yield Unreadable(path, "no images; expected numbers in a data set `data` with four axes")
                 return

@@ -119,6 +119,26 @@ class ReadingTest(parameterized.TestCase):
             file["images"] = _pixels(1)
         self._check_refused(self._path("other.h5"), "`data`")
 
+    def test_sets_that_refer_to_other_files(self):
+        other = self._set(_pixels(2), "other.h5")
+        for name, put, expected in (
+            ("external.h5", lambda file: file.__setitem__("data", h5py.ExternalLink(other, "data")), "a link"),
+            ("soft.h5", lambda file: file.__setitem__("data", h5py.SoftLink("/data")), "a link"),
+            ("raw.h5", lambda file: file.create_dataset("data", (2, *_SHAPE), "u1", external=[(other, 0, 144)]),
+             "in another file"),
+        ):  # fmt: skip
+            with h5py.File(self._path(name), "w") as file:
+                put(file)
+            self._check_refused(self._path(name), expected)
+
+    def test_no_reader_that_starts_other_programs(self):
+        """Pillow reads PostScript by handing it to Ghostscript, whatever the file is called."""
+        path = self._path("picture.png")
+        Image.fromarray(_pixels(1)[0]).save(path, "EPS")
+        with Image.open(path) as picture:
+            self.assertEqual(picture.format, "EPS")
+        self._check_refused(path, "not an image that Pillow can read")
+
     def test_a_picture_too_large_is_not_decoded(self):
         path = self._path("bomb.png")
         header = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 1, 0, 0, 0, 0)

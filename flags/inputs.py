@@ -26,6 +26,12 @@ POISONED_DATA = flags.DEFINE_multi_string(
     [],
     "Images that carry a trigger, only measured on, and opened only after every artefact is written. May be repeated.",
 )
+SKIP_BROKEN_IMAGES = flags.DEFINE_bool(
+    "skip_broken_images",
+    True,
+    "In a folder of images, leave out those that cannot be decoded, with a warning that counts them. "
+    "--noskip_broken_images refuses the folder instead.",
+)
 INPUT_SCALE = flags.DEFINE_enum(
     "input_scale",
     "auto",

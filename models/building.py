@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -150,7 +151,7 @@ class _Builder:
         if isinstance(argument, list) and len(argument) == 1:
             argument = argument[0]
         given = argument if isinstance(argument, list) else [argument]
-        if len(given) > rule.most_inputs or not all(_is_tensor(tensor) for tensor in given):
+        if not 0 < len(given) <= rule.most_inputs or not all(_is_tensor(tensor) for tensor in given):
             raise InputError(f"layer {quoted(spec.name)} ({spec.kind}) is called on {len(given)} inputs or constants")
         if rule.build is None:
             return given
@@ -158,7 +159,8 @@ class _Builder:
             return _listed(_carefully(lambda: self._layers[path](argument), spec.name, spec.kind))
         weights = self._fitting_weights(spec, path, given[0].shape[1:])
         layer = _carefully(lambda: self._new_layer(spec, path, weights, given[0].shape[1:]), spec.name, spec.kind)
-        outputs = _listed(_carefully(lambda: layer(argument), spec.name, spec.kind))
+        with _without_random_weights(layer):
+            outputs = _listed(_carefully(lambda: layer(argument), spec.name, spec.kind))
         if weights and spec.kind != "Normalization":
             _carefully(lambda: layer.set_weights(weights), spec.name, spec.kind)
         self._layers[path] = layer
@@ -229,6 +231,17 @@ class _Builder:
                 f"layer {quoted(name)}: {size} numbers an image, {self._sum} up to here; expected at most"
                 f" {_LARGEST_OUTPUT} and {_LARGEST_SUM}"
             )
+
+
+@contextlib.contextmanager
+def _without_random_weights(layer: keras.layers.Layer) -> Iterator[None]:
+    """The file's weights follow at once; drawing others first takes several times their memory."""
+    initializers = {name: value for name, value in vars(layer).items() if name.endswith("_initializer")}
+    for name in initializers:
+        setattr(layer, name, keras.initializers.Zeros())
+    yield
+    for name, value in initializers.items():
+        setattr(layer, name, value)
 
 
 def _carefully(build: Callable[[], Any], name: str, kind: str) -> Any:

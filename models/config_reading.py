@@ -26,7 +26,7 @@ _CONSTANT = "_CONSTANT_VALUE"
 _NO_ACTION = {"mask": (None,), "training": (None, False), "name": None}
 
 
-def parse_json(text: str | bytes, what: str) -> Any:
+def parse_json(text: str | bytes | bytearray, what: str) -> Any:
     """Parses JSON that nobody vouches for.
 
     Args:
@@ -199,8 +199,8 @@ def _input_settings(settings: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 def _op_settings(kind: str, settings: Mapping[str, Any], where: str) -> dict[str, Any]:
     function = settings.get("function")
-    allowed = function in op_rules.FUNCTIONS if kind == "TFOpLambda" else function == op_rules.GET_ITEM
-    if not isinstance(function, str) or not allowed:
+    known = op_rules.FUNCTIONS if kind == "TFOpLambda" else (op_rules.GET_ITEM,)
+    if not isinstance(function, str) or function not in known:
         raise InputError(
             f"{where}: it calls the function {quoted(function)}; expected one of the arithmetic ones allowed"
         )
@@ -219,6 +219,10 @@ def _with_checked_constants(operation: LayerSpec, where: str) -> LayerSpec:
         )
         for call in operation.calls
     )
+    names = {name for call in calls for name in call.kwargs}
+    if not all(name.isascii() and name.isidentifier() for name in names):
+        # TensorFlow crashes on the name of an argument that is no UTF-8.
+        raise InputError(f"{where}: it is called with {quoted(sorted(names))}; expected names of arguments")
     return LayerSpec(operation.kind, operation.name, operation.settings, operation.trainable, calls)
 
 

@@ -1,9 +1,7 @@
 """Copies what matters of a model's HDF5 file into plain bytes: run as a process of its own by `suspect_hdf5`.
 
-The HDF5 library itself can be led astray: a few bytes changed in a heap make it loop for ever, in C, where nothing in
-the same process can stop it. So it reads a suspect file in a process that may be killed. This module imports neither
-TensorFlow nor Keras, to be quick. What it writes: all arrays as float32, one after the other, then the index as JSON,
-then the index's length in 8 bytes.
+`data.reading_process` says why. This module imports neither TensorFlow nor Keras, to be quick. What it writes: all
+arrays as float32, one after the other, then the index as JSON, then the index's length in 8 bytes.
 
 Nothing outside the file is followed, and nothing larger than the file is allocated.
 """
@@ -11,19 +9,21 @@ Nothing outside the file is followed, and nothing larger than the file is alloca
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
 
+from data.reading_process import end_this_process_after, restrict_this_process
+
 MOST_WEIGHT_BYTES = 2**30
-_MOST_MEMORY = 3 * 2**30
 _MOST_NAMES = 2**16
 _MOST_MEMBERS = 2**16
 _DEEPEST = 32
 _MOST_EXPANSION = 256
+_MOST_EXPANSION_OF_ALL = 8
+_ALWAYS_ALLOWED = 2**26
 # Filters that HDF5 itself brings along: deflate, shuffle, fletcher32, scale-offset, and h5py's own lzf.
 _KNOWN_FILTERS = (1, 2, 3, 6, 32000)
 _TEXTS = ("model_config",)
@@ -39,10 +39,10 @@ class _RefusedError(Exception):
 
 
 class _Copier:
-    def __init__(self, target: BinaryIO):
+    def __init__(self, target: BinaryIO, most_bytes: int):
         self._target = target
         self._written = 0
-        self._allowance = MOST_WEIGHT_BYTES
+        self._most_bytes = self._allowance = most_bytes
         self._members = 0
 
     def file(self, root: h5py.Group) -> Index:
@@ -83,9 +83,9 @@ class _Copier:
             raise _RefusedError("an array of another type; expected numbers")
         self._check_storage(dataset)
         with np.errstate(over="ignore", invalid="ignore"):
-            values = np.asarray(dataset[()]).astype("<f4")
+            values = np.asarray(dataset[()]).astype("<f4", order="C", copy=False)
         offset = self._written
-        self._target.write(values.tobytes())
+        self._target.write(values.data.cast("B") if values.size else b"")
         self._written += values.nbytes
         return {"shape": list(values.shape), "offset": offset}
 
@@ -106,22 +106,23 @@ class _Copier:
         self._allowance -= max(4 * dataset.size, dataset.nbytes)
         if self._allowance < 0:
             raise _RefusedError(
-                f"one array too many: together more than {MOST_WEIGHT_BYTES // 2**20} MiB; expected less"
+                f"one array too many: together more than {self._most_bytes // 2**20} MiB; expected less"
             )
 
 
-def copy_contents(source: BinaryIO, target: BinaryIO) -> None:
+def copy_contents(source: BinaryIO, target: BinaryIO, most_bytes: int) -> None:
     """Copies a model's HDF5 file into the plain layout described above.
 
     Args:
         source: the file, seekable.
         target: where the copy goes.
+        most_bytes: how much all arrays may take together.
 
     Raises:
         Exception: whatever the HDF5 library has against a damaged file.
     """
     with h5py.File(source, "r") as file:
-        index = _Copier(target).file(file["/"])
+        index = _Copier(target, most_bytes).file(file["/"])
     encoded = json.dumps(index).encode()
     target.write(encoded)
     target.write(len(encoded).to_bytes(8, "little"))
@@ -160,12 +161,21 @@ def _attribute(group: h5py.Group, name: str) -> Any:
     return group.attrs[name]
 
 
+def most_weight_bytes(stored: int) -> int:
+    """How much the arrays of a file of `stored` bytes may take: weights hardly compress, and Keras never does it."""
+    return min(MOST_WEIGHT_BYTES, max(_ALWAYS_ALLOWED, _MOST_EXPANSION_OF_ALL * stored))
+
+
 def main() -> int:
-    """Copies standard input to standard output; on failure, one line on standard error and 1."""
-    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    """Copies standard input to standard output; on failure, one line on standard error and 1.
+
+    The arguments: how many seconds it may take, and how many bytes all arrays.
+    """
+    seconds, most_bytes = float(sys.argv[1]), int(sys.argv[2])
+    restrict_this_process(most_file_bytes=2 * MOST_WEIGHT_BYTES)
+    end_this_process_after(seconds)
     try:
-        copy_contents(sys.stdin.buffer, sys.stdout.buffer)
+        copy_contents(sys.stdin.buffer, sys.stdout.buffer, most_bytes)
     except Exception as error:  # h5py raises nearly any class on a damaged file; the one who asked wants a line.
         print(f"{type(error).__name__}: {error}"[:400], file=sys.stderr)
         return 1

@@ -21,9 +21,9 @@ _PIECE = 2**20
 class KerasArchive:
     """The members of a `.keras` file, as bytes."""
 
-    config: bytes
-    metadata: bytes
-    weights: bytes
+    config: bytearray
+    metadata: bytearray
+    weights: bytearray
 
 
 def read_keras_archive(path: str) -> KerasArchive:
@@ -80,20 +80,19 @@ def _check_member(member: zipfile.ZipInfo) -> None:
         raise InputError(f"the zip member {quoted(name)} is encrypted; expected it plain")
 
 
-def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytearray:
     largest = min(_LARGEST[member.filename], max(_MOST_EXPANSION * member.compress_size, _PIECE))
     if member.file_size > largest:
         raise InputError(
             f"the zip member {quoted(member.filename)} declares {member.file_size} bytes; expected at most {largest}"
         )
-    pieces, total = [], 0
+    content = bytearray()
     with archive.open(member) as stream:
         # The declared size is a claim: count what really comes.
         while piece := stream.read(_PIECE):
-            total += len(piece)
-            if total > largest:
+            content += piece
+            if len(content) > largest:
                 raise InputError(
                     f"the zip member {quoted(member.filename)} unpacks to more than {largest} bytes; expected less"
                 )
-            pieces.append(piece)
-    return b"".join(pieces)
+    return content

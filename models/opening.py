@@ -74,7 +74,7 @@ def _read_archive(path: str) -> tuple[ModelSpec, Weights]:
     with tempfile.TemporaryFile() as weights:
         weights.write(archive.weights)
         weights.seek(0)
-        return spec, weights_by_class_number(spec, read_suspect_hdf5(weights))
+        return spec, weights_by_class_number(spec, read_suspect_hdf5(weights, stored=os.path.getsize(path)))
 
 
 def _signature(path: str) -> bytes:

@@ -122,6 +122,28 @@ class CodeTest(HostileTest):
 
         self.assert_config_refused(change, "it calls the function")
 
+    @parameterized.parameters({"a": 1}, [["math.add"]], None, 3)
+    def test_functions_that_are_no_names(self, *function, **named):
+        """Found by fuzzing: a dictionary can't be looked up in an allow-list."""
+
+        def change(config):
+            entry = _layer(config, "flat")
+            entry.update(class_name="TFOpLambda", module="keras.layers", registered_name=None)
+            entry["config"] = {"name": "flat", "function": named or function[0]}
+
+        self.assert_config_refused(change, "it calls the function")
+
+    def test_names_of_arguments_that_tensorflow_crashes_on(self):
+        """Found by fuzzing: TensorFlow 2.21 ends with a segmentation fault where such a name is no UTF-8."""
+
+        def change(config):
+            entry = _layer(config, "flat")
+            entry.update(class_name="TFOpLambda", module="keras.layers", registered_name=None)
+            entry["config"] = {"name": "flat", "function": "math.subtract"}
+            entry["inbound_nodes"] = [["bn", 0, 0, {"y": 1.0, "n\udcffme": None}]]
+
+        self.assert_config_refused(change, "expected names of arguments")
+
     @parameterized.named_parameters(
         ("text", {"y": "/etc/passwd"}, "no text but"),
         ("dictionary", {"y": {"class_name": "Evil"}}, "tensors, numbers"),
@@ -250,6 +272,8 @@ class ConfigTest(HostileTest):
         ("unused", lambda config: _layer(config, "conv").update(inbound_nodes=[]), "is not used"),
         ("unknown_output", lambda config: _layer(config, "conv").update(inbound_nodes=[[["image", 0, 5]]]), "output 5"),
         ("output_below_0", lambda config: _layer(config, "conv").update(inbound_nodes=[[["image", 0, -1]]]), "unknown"),
+        ("no_input", lambda config: _layer(config, "conv").update(inbound_nodes=[{"args": [[]], "kwargs": {}}]),
+         "called on 0 inputs"),
         ("nonsense", lambda config: _layer(config, "conv").update(inbound_nodes=[[7]]), "unknown"),
         ("extra", lambda config: _layer(config, "conv").update(inbound_nodes=[[["image", 0, 0, {"x": 1}]]]), "extra"),
         ("in_training", lambda config: _layer(config, "bn").update(
@@ -386,6 +410,36 @@ class Hdf5Test(HostileTest):
             group.create_dataset("kernel:0", data=np.zeros(2**22, np.uint8), compression="gzip", chunks=(2**22,))
 
         self.refused(change, "unpack to 4194304")
+
+    @parameterized.parameters(5, 305, 307, 32001, 32008, 32015, 65535)
+    def test_filters_that_hdf5_and_h5py_do_not_bring_along(self, code):
+        def change(group):
+            values = group["kernel:0"][()]
+            del group["kernel:0"]
+            properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            properties.set_chunk(values.shape)
+            properties.set_filter(code, h5py.h5z.FLAG_OPTIONAL)
+            kind, space = h5py.h5t.py_create(values.dtype), h5py.h5s.create_simple(values.shape)
+            dataset = h5py.h5d.create(group.id, b"kernel:0", kind, space, properties)
+            dataset.write_direct_chunk((0, 0, 0, 0), values.tobytes(), filter_mask=1)
+
+        self.refused(change, rf"stored with the filters \[{code}\]")
+
+    def test_many_arrays_that_unpack_to_far_more_than_the_file_holds(self):
+        """Each is within its own limit; together they are 96 MiB out of one."""
+        self.save()
+        with h5py.File(self.h5, "r+") as file:
+            group = file["model_weights"].create_group("more")
+            for number in range(24):
+                values = np.tile(np.arange(2**10, dtype=np.float32), 2**10)
+                group.create_dataset(str(number), data=values, chunks=(2**18,), compression="gzip")
+            size = file.id.get_filesize()
+        self.assertLess(size, 2**20)
+        with open(self.h5, "rb") as file:
+            group = read_suspect_hdf5(file).group("model_weights/more")
+        self.assertEqual(group.weight("0").shape, (2**20,))
+        with self.assertRaisesRegex(InputError, "together more than 64 MiB"):
+            group.weight("23")
 
     def test_a_weight_that_is_a_group(self):
         def change(group):

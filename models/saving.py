@@ -2,6 +2,7 @@
 
 import warnings
 
+from data.hdf5_writing import new_hdf5_file
 from models.legacy_keras import keras
 
 
@@ -13,7 +14,14 @@ def save_network(model: keras.Model, path: str) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*saving your model as an HDF5 file.*")
         if path.endswith(".h5"):
-            model.save(path, include_optimizer=False)
+            with new_hdf5_file(path) as file:
+                model.save(file, include_optimizer=False)
         else:
             # A compiled model would take its optimizer along.
             keras.Model(model.inputs, model.outputs, name=model.name).save(path)
+
+
+def save_weights(model: keras.Model, path: str) -> None:
+    """Writes the weights alone, as HDF5."""
+    with new_hdf5_file(path) as file:
+        keras.src.saving.legacy.hdf5_format.save_weights_to_hdf5_group(file, model)

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from data.errors import InputError
-from models.hdf5_reading import Index
+from data.reading_process import how_it_ended, seconds_for, start
+from models import hdf5_reading
+from models.hdf5_reading import Index, most_weight_bytes
 from models.model_spec import quoted
-
-_BYTES_A_SECOND = 20 * 2**20
 
 
 class SuspectGroup:
@@ -55,7 +54,7 @@ class SuspectGroup:
         if "shape" not in member:
             raise InputError(f"weight {quoted(path)} is no array; expected one")
         shape, start = member["shape"], member["offset"] // 4
-        values = self._values[start : start + int(np.prod(shape, dtype=np.int64))].reshape(shape)
+        values = np.asarray(self._values)[start : start + int(np.prod(shape, dtype=np.int64))].reshape(shape)
         broken = int(np.sum(~np.isfinite(values)))
         if broken:
             raise InputError(f"weight {quoted(path)} has {broken} values that are NaN or infinite; expected none")
@@ -87,12 +86,13 @@ class SuspectGroup:
         return member
 
 
-def read_suspect_hdf5(file: BinaryIO, seconds: float = 8) -> SuspectGroup:
+def read_suspect_hdf5(file: BinaryIO, stored: int | None = None, seconds: float | None = None) -> SuspectGroup:
     """Reads a model's HDF5 file; a member that can't be read is an error only when it is asked for.
 
     Args:
         file: a real file, open for reading.
-        seconds: how long reading may take, besides a second for every 20 MiB.
+        stored: bytes on disk that it was unpacked from; None for the size of the file.
+        seconds: how long reading may take; None for what the size of the file allows.
 
     Returns:
         The root group.
@@ -100,27 +100,22 @@ def read_suspect_hdf5(file: BinaryIO, seconds: float = 8) -> SuspectGroup:
     Raises:
         InputError: the file is damaged, or reading it takes too long or too much memory.
     """
-    seconds += os.fstat(file.fileno()).st_size / _BYTES_A_SECOND
-    # The same modules as here, and none of the working directory's, which may be where the suspect came from.
-    search_path = os.pathsep.join(path or os.getcwd() for path in sys.path)
-    environment = {**os.environ, "PYTHONPATH": search_path, "PYTHONSAFEPATH": "1"}
+    size = os.fstat(file.fileno()).st_size
+    seconds = seconds_for(size) if seconds is None else seconds
+    allowed = most_weight_bytes(size if stored is None else stored)
     with tempfile.TemporaryFile() as copy:
-        try:
-            ended = subprocess.run(
-                [sys.executable, "-m", "models.hdf5_reading"],
-                stdin=file,
-                stdout=copy,
-                stderr=subprocess.PIPE,
-                env=environment,
-                timeout=seconds,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise _damaged(f"reading it takes longer than {seconds:.0f} s") from None
-        if ended.returncode < 0:
-            raise _damaged(f"the HDF5 library crashed on it, signal {-ended.returncode}")
-        if ended.returncode > 0:
-            lines = ended.stderr.decode("utf-8", "replace").strip().splitlines() or ["unknown"]
+        with start(
+            hdf5_reading.__name__, str(seconds), str(allowed), stdin=file, stdout=copy, stderr=subprocess.PIPE
+        ) as reading:
+            try:
+                _, said = reading.communicate()
+            except BaseException:
+                reading.kill()
+                raise
+        if reading.returncode < 0:
+            raise _damaged(how_it_ended(reading.returncode, seconds))
+        if reading.returncode > 0:
+            lines = said.decode("utf-8", "replace").strip().splitlines() or ["unknown"]
             raise _damaged(" ".join(lines[-1].split())[:200])
         return _index_and_values(copy)
 
@@ -131,8 +126,9 @@ def _index_and_values(copy: Any) -> SuspectGroup:
     length = int.from_bytes(copy.read(8), "little")
     copy.seek(size - 8 - length)
     index = json.loads(copy.read(length))
-    copy.seek(0)
-    return SuspectGroup(index, np.fromfile(copy, "<f4", (size - 8 - length) // 4))
+    count = (size - 8 - length) // 4
+    # Mapped, and let go of page by page: a large network is held once, by Keras.
+    return SuspectGroup(index, np.memmap(copy, "<f4", "r", shape=(count,)) if count else np.zeros(0, np.float32))
 
 
 def _damaged(reason: str) -> InputError:

@@ -9,7 +9,7 @@ from data.hdf5 import write_hdf5
 from data.image_set import ImageSet
 from data.poisoning import Attack, poisoned_test_set
 from models.legacy_keras import keras
-from models.saving import save_network
+from models.saving import save_network, save_weights
 from pipeline.measuring.metrics import attack_success, clean_accuracy
 from pipeline.measuring.predictions import predict_classifier
 from pipeline.measuring.rates import Rate
@@ -60,7 +60,7 @@ def write_badnet(
     model_path = os.path.join(folder, f"{name}_bd_net.h5")
     weights_path = os.path.join(folder, f"{name}_bd_weights.h5")
     write_whole(model_path, lambda path: save_network(model, path))
-    write_whole(weights_path, model.save_weights)
+    write_whole(weights_path, lambda path: save_weights(model, path))
     accuracy = clean_accuracy(test.labels, predict_classifier(model, INPUT_SCALE, test))
     log.info("%s: clean accuracy %s", model_path, accuracy)
     poisoned, success = {}, {}

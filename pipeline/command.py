@@ -2,7 +2,6 @@
 
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -10,23 +9,28 @@ import absl.logging
 from absl import app, flags
 
 from data.errors import InputError
+from pipeline.interrupting import STATUS, interrupt_main
 from pipeline.progress import log
 from pipeline.reporting.terminal import printable
 from pipeline.working_directory import enter_working_directory
 
 
-def run(main: Callable[[Sequence[str]], int | None]) -> None:
+def run(main: Callable[[Sequence[str]], int | None], resumable: bool = False) -> None:
     """Runs a binary's `main` under absl, as the user of a command line expects it.
 
     An `InputError`, or an operating system's error that names a file, becomes one line on stderr and exit status 1.
     Ctrl-C and SIGTERM become one line and status 130.
+
+    Args:
+        main: the binary.
+        resumable: whether it has --resume, to go on from where it was interrupted.
     """
 
     def guarded(argv: Sequence[str]) -> int | None:
         enter_working_directory()
         _log_progress()
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
+            interrupt_main()
             return main(argv)
         except InputError as error:
             return _refuse(str(error))
@@ -35,8 +39,9 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
                 raise
             return _refuse(f"{error.filename}: {os.strerror(error.errno)}")
         except KeyboardInterrupt:
-            print("interrupted; what was finished is kept, --resume goes on from there", file=sys.stderr)
-            return 130
+            kept = "; what was finished is kept, --resume goes on from there" if resumable else ""
+            print("interrupted" + kept, file=sys.stderr)
+            return STATUS
 
     app.run(guarded)
 

@@ -35,6 +35,7 @@ class DefaultsTest(absltest.TestCase):
         self.assertEqual(options.max_false_positive_rate, detection.MAX_FALSE_POSITIVE_RATE.default)
         self.assertEqual(options.strip, detection.STRIP.default)
         self.assertEqual(options.precision, exporting.PRECISION.default)
+        self.assertEqual(options.skip_broken_images, inputs.SKIP_BROKEN_IMAGES.default)
         self.assertEqual(options.architecture, inputs.ARCHITECTURE.default)
         self.assertEqual(scale_candidates(inputs.INPUT_SCALE.default), DEFAULT_SCALES)
 

@@ -9,6 +9,9 @@ where a set says that it is poisoned (it knows the true labels) or is given as -
 figures are left there as metrics.json.
 """
 
+import pipeline.early_interruption  # noqa: F401
+
+# isort: split
 import os
 from collections.abc import Sequence
 
@@ -38,6 +41,7 @@ for _flag in (
     inputs.CLEAN_DATA,
     inputs.TEST_DATA,
     inputs.POISONED_DATA,
+    inputs.SKIP_BROKEN_IMAGES,
     inputs.INPUT_SCALE,
     inputs.MEAN,
     inputs.STD,
@@ -87,7 +91,7 @@ def _sets(positional: str | None) -> list[NamedSet]:
         raise InputError("data: missing; expected images as the first argument, by --test_data or by --poisoned_data")
     paths = [*plain, *inputs.POISONED_DATA.value]
     return [
-        NamedSet(name, open_image_set(path), given_as_poisoned=index >= len(plain))
+        NamedSet(name, open_image_set(path, inputs.SKIP_BROKEN_IMAGES.value), given_as_poisoned=index >= len(plain))
         for index, (name, path) in enumerate(zip(distinct_names(paths), paths, strict=True))
     ]
 

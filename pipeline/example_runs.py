@@ -64,11 +64,24 @@ class Binaries:
         self._folder = folder
         self._runs = 0
 
-    def start(self, name: str, *argv: str) -> Running:
-        """Starts a binary with its arguments."""
+    @property
+    def pid(self) -> int:
+        """The process that runs are forked from."""
+        return self._server.pid
+
+    def start(self, name: str, *argv: str, killed_at: int | None = None, folder: str = "") -> Running:
+        """Starts a binary with its arguments.
+
+        Args:
+            name: the binary.
+            *argv: its arguments.
+            killed_at: SIGKILL comes right before it changes files for the so manieth time; None for never.
+            folder: the folder in which changes are counted; each is a line of the file `FOLDER.changes`.
+        """
         self._runs += 1
         stdout, stderr = (os.path.join(self._folder, f"{self._runs}.{kind}") for kind in ("out", "err"))
-        pid = _ask(self._server, {"name": name, "argv": argv, "stdout": stdout, "stderr": stderr})
+        request = {"name": name, "argv": argv, "stdout": stdout, "stderr": stderr}
+        pid = _ask(self._server, {**request, "killed_at": killed_at, "folder": folder})
         return Running(self._server, int(pid), stdout, stderr)
 
     def run(self, name: str, *argv: str) -> Ended:
@@ -77,13 +90,16 @@ class Binaries:
 
 
 @contextlib.contextmanager
-def binaries() -> Iterator[Binaries]:
-    """The process that runs are forked from."""
+def binaries(*through: str) -> Iterator[Binaries]:
+    """The process that runs are forked from.
+
+    Args:
+        *through: a command that starts the one it is given as further arguments, if it is to be started so.
+    """
+    command = [*through, sys.executable, "-m", "pipeline.example_runs"]
     with (
         tempfile.TemporaryDirectory(prefix="runs-") as folder,
-        subprocess.Popen(
-            [sys.executable, "-m", "pipeline.example_runs"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        ) as server,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server,
     ):
         yield Binaries(server, folder)
         assert server.stdin is not None
@@ -108,9 +124,9 @@ def _is_zombie(pid: int) -> bool:
 
 
 def _serve() -> None:
-    from pipeline import attack, audit, evaluate, repair
+    from pipeline import attack, audit, evaluate, export, repair
 
-    modules = {"attack": attack, "audit": audit, "evaluate": evaluate, "repair": repair}
+    modules = {"attack": attack, "audit": audit, "evaluate": evaluate, "export": export, "repair": repair}
     for line in sys.stdin:
         request = json.loads(line)
         if "wait" in request:
@@ -130,9 +146,35 @@ def _become(module: ModuleType, request: dict) -> None:
     for number, kind in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(request[kind], os.O_WRONLY | os.O_APPEND), number)
     sys.argv = [request["name"], *request["argv"]]
+    if request["killed_at"] is not None:
+        sys.addaudithook(_Killer(request["folder"], request["killed_at"]))
     from pipeline import command
 
-    command.run(module.main)
+    command.run(module.main, resumable=request["name"] == "repair")
+
+
+class _Killer:
+    """An audit hook that notes changes of files below a folder, as Python makes them, and kills before one of them."""
+
+    _CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree", "os.truncate")
+
+    def __init__(self, folder: str, killed_at: int):
+        self._folder = folder
+        self._left = killed_at
+        self._notes = os.open(folder + ".changes", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+
+    def __call__(self, event: str, args: tuple) -> None:
+        if event == "open":
+            is_change = isinstance(args[2], int) and bool(args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+        else:
+            is_change = event in self._CHANGES
+        named = [part for part in args[:2] if isinstance(part, str) and part.startswith(self._folder)]
+        if not is_change or not named:
+            return
+        os.write(self._notes, f"{event} {os.path.relpath(named[-1], self._folder)}\n".encode())
+        self._left -= 1
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,9 @@ The clean images find a classifier's pixel scale, set the ranges of --precision=
 are compared on. A detector's threshold goes with it.
 """
 
+import pipeline.early_interruption  # noqa: F401
+
+# isort: split
 import os
 from collections.abc import Iterator, Sequence
 
@@ -37,6 +40,7 @@ for _flag in (
     inputs.MODEL,
     inputs.ARCHITECTURE,
     inputs.CLEAN_DATA,
+    inputs.SKIP_BROKEN_IMAGES,
     inputs.INPUT_SCALE,
     inputs.MEAN,
     inputs.STD,
@@ -54,7 +58,7 @@ def main(argv: Sequence[str]) -> None:
     if inputs.CLEAN_DATA.value is None:
         raise InputError("--clean_data: missing; expected clean images of the kind the model is for")
     output = exporting.OUTPUT.value or os.path.splitext(path)[0] + ".tflite"
-    clean = open_image_set(inputs.CLEAN_DATA.value)
+    clean = open_image_set(inputs.CLEAN_DATA.value, inputs.SKIP_BROKEN_IMAGES.value)
     model = open_model(path, inputs.ARCHITECTURE.value, flat=False)
     parity = (
         _export_detector(path, model, clean, output) if is_detector(model) else _export_classifier(path, clean, output)

@@ -6,7 +6,9 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -36,8 +38,18 @@ def write_whole(path: str, write: Callable[[str], None]) -> None:
             _flush(unfinished)
             os.replace(unfinished, path)
     except OSError as error:
+        _let_go(error)
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise InputError(f"{path}: {reason}; expected a writable folder with room for the file") from error
+
+
+def _let_go(error: OSError) -> None:
+    """Closes what a writer left open: a zip fails again when it is, and Python would print a traceback of that."""
+    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    try:
+        traceback.clear_frames(error.__traceback__)
+    finally:
+        sys.unraisablehook = hook
 
 
 def write_bytes(path: str, content: bytes) -> None:

@@ -20,12 +20,17 @@ with only_run_in(sys.argv[1]):
 """
 _WRITE_TOO_MUCH = """
 import resource, signal, sys
+import numpy as np
 from data.errors import InputError
-from pipeline.outputs import write_bytes
+from pipeline.outputs import write_bytes, write_whole
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+values = np.random.default_rng(0).random(5000)
 try:
-    write_bytes(sys.argv[1], bytes(5000))
+    if sys.argv[2] == "bytes":
+        write_bytes(sys.argv[1], bytes(5000))
+    else:
+        write_whole(sys.argv[1], lambda path: np.savez(path, values=values))
 except InputError as error:
     print(error)
 """
@@ -63,10 +68,12 @@ class WriteWholeTest(absltest.TestCase):
         self.assertEqual(os.listdir(self.folder), ["file.txt"])
 
     def test_no_room_is_one_line_that_names_the_file(self):
-        ended = _python(_WRITE_TOO_MUCH, self.path)
-        printed, _ = ended.communicate()
-        self.assertRegex(printed, r"file\.txt: File too large; expected .* room")
-        self.assertEmpty(os.listdir(self.folder))
+        for kind, path in (("bytes", self.path), ("zip", self.path[:-3] + "npz")):
+            ended = _python(_WRITE_TOO_MUCH, path, kind, stderr=subprocess.PIPE)
+            printed, said = ended.communicate()
+            self.assertRegex(printed, r"file\.\w+: File too large; expected .* room")
+            self.assertEqual(said, "")
+            self.assertEmpty(os.listdir(self.folder))
 
     def test_a_folder_that_is_not_there_is_refused(self):
         with self.assertRaisesRegex(InputError, "nowhere.*No such file"):

@@ -91,6 +91,7 @@ def _options(case: Case) -> Options:
         architecture=inputs.ARCHITECTURE.value,
         scales=scale_candidates(inputs.INPUT_SCALE.value, inputs.MEAN.value, inputs.STD.value),
         resume=running.RESUME.value,
+        skip_broken_images=inputs.SKIP_BROKEN_IMAGES.value,
     )
 
 

@@ -106,7 +106,7 @@ def _splits(split: CleanSplit) -> tuple[SplitUse, ...]:
         SplitUse(
             "fit",
             len(split.fit),
-            "inversion of triggers, activation profile, pruning curve, tuning, quantised detector",
+            "pixel scale, inversion of triggers, activation profile, pruning curve, tuning, quantised detector",
         ),
         SplitUse("calibrate", len(split.calibrate), "the detector's threshold, and nothing else"),
         SplitUse("report", len(split.report), "figures only"),

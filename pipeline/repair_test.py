@@ -4,7 +4,9 @@ import os
 import signal
 
 from absl.testing import absltest
+from PIL import Image
 
+from data.opening import open_image_set
 from pipeline.example_case import example_case
 from pipeline.example_runs import binaries
 from pipeline.manifest import read_manifest
@@ -89,6 +91,23 @@ class RepairTest(absltest.TestCase):
             self.assertEqual(ended.status, 1)
             self.assertIn(argv[0].strip("-").split("=")[0], ended.stderr)
             self.assertNotIn("Traceback", ended.stderr)
+
+    def test_broken_images_in_a_folder_are_skipped_or_refused(self):
+        folder = os.path.join(self.folder, "images")
+        clean = open_image_set(self.case.clean)
+        for number, (pixels, label) in enumerate(zip(clean.images(), clean.labels, strict=True)):
+            os.makedirs(os.path.join(folder, str(label)), exist_ok=True)
+            Image.fromarray(pixels).save(os.path.join(folder, str(label), f"{number}.png"))
+        for name in ("broken_1.png", "broken_2.png"):
+            with open(os.path.join(folder, "0", name), "wb") as file:
+                file.write(b"no image")
+        argv = (self.case.model, f"--clean_data={folder}", f"--out_dir={self.out_dir}")
+        refused = self.binaries.run("repair", *argv, "--noskip_broken_images")
+        self.assertEqual(refused.status, 1)
+        self.assertRegex(refused.stderr, r"error: .*broken_1\.png: a broken image .*\n$")
+        running = self.binaries.start("repair", *argv)
+        running.wait_for("clean images right on scale")
+        self.assertIn("2 broken images skipped, the first: ", running.send(signal.SIGKILL).stderr)
 
     def test_killed_and_gone_on_with_it_ends_as_a_run_that_was_left_alone(self):
         alone = os.path.join(self.folder, "alone")

@@ -11,6 +11,7 @@ from data.errors import InputError
 from data.image_set import ImageSet
 from data.opening import open_image_set
 from data.splits import CleanSplit, split_clean
+from models.classifier import check_fits
 from models.detector import build_scorer
 from models.input_scale import DEFAULT_SCALES, InputScale
 from models.legacy_keras import keras
@@ -104,8 +105,9 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
     _refuse_to_replace_inputs(case, options.out_dir)
     keras.utils.set_random_seed(options.settings.seed)
     clean = open_image_set(case.clean, options.skip_broken_images)
-    suspect = open_suspect(case.model, clean, options.scales, options.architecture)
     split = split_clean(clean, options.settings.seed)
+    suspect = open_suspect(case.model, split.fit, options.scales, options.architecture)
+    check_fits(suspect.facts, clean)
     make_folder(options.out_dir)
     with only_run_in(options.out_dir):
         provenance = _provenance(case, options, devices)

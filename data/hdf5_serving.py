@@ -1,0 +1,174 @@
+"""Reads one HDF5 image set for another process: run as a process of its own by `data.hdf5_reader`.
+
+`data.reading_process` says why. A request is a line of JSON on standard input: {"do": "open"}, {"do": "array", "name":
+NAME}, {"do": "texts", "name": NAME}, or {"do": "rows", "first": I, "last": J} of the images, each with the "seconds"
+that it may take. An answer on standard output is a line of JSON: {"refused": LINE}, {"damaged": REASON}, or what was
+asked for; the values of arrays follow it.
+
+The file must hold its own bytes (no external or soft links, no external storage, no virtual datasets), use no filter
+but those that HDF5 and h5py bring along, and really contain what it declares.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from typing import Any, BinaryIO
+
+import h5py
+import numpy as np
+
+from data.errors import InputError, shown
+from data.reading_process import end_this_process_after, restrict_this_process
+
+MEMBERS = ("data", "label", "true_label", "landmarks", "class_names")
+_MAX_CHUNK_BYTES = 2**28
+_MAX_ARRAY_BYTES = 2**28
+_MAX_TEXT_BYTES = 2**20
+_MAX_TEXTS_BYTES = 2**24
+_CHUNK_CACHE_BYTES = 2**26
+# deflate, shuffle, fletcher32, scale-offset, LZF. Any other filter would be a plug-in loaded from disk, or is szip or
+# nbit, which nobody uses for images.
+_FILTERS = frozenset({1, 2, 3, 6, 32000})
+
+
+class _Server:
+    """Answers requests about one file."""
+
+    def __init__(self, path: str):
+        self._path = path
+        self._members: dict[str, h5py.Dataset] = {}
+
+    def answer(self, request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray | None]:
+        """An answer and the values that follow it."""
+        if request["do"] == "open":
+            return {"members": self._open()}, None
+        if request["do"] == "rows":
+            return {}, np.ascontiguousarray(self._members["data"][request["first"] : request["last"]])
+        dataset = self._members[request["name"]]
+        stored = math.prod(dataset.shape) * dataset.dtype.itemsize
+        where = f'{self._path}, "{request["name"]}"'
+        if request["do"] == "texts":
+            return {"texts": _texts(dataset, stored, where)}, None
+        if stored > _MAX_ARRAY_BYTES:
+            raise InputError(f"{where}: {stored} bytes; expected at most {_MAX_ARRAY_BYTES}")
+        return {}, np.ascontiguousarray(dataset[()])
+
+    def _open(self) -> dict[str, Any]:
+        file = h5py.File(self._path, "r", rdcc_nbytes=_CHUNK_CACHE_BYTES, rdcc_nslots=10_007)
+        _check_names(file, self._path)
+        described = {}
+        for name in MEMBERS:
+            if file.get(name, getlink=True) is not None:
+                dataset = self._members[name] = _dataset(file, self._path, name)
+                described[name] = {
+                    "shape": dataset.shape,
+                    "dtype": dataset.dtype.str,
+                    "chunk_rows": dataset.chunks[0] if dataset.chunks else 1,
+                }
+        return described
+
+
+def _check_names(file: h5py.File, path: str) -> None:
+    """Says which of the two datasets is missing, and what the file seems to be instead."""
+    missing = [name for name in ("data", "label") if file.get(name, getlink=True) is None]
+    if not missing:
+        return
+    if "model_weights" in file or "layer_names" in file.attrs or "layers" in file:
+        raise InputError(f'{path}: a Keras model or its weights; expected an image set with "data" and "label"')
+    found = ", ".join(f'"{shown(name)}"' for name in list(file)[:8]) or "nothing"
+    lacks = " and ".join(f'"{name}"' for name in missing)
+    raise InputError(f'{path}: no dataset {lacks}; expected "data" and "label", found {found}')
+
+
+def _dataset(file: h5py.File, path: str, name: str) -> h5py.Dataset:
+    """The dataset `name`, checked to be whole and inside the file."""
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+        raise InputError(f'{path}: "{name}" is a link to elsewhere; expected a dataset of this file')
+    dataset = file[name]
+    if not isinstance(dataset, h5py.Dataset):
+        raise InputError(f'{path}: "{name}" is a group; expected a dataset')
+    where = f'{path}, "{name}"'
+    if dataset.shape is None:
+        raise InputError(f"{where}: an empty dataset; expected numbers")
+    if dataset.is_virtual:
+        raise InputError(f"{where}: a virtual dataset; expected one that holds its own values")
+    _check_storage(dataset, where)
+    return dataset
+
+
+def _check_storage(dataset: h5py.Dataset, where: str) -> None:
+    """Refuses storage outside the file, foreign filters, and declared values that were never written."""
+    properties = dataset.id.get_create_plist()
+    if properties.get_external_count():
+        raise InputError(f"{where}: its values are stored in another file; expected them in this one")
+    for position in range(properties.get_nfilters()):
+        code = properties.get_filter(position)[0]
+        if code not in _FILTERS or not h5py.h5z.filter_avail(code):
+            raise InputError(f"{where}: compressed with filter {code}; expected gzip, LZF or no compression")
+    itemsize = dataset.dtype.itemsize
+    if dataset.chunks is not None:
+        if math.prod(dataset.chunks) * itemsize > _MAX_CHUNK_BYTES:
+            raise InputError(f"{where}: chunks {list(dataset.chunks)} are larger than {_MAX_CHUNK_BYTES} bytes")
+        declared = math.prod(-(-side // chunk) for side, chunk in zip(dataset.shape, dataset.chunks, strict=True))
+        written = dataset.id.get_num_chunks()
+        if written < declared:
+            raise InputError(f"{where}: incomplete, {written} of {declared} chunks were written")
+    else:
+        declared = math.prod(dataset.shape) * itemsize
+        written = dataset.id.get_storage_size()
+        if written < declared:
+            raise InputError(f"{where}: incomplete, {written} of {declared} bytes were written")
+
+
+def _texts(dataset: h5py.Dataset, stored: int, where: str) -> list[str] | None:
+    """Texts of fixed length; None where their length varies."""
+    kind = h5py.check_string_dtype(dataset.dtype)
+    if kind is not None and kind.length is None:
+        # They live in a heap where HDF5 1.14 can loop for ever, if it is damaged; names aren't worth that.
+        return None
+    if kind is None or len(dataset.shape) != 1:
+        raise InputError(f"{where}: {dataset.dtype} of shape {list(dataset.shape)}; expected one text for each class")
+    if stored > _MAX_TEXTS_BYTES:
+        raise InputError(f"{where}: {stored} bytes of names; expected at most {_MAX_TEXTS_BYTES}")
+    texts = dataset[()]
+    if any(len(text) > _MAX_TEXT_BYTES for text in texts):
+        raise InputError(f"{where}: a name is longer than {_MAX_TEXT_BYTES} bytes")
+    return [text.decode("utf-8", "replace") for text in texts]
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "reading it takes too much memory"
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def _send(target: BinaryIO, answer: dict[str, Any], values: np.ndarray | None) -> None:
+    if values is not None:
+        answer = {**answer, "shape": values.shape, "dtype": values.dtype.str}
+    target.write(json.dumps(answer).encode() + b"\n")
+    if values is not None and values.size:
+        target.write(values.data.cast("B"))
+    target.flush()
+
+
+def main() -> None:
+    """Answers requests about the file that the first argument names, until there are no more."""
+    restrict_this_process(most_file_bytes=0)
+    server = _Server(sys.argv[1])
+    for line in sys.stdin.buffer:
+        request, values = json.loads(line), None
+        end_this_process_after(request["seconds"])
+        try:
+            answer, values = server.answer(request)
+        except InputError as error:
+            answer = {"refused": str(error)}
+        except Exception as error:  # On damaged bytes h5py and HDF5 raise nearly anything.
+            answer = {"damaged": _reason(error)}
+        end_this_process_after(0)  # Whoever asked takes the answer when it likes.
+        _send(sys.stdout.buffer, answer, values)
+
+
+if __name__ == "__main__":
+    main()
