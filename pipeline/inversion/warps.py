@@ -5,7 +5,6 @@ a pattern, does what a warp does. But one displacement of a coarse grid, interpo
 and it is found like a patch: by Adam, all labels in one batch, the root mean square displacement as the penalty.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,9 +15,9 @@ from data.triggers.warp import sample
 from models.classifier import with_probabilities
 from models.input_scale import InputScale
 from models.legacy_keras import keras, tf
+from pipeline.inversion.keeping import kept_columns
 from pipeline.inversion.penalty import Penalty
 from pipeline.inversion.search import endless_batches
-from pipeline.outputs import write_whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,18 +113,18 @@ def kept_warps(path: str, invert: Callable[[], Sequence[InvertedWarp]]) -> tuple
         path: an .npz file of a run's working folder; it appears whole or not at all.
         invert: finds the warps.
     """
-    if not os.path.exists(path):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+
+    def columns() -> dict[str, np.ndarray]:
         warps = invert()
-        columns: dict[str, np.ndarray] = {
+        return {
             "label": np.array([warp.label for warp in warps], np.int64),
             "displacement": np.array([warp.displacement for warp in warps], np.float32),
             "success": np.array([warp.success for warp in warps], np.float64),
         }
-        write_whole(path, lambda unfinished: np.savez_compressed(unfinished, **columns))
-    with np.load(path, allow_pickle=False) as file:
-        rows = zip(file["label"], file["displacement"], file["success"], strict=True)
-        return tuple(InvertedWarp(int(label), displacement, float(success)) for label, displacement, success in rows)
+
+    kept = kept_columns(path, columns)
+    rows = zip(kept["label"], kept["displacement"], kept["success"], strict=True)
+    return tuple(InvertedWarp(int(label), displacement, float(success)) for label, displacement, success in rows)
 
 
 class _Search:
