@@ -1,5 +1,6 @@
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -280,6 +281,31 @@ class RefusedTest(parameterized.TestCase):
         with self.assertRaisesRegex(InputError, "those of 55 x 47 images"):
             open_model(path)
         _assert_same_outputs(model, open_model(path, image_shape=(64, 64, 3)))
+
+    def test_weights_that_are_single_numbers(self):
+        """Found by fuzzing."""
+        for layer in ("fc_1", "fc_2", "conv_1", "output"):
+            path = os.path.join(self.create_tempdir(), "weights.h5")
+            ARCHITECTURES["deepid"](4, (55, 47, 3)).save_weights(path)
+            with h5py.File(path, "r+") as file:
+                del file[f"{layer}/{layer}/kernel:0"]
+                file[f"{layer}/{layer}/kernel:0"] = np.float32(1)
+            with self.assertRaisesRegex(InputError, r"weights\.h5: .*; expected"):
+                open_model(path)
+
+    def test_a_number_of_classes_that_is_only_claimed(self):
+        """A long bias: a network of so many classes would take five gigabytes."""
+        path = os.path.join(self.create_tempdir(), "weights.h5")
+        ARCHITECTURES["deepid"](4, (55, 47, 3)).save_weights(path)
+        for classes, message in ((2**20, r"kernel has the shape \(160, 4\)"), (2**23, "units is")):
+            with h5py.File(path, "r+") as file:
+                del file["output/output/bias:0"]
+                bias = np.tile(np.arange(2**10, dtype=np.float32), classes // 2**10)
+                file.create_dataset("output/output/bias:0", data=bias, chunks=(2**18,), compression="gzip")
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            with self.assertRaisesRegex(InputError, message):
+                open_model(path)
+            self.assertLess(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, 2**19)  # KiB
 
     def test_what_is_no_model_file(self):
         folder = Path(self.create_tempdir())

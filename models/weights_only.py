@@ -54,8 +54,15 @@ def read_weights_only(
 
 
 def _skeleton(build: Callable[[int, ImageShape], keras.Model], classes: int, image_shape: ImageShape) -> str:
-    """The configuration of the architecture; it goes the same way as one from a file."""
-    return build(classes, image_shape).to_json()
+    """The configuration of the architecture; it goes the same way as one from a file.
+
+    It is taken from a network of two classes: nothing is allocated for the number that the file claims.
+    """
+    config = json.loads(build(2, image_shape).to_json())
+    for layer in config["config"]["layers"]:
+        if layer["config"]["name"] == "output":
+            layer["config"]["units"] = classes
+    return json.dumps(config)
 
 
 def _recognised(root: SuspectGroup) -> str:
@@ -94,7 +101,7 @@ def _deepid_image_shape(root: SuspectGroup) -> ImageShape:
         60 * pool_3_extent(height) * pool_3_extent(width),
         80 * conv_4_extent(height) * conv_4_extent(width),
     )
-    if kernel.ndim != 4 or (len(shallow), len(deep)) != rows:
+    if kernel.ndim != 4 or (shallow.shape[:1], deep.shape[:1]) != ((rows[0],), (rows[1],)):
         raise InputError(
             f"DeepID's dense layers have {shallow.shape[:1]} and {deep.shape[:1]} inputs; expected {rows}, those of"
             f" {height} x {width} images, or a whole model file"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 
 from absl.testing import absltest
 
@@ -34,12 +35,37 @@ class AuditTest(absltest.TestCase):
         self.assertTrue(ended.stdout.startswith("backdoor:"))
         with open(os.path.join(out_dir, "audit.json")) as file:
             audit = json.load(file)
-        self.assertEqual((audit["schema_version"], audit["verdict"], audit["targets"]), (1, "backdoor", [2]))
-        self.assertGreater(audit["suspicions"][0]["anomaly_index"], audit["rule"]["backdoor_above"])
+        self.assertEqual((audit["schema_version"], audit["verdict"], audit["targets"]), (2, "backdoor", [2]))
+        first = audit["suspicions"][0]
+        self.assertGreater(first["anomaly_index"], audit["families"][first["family"]]["backdoor_above"])
+        self.assertGreater(first["success_held_out"]["value"], 0.8)
         for suspicion in audit["suspicions"]:
-            self.assertTrue(os.path.exists(os.path.join(out_dir, suspicion["picture"])))
+            for picture in suspicion["pictures"]:
+                self.assertTrue(os.path.exists(os.path.join(out_dir, picture)))
+        self.assertNotIn(".unfinished", os.listdir(out_dir))
 
         self.assertEqual(self.binaries.run("audit", *argv).status, 0)
+
+    def test_an_interrupted_audit_goes_on_and_another_one_does_not(self):
+        out_dir = os.path.join(self.folder, "interrupted")
+        argv = (self.model, f"--clean_data={self.clean}", f"--out_dir={out_dir}", "--input_scale=unit")
+        running = self.binaries.start("audit", *argv)
+        running.wait_for("audit: a blend")
+        ended = running.send(signal.SIGINT)
+        self.assertEqual(ended.status, 130)
+        kept = os.path.join(out_dir, ".unfinished", "patch_0.npz")
+        self.assertTrue(os.path.exists(kept))
+
+        refused = self.binaries.run("audit", *argv, "--resume", "--seed=5")
+        self.assertEqual(refused.status, 1)
+        self.assertIn("--resume: the run interrupted in", refused.stderr)
+        before = os.stat(kept).st_mtime_ns
+        running = self.binaries.start("audit", *argv, "--resume")
+        running.wait_for("audit: a blend")
+        self.assertEqual(os.stat(kept).st_mtime_ns, before)
+        ended = running.wait()
+        self.assertEqual(ended.status, 0, ended.stderr)
+        self.assertTrue(ended.stdout.startswith("backdoor:"))
 
     def test_a_mistake_is_one_line(self):
         for argv, complaint in (

@@ -1,18 +1,26 @@
-"""Tests of the verdict, on networks of which it is known."""
+"""Tests of the audit, on networks of which it is known."""
+
+import os
+from dataclasses import replace
 
 import numpy as np
 from absl.testing import absltest
 
+from data.image_set import ImageSet
 from models.input_scale import UNIT_SCALE
 from models.legacy_keras import keras
-from pipeline.inversion.audit import BACKDOOR, CLEAN, INCONCLUSIVE, AuditSettings, audit_model
+from pipeline.inversion.audit import Audit, AuditSettings, audit_model, default_settings
 from pipeline.inversion.search import InversionSettings
 from pipeline.inversion.search_test import bright_rows, planted_network
+from pipeline.inversion.tournament import TournamentSettings
+from pipeline.inversion.verdict import BACKDOOR, CLEAN, INCONCLUSIVE, PATCH
 
 _CLASSES = 8
+_PATCH = InversionSettings(steps=150, batch_size=16, learning_rate=0.3, least_probability=1e-30)
 _SETTINGS = AuditSettings(
-    whole=InversionSettings(steps=150, batch_size=16, learning_rate=0.3),
-    screening=InversionSettings(steps=30, batch_size=4, learning_rate=0.3),
+    patch=(_PATCH,),
+    blend=(replace(_PATCH, steps=40, batch_size=8, uniform=True),),
+    screening=TournamentSettings(grain=2),
 )
 
 
@@ -25,35 +33,61 @@ def _clean_network() -> keras.Model:
     return model
 
 
+def _audit(model: keras.Model, clean: ImageSet, settings: AuditSettings = _SETTINGS, keep_dir=None) -> Audit:
+    return audit_model(model, clean, UNIT_SCALE, _CLASSES, settings, keep_dir)
+
+
 class AuditTest(absltest.TestCase):
     def test_a_planted_trigger_is_found_and_confirmed(self):
-        audit = audit_model(planted_network(_CLASSES), bright_rows(96, _CLASSES), UNIT_SCALE, _CLASSES, _SETTINGS)
-        self.assertEqual((audit.verdict, audit.targets), (BACKDOOR, (2,)))
+        audit = _audit(planted_network(_CLASSES), bright_rows(96, _CLASSES))
+        self.assertEqual((audit.verdict.name, audit.verdict.targets), (BACKDOOR, (2,)))
         target = audit.suspicions[0]
-        self.assertEqual(target.trigger.label, 2)
-        self.assertGreater(target.held_out.value, 0.8)
-        self.assertLess(target.held_out.total, audit.held_out_images)
+        self.assertEqual((target.trigger.label, target.family), (2, PATCH))
+        self.assertGreater(target.confirmation.held_out.value, 0.8)
+        self.assertLess(target.confirmation.held_out.total, audit.held_out_images)
+        self.assertLess(target.confirmation.own_content.value, 0.5)
         self.assertEqual(audit.fitted_images + audit.held_out_images, 96)
 
     def test_a_clean_network_is_called_clean(self):
-        audit = audit_model(_clean_network(), bright_rows(96, _CLASSES), UNIT_SCALE, _CLASSES, _SETTINGS)
-        self.assertEqual((audit.verdict, audit.targets), (CLEAN, ()))
+        audit = _audit(_clean_network(), bright_rows(96, _CLASSES))
+        self.assertEqual((audit.verdict.name, audit.verdict.targets), (CLEAN, ()))
 
-    def test_too_few_images_to_confirm_leave_it_inconclusive(self):
-        audit = audit_model(planted_network(_CLASSES), bright_rows(24, _CLASSES), UNIT_SCALE, _CLASSES, _SETTINGS)
-        self.assertEqual(audit.verdict, INCONCLUSIVE)
-        self.assertIn("held-out", audit.reason)
+    def test_few_images_are_each_left_out_in_turn(self):
+        clean = bright_rows(96, _CLASSES)
+        few = clean.subset(np.flatnonzero(clean.labels != 2)[:7])
+        audit = _audit(planted_network(_CLASSES), few)
+        self.assertEqual((audit.fitted_images, audit.held_out_images), (7, 0))
+        self.assertEqual(audit.suspicions[0].trigger.label, 2)
+        self.assertEqual(audit.suspicions[0].confirmation.held_out.total, 7)
 
     def test_too_few_labels_to_compare_with_leave_it_inconclusive(self):
         audit = audit_model(planted_network(6), bright_rows(96), UNIT_SCALE, 6, _SETTINGS)
-        self.assertEqual(audit.verdict, INCONCLUSIVE)
+        self.assertEqual(audit.verdict.name, INCONCLUSIVE)
 
     def test_screening_lets_the_planted_label_through(self):
-        settings = AuditSettings(_SETTINGS.whole, _SETTINGS.screening, screened_above=4, promising=0.1, reference=3)
-        audit = audit_model(planted_network(_CLASSES), bright_rows(96, _CLASSES), UNIT_SCALE, _CLASSES, settings)
-        self.assertLessEqual(audit.inverted, 6)
+        settings = replace(_SETTINGS, screened_above=4, least_promising=2, reference=3)
+        audit = _audit(planted_network(_CLASSES), bright_rows(96, _CLASSES), settings)
+        self.assertLessEqual(audit.inverted[PATCH], 5)
+        self.assertCountEqual(audit.screened[PATCH], range(_CLASSES))
+        self.assertIn(2, audit.screened[PATCH][:2])
         self.assertIn(2, [one.trigger.label for one in audit.suspicions])
-        self.assertTrue(np.isfinite(audit.alarm_index))
+
+    def test_what_was_kept_is_not_done_again(self):
+        folder = self.create_tempdir().full_path
+        settings = replace(_SETTINGS, screened_above=4)
+        first = _audit(planted_network(_CLASSES), bright_rows(96, _CLASSES), settings, folder)
+        self.assertLen(os.listdir(folder), 4)
+        # Another network: what is inverted anew would differ.
+        again = _audit(_clean_network(), bright_rows(96, _CLASSES), settings, folder)
+        self.assertEqual(again.screened, first.screened)
+        for one, other in zip(first.suspicions, again.suspicions, strict=True):
+            np.testing.assert_array_equal(one.trigger.mask, other.trigger.mask)
+
+    def test_defaults_take_what_images_there_are(self):
+        few, many = (default_settings(bright_rows(count, _CLASSES)) for count in (5, 200))
+        self.assertLess(few.patch[0].batch_size, many.patch[0].batch_size)
+        self.assertTrue(few.blend[0].uniform)
+        self.assertEqual([how.grain for how in many.patch], [1, 4])
 
 
 if __name__ == "__main__":

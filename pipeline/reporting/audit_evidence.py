@@ -83,7 +83,8 @@ def _suspicion(audit: Audit, one: Suspicion) -> dict[str, Any]:
     return {
         "label": one.trigger.label,
         "family": one.family,
-        "size": one.trigger.size,
+        "size": one.size,
+        "mask_sum": one.trigger.size,
         "anomaly_index": one.anomaly_index,
         "rank_in_screening": order.index(one.trigger.label) if order else None,
         "success_fitted": one.trigger.success,
@@ -102,7 +103,7 @@ def summary(audit: Audit) -> str:
         index = "never" if one.anomaly_index is None else f"{one.anomaly_index:.1f}"
         held_out, own = one.confirmation.held_out, one.confirmation.own_content
         lines.append(
-            f"{one.trigger.label:>6}  {one.family:<6}  {one.trigger.size:>6.1f} px  {index:>6}  "
+            f"{one.trigger.label:>6}  {one.family:<6}  {one.size or np.nan:>6.1f} px  {index:>6}  "
             f"{f'{held_out.count} of {held_out.total}':>10}  "
             f"{f'{own.count} of {own.total}' if own.total else 'no image':>11}"
         )

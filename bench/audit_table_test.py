@@ -1,0 +1,74 @@
+"""Tests of the table of errors, and of what counts as one."""
+
+from absl.testing import absltest
+
+from bench.audit_cases import BLENDED, CLEAN, PATCH, draw_case
+from bench.audit_table import error_table
+from bench.audit_trials import FALSE_ALARM, FOUND, INCONCLUSIVE, MISSED, RIGHTLY_CLEAN, WEAK, WRONG_TARGET, outcome
+from bench.row_file import RowFile
+from data.errors import InputError
+from data.triggers.catalogue import parse_attack
+from pipeline.inversion.audit import Audit
+from pipeline.inversion.verdict import Verdict
+
+
+def _audit(verdict: str, targets: tuple[int, ...] = ()) -> Audit:
+    return Audit(Verdict(verdict, "", targets), (), (), 10, {}, {}, 100, 50)
+
+
+class OutcomeTest(absltest.TestCase):
+    def test_a_clean_model(self):
+        self.assertEqual(outcome(_audit("backdoor", (1,)), set(), 0.95, None), FALSE_ALARM)
+        self.assertEqual(outcome(_audit("clean"), set(), 0.95, None), RIGHTLY_CLEAN)
+        self.assertEqual(outcome(_audit("inconclusive"), set(), 0.95, None), INCONCLUSIVE)
+
+    def test_a_badnet(self):
+        self.assertEqual(outcome(_audit("backdoor", (3,)), {3, 4}, 0.95, 0.99), FOUND)
+        self.assertEqual(outcome(_audit("backdoor", (3, 5)), {3, 4}, 0.95, 0.99), WRONG_TARGET)
+        self.assertEqual(outcome(_audit("clean"), {3}, 0.95, 0.99), MISSED)
+        self.assertEqual(outcome(_audit("inconclusive"), {3}, 0.95, 0.99), INCONCLUSIVE)
+
+    def test_what_is_weak_counts_for_nothing(self):
+        self.assertEqual(outcome(_audit("backdoor", (3,)), {3}, 0.95, 0.5), WEAK)
+        self.assertEqual(outcome(_audit("backdoor", (3,)), set(), 0.2, None), WEAK)
+
+
+class TableTest(absltest.TestCase):
+    def test_counts_and_exact_intervals(self):
+        rows = [{"kind": CLEAN, "outcome": RIGHTLY_CLEAN}] * 30 + [{"kind": CLEAN, "outcome": WEAK}] * 2
+        rows += [{"kind": PATCH, "outcome": FOUND}] * 39 + [{"kind": PATCH, "outcome": MISSED}]
+        table = error_table(rows)
+        self.assertIn("| clean | false alarm | 0 of 30 | 0.0 % [0.0, 11.6] |", table)
+        self.assertIn("| patch | found | 39 of 40 | 97.5 % [86.8, 99.9] |", table)
+        self.assertIn("Left out, as accuracy or attack were too weak: 2 clean.", table)
+        self.assertNotIn(BLENDED, table)
+
+
+class CaseTest(absltest.TestCase):
+    def test_a_case_follows_from_kind_and_seed(self):
+        for kind, attacks in ((CLEAN, 0), (PATCH, 2), (BLENDED, 1)):
+            case = draw_case(kind, 5, ("shapes", "faces"))
+            self.assertEqual(case, draw_case(kind, 5, ("shapes", "faces")))
+            self.assertLen(case.attacks, attacks)
+            targets = {parse_attack(text).target_label for text in case.attacks}
+            self.assertLen(targets, attacks)
+            self.assertLess(max(targets, default=0), case.classes)
+        self.assertNotEqual(draw_case(PATCH, 1, ("shapes",)), draw_case(PATCH, 2, ("shapes",)))
+
+
+class RowFileTest(absltest.TestCase):
+    def test_rows_are_kept_and_other_columns_refused(self):
+        path = self.create_tempfile().full_path
+        with open(path, "w") as file:
+            file.write("case,seed\n")
+        results = RowFile(path, ("case", "seed"))
+        results.add({"case": "a", "seed": 1})
+        results.add({"case": "b"})
+        self.assertEqual(results.names(), {"a", "b"})
+        self.assertEqual(results.rows()[1]["seed"], "")
+        with self.assertRaisesRegex(InputError, "other columns"):
+            RowFile(path, ("case", "other")).rows()
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,142 @@
+"""Small valid files of every kind that can be opened: what the fuzzer starts from."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from PIL import Image
+
+from models.architectures import ARCHITECTURES
+from models.legacy_keras import keras, tf
+
+L = keras.layers
+MODEL, DATA = "model", "data"
+# What no seed is: a program that is run, to show the watchers what they must see.
+PROGRAM = "program"
+
+_KERAS_3 = """
+import sys
+import keras
+L = keras.layers
+keras.utils.set_random_seed(1)
+image = L.Input((8, 8, 3))
+x = L.ReLU()(L.BatchNormalization()(L.Conv2D(4, 3, padding="same")(image)))
+x = keras.ops.relu(x + L.Conv2D(4, 1)(image))
+x = L.Dense(3)(L.Flatten()(keras.ops.concatenate([x, 1.0 - x], axis=-1)[:, 1:, :]))
+model = keras.Model(image, L.Softmax()(x))
+for ending in ("keras", "h5"):
+    model.save(f"{sys.argv[1]}/keras_3.{ending}")
+"""
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A valid input.
+
+    Attributes:
+        name: a short one.
+        kind: `MODEL` or `DATA`.
+        files: contents by path; a single file has the path "".
+    """
+
+    name: str
+    kind: str
+    files: dict[str, bytes]
+
+
+def make_corpus(folder: str) -> list[Seed]:
+    """Writes the valid inputs into an empty folder and reads them back; the same ones every time.
+
+    Args:
+        folder: an existing folder.
+
+    Returns:
+        The seeds, in order of their names.
+    """
+    keras.utils.set_random_seed(0)
+    below = Path(folder)
+    _write_models(below)
+    _write_sets(below)
+    _write_folders(below)
+    seeds = []
+    for path in sorted(below.iterdir()):
+        kind = MODEL if path.name.startswith(("keras", "deepid")) else DATA
+        inside = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+        names = [str(file.relative_to(path)) if path.is_dir() else "" for file in inside]
+        seeds.append(Seed(path.name, kind, {name: file.read_bytes() for name, file in zip(names, inside, strict=True)}))
+    return seeds
+
+
+def _write_models(folder: Path) -> None:
+    chain = _chain()
+    nested = keras.Sequential([_chain(logits=True), L.Softmax(name="out")])
+    for name, model in (("keras_2", chain), ("keras_2_nested", nested)):
+        model.save(folder / f"{name}.h5")
+        model.save(folder / f"{name}.keras")
+    _functions().save(folder / "keras_2_functions.h5")
+    ARCHITECTURES["deepid"](4, (55, 47, 3)).save_weights(folder / "deepid_weights.h5")
+    environment = {key: value for key, value in os.environ.items() if key != "TF_USE_LEGACY_KERAS"}
+    command = [sys.executable, "-c", _KERAS_3, str(folder)]
+    subprocess.run(command, env={**environment, "KERAS_BACKEND": "tensorflow"}, check=True, capture_output=True)
+
+
+def _chain(logits: bool = False) -> keras.Model:
+    image = keras.Input((8, 8, 3), name="image")
+    x = L.Conv2D(4, 3, activation="relu", name="conv")(image)
+    x = L.BatchNormalization(name="bn")(x)
+    x = L.MaxPooling2D(name="pool")(x)
+    x = L.Flatten(name="flat")(x)
+    return keras.Model(image, L.Dense(3, activation=None if logits else "softmax", name="fc")(x))
+
+
+def _functions() -> keras.Model:
+    image = keras.Input((8, 8, 3), name="image")
+    x = tf.nn.relu(L.Conv2D(4, 3, name="conv")(image / 255.0))
+    x = tf.concat([x, 1.0 - x], axis=-1)[:, 1:, :, :]
+    return keras.Model(image, tf.nn.softmax(L.Dense(3, name="fc")(tf.reduce_mean(x, axis=[1, 2]))))
+
+
+def _pixels() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), dtype=np.uint8)
+
+
+def _write_sets(folder: Path) -> None:
+    pixels, labels = _pixels(), np.arange(12) % 4
+    first = pixels.transpose(0, 3, 1, 2)
+    more: dict[str, Any] = {
+        "true_label": labels[::-1], "landmarks": np.ones((12, 5, 2), np.float32),
+        "class_names": np.array([b"stop", b"yield", b"go", b"30"]),
+    }  # fmt: skip
+    _write_set(folder / "set_contiguous.h5", first, labels, {})
+    _write_set(folder / "set_channels_last.h5", pixels, labels, more, chunks=(5, 8, 8, 3), compression="gzip")
+    _write_set(folder / "set_floats.h5", first.astype(np.float32), labels.astype(np.float32), {}, chunks=(4, 1, 5, 5))
+    _write_set(folder / "set_latest.h5", first, labels, more, "latest", chunks=(4, 3, 8, 8), shuffle=True,
+               fletcher32=True, compression="lzf")  # fmt: skip
+    np.savez(folder / "set_stored.npz", data=first, label=labels)
+    np.savez_compressed(folder / "set_deflated.npz", images=pixels, labels=labels, true_label=labels)
+
+
+def _write_set(
+    path: Path, data: np.ndarray, labels: np.ndarray, more: dict[str, Any], libver: str = "earliest", **storage: Any
+) -> None:
+    with h5py.File(path, "w", libver=libver) as file:
+        file.create_dataset("data", data=data, **storage)
+        for name, values in {"label": labels, **more}.items():
+            file[name] = values
+
+
+def _write_folders(folder: Path) -> None:
+    for ending in ("png", "jpg", "bmp", "gif", "webp", "tif"):
+        for number, pixels in enumerate(_pixels()[:4]):
+            path = folder / f"set_folder_{ending}" / f"class_{number % 2}" / f"{number}.{ending}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path)
+    below = folder / "set_flat_folder"
+    below.mkdir()
+    for number, pixels in enumerate(_pixels()[:3]):
+        Image.fromarray(pixels).save(below / f"cl_{number}_label={number % 2}.png")

@@ -1,0 +1,101 @@
+"""Opens one input after the other as the product does, and watches what Python does meanwhile.
+
+A request is a line of JSON on standard input, {"path", "kind", "start"}; `start` is the interpreter that reading
+processes are started with. The answer is a line of JSON: {"outcome": "opened" or "refused" or "traceback", "line",
+"seen", "children"}; `seen` are actions that opening a file has no business with, `children` the peak memory of
+reading processes that were started, in bytes.
+"""
+
+import json
+import logging
+import os
+import pathlib
+import resource
+import sys
+import tempfile
+import traceback
+from typing import Any
+
+import absl.logging
+import numpy as np
+
+from bench.fuzzing.corpus import DATA, PROGRAM
+from bench.fuzzing.reader_forks import MODULES
+from data.errors import InputError
+from data.opening import open_image_set
+from models.classifier import classifier_facts
+from models.legacy_keras import keras, tf
+from models.opening import open_model
+
+_FORBIDDEN = (
+    "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.rename", "os.symlink", "os.chmod",
+    "pickle.find_class", "socket.connect", "socket.bind", "urllib.Request", "webbrowser.open", "ctypes.dlopen",
+    "shutil.rmtree",
+)  # fmt: skip
+_MOST_IMAGES = 4096
+_LARGEST_RUN = 2**22
+_seen: list[str] = []
+
+
+def _watch(event: str, args: tuple[Any, ...]) -> None:
+    """An audit hook: notes what opening a file must not do."""
+    if event == "open":
+        path, _, flags = args
+        is_written = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        allowed = (tempfile.gettempdir(), os.devnull)
+        if is_written and not isinstance(path, int) and not os.fsdecode(path).startswith(allowed):
+            _seen.append(f"open {path!r} for writing")
+    elif event == "subprocess.Popen":
+        if list(args[1])[1:2] != ["-m"] or list(args[1])[2] not in MODULES:
+            _seen.append(f"subprocess {args[1]!r}")
+    elif event == "marshal.loads" and "importlib" not in sys._getframe(1).f_code.co_filename:
+        _seen.append("marshal.loads")
+    elif event in _FORBIDDEN:
+        _seen.append(f"{event} {args!r}"[:200])
+
+
+def _open(path: str, kind: str) -> None:
+    """Opens an input, and uses what came out of it for the first time."""
+    if kind == PROGRAM:
+        exec(compile(pathlib.Path(path).read_bytes(), path, "exec"), {})
+        return
+    if kind == DATA:
+        image_set = open_image_set(path)
+        for _ in image_set.batches(256, np.arange(min(len(image_set), _MOST_IMAGES))):
+            pass
+        return
+    model = open_model(path)
+    facts = classifier_facts(model)
+    if np.prod(facts.image_shape) <= _LARGEST_RUN and model.count_params() <= _LARGEST_RUN:
+        model(tf.zeros((1, *facts.image_shape)))
+
+
+def _outcome(request: dict[str, str]) -> dict[str, Any]:
+    sys.executable = request["start"]
+    _seen.clear()
+    outcome, line = "opened", ""
+    try:
+        _open(request["path"], request["kind"])
+    except InputError as error:
+        outcome, line = "refused", str(error)
+    except BaseException:
+        outcome, line = "traceback", traceback.format_exc()
+    keras.backend.clear_session()
+    children = 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return {"outcome": outcome, "line": line, "seen": _seen, "children": children}
+
+
+def main() -> None:
+    """Answers requests until there are no more."""
+    logging.getLogger().setLevel(logging.ERROR)
+    absl.logging.set_verbosity(absl.logging.ERROR)
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    print("ready", file=answers, flush=True)
+    sys.addaudithook(_watch)
+    for request in sys.stdin:
+        print(json.dumps(_outcome(json.loads(request))), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
