@@ -25,7 +25,7 @@ from pipeline.inversion.audit import FAMILIES, Audit, audit_model, default_setti
 from pipeline.suspect import open_suspect, scale_candidates
 from pipeline.training.devices import select_devices
 
-CSAW_DIR = flags.DEFINE_string("csaw_dir", None, "The folder with the nets and with images/.", required=True)
+CSAW_DIR = flags.DEFINE_string("csaw_dir", None, "The folder with the nets and with images/.")
 AUDITS = flags.DEFINE_string("csaw_audits", "out/bench/audit_csaw.csv", "One row a net; those that have one are kept.")
 flags.declare_key_flag(running.SEED.name)
 
@@ -45,6 +45,8 @@ _CLEAN_FACE = re.compile(r"cl_.*_label=(\d+)\.png")
 def main(argv: Sequence[str]) -> None:
     """Audits the nets that have no row yet, and prints the rows."""
     command.check_arguments(argv, most=0)
+    if CSAW_DIR.value is None:
+        raise InputError("--csaw_dir: missing; expected the folder with the nets of CSAW-HackML-2020 and with images/")
     select_devices("cpu")
     faces = clean_faces(os.path.join(CSAW_DIR.value, "images"))
     results = RowFile(AUDITS.value, _COLUMNS)

@@ -37,7 +37,7 @@ class GridTest(absltest.TestCase):
         self.assertEqual(BadNet("faces-1283", "deepid", "sunglasses").role, grid.AT_SCALE)
         for held_out in (
             BadNet("faces", "deepid", "patch"),
-            BadNet("gtsrb", "vgg", "middle-patch"),
+            BadNet("gtsrb", "resnet", "middle-patch"),
             BadNet("gtsrb", "vgg", "pruning-aware"),
         ):
             self.assertEqual(held_out.role, grid.HELD_OUT)
