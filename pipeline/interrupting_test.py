@@ -7,16 +7,19 @@ import sys
 
 from absl.testing import absltest, parameterized
 
+from pipeline import attack, evaluate, export, repair
 from pipeline.interrupting import is_started_as_a_program
 
-_BINARIES = ("attack", "evaluate", "export", "repair")
+_BINARIES = tuple(binary.__name__ for binary in (attack, evaluate, export, repair))
+# Bazel finds the project's modules by a path that only this process was given.
+_ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
 class InterruptingTest(parameterized.TestCase):
     @parameterized.product(binary=_BINARIES, number=[signal.SIGINT, signal.SIGTERM])
     def test_an_interrupted_import_is_one_line(self, binary, number):
         with subprocess.Popen(
-            [sys.executable, "-v", "-m", f"pipeline.{binary}"], stderr=subprocess.PIPE, text=True, bufsize=1
+            [sys.executable, "-v", "-m", binary], stderr=subprocess.PIPE, text=True, bufsize=1, env=_ENVIRONMENT
         ) as running:
             # Python tells of each module that it has imported: NumPy is long before TensorFlow.
             for line in running.stderr:
@@ -30,7 +33,9 @@ class InterruptingTest(parameterized.TestCase):
 
     def test_a_program_that_imports_it_keeps_its_own_signals(self):
         program = "import signal, pipeline.early_interruption; print(signal.getsignal(signal.SIGINT).__name__)"
-        printed = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True).stdout
+        printed = subprocess.run(
+            [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True, env=_ENVIRONMENT
+        ).stdout
         self.assertEqual(printed, "default_int_handler\n")
 
     def test_what_counts_as_started(self):
