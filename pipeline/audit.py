@@ -10,6 +10,9 @@ a clean image. The verdict is backdoor, clean or inconclusive; with --fail_on=ba
 3. A warp has neither mask nor pattern and may pass unseen. docs/audit.md says how often the verdict is wrong.
 """
 
+import pipeline.early_interruption  # noqa: F401
+
+# isort: split
 import os
 from collections.abc import Sequence
 
@@ -33,6 +36,7 @@ for _flag in (
     inputs.MODEL,
     inputs.ARCHITECTURE,
     inputs.CLEAN_DATA,
+    inputs.SKIP_BROKEN_IMAGES,
     inputs.INPUT_SCALE,
     inputs.MEAN,
     inputs.STD,
@@ -59,7 +63,7 @@ def main(argv: Sequence[str]) -> int:
             raise InputError(f"{path}: not found; expected a file or folder")
     select_devices(running.DEVICE.value)
     keras.utils.set_random_seed(running.SEED.value)
-    clean = open_image_set(inputs.CLEAN_DATA.value)
+    clean = open_image_set(inputs.CLEAN_DATA.value, inputs.SKIP_BROKEN_IMAGES.value)
     scales = scale_candidates(inputs.INPUT_SCALE.value, inputs.MEAN.value, inputs.STD.value)
     suspect = open_suspect(model, clean, scales, inputs.ARCHITECTURE.value)
     settings = default_settings(clean, running.SEED.value, auditing.SCREENED_ABOVE.value)
@@ -89,4 +93,4 @@ def _request(sources: dict[str, str], scale: str, settings: AuditSettings) -> di
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command.run(main, resumable=True)

@@ -7,10 +7,10 @@ import sys
 
 from absl.testing import absltest, parameterized
 
-from pipeline import attack, evaluate, export, repair
+from pipeline import attack, audit, evaluate, export, repair
 from pipeline.interrupting import is_started_as_a_program
 
-_BINARIES = tuple(binary.__name__ for binary in (attack, evaluate, export, repair))
+_BINARIES = tuple(binary.__name__ for binary in (attack, audit, evaluate, export, repair))
 # Bazel finds the project's modules by a path that only this process was given.
 _ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
