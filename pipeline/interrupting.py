@@ -33,6 +33,6 @@ def interrupt_main() -> None:
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    sys.stderr.write("interrupted\n")
-    sys.stderr.flush()
+    # Past Python's own stream, which may be in the middle of a line: it refuses a second writer.
+    os.write(2, b"interrupted\n")
     os._exit(STATUS)
