@@ -6,7 +6,7 @@ and what is compared is the objective (cross-entropy plus penalty) after the sam
 four steps few triggers work, but a target's already loses far less than the others'.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from data.image_set import ImageSet
 from models.classifier import with_probabilities
 from models.input_scale import InputScale
 from models.legacy_keras import keras, tf
+from pipeline.inversion.stack import endless_batches
 
 _MOMENTS = (0.5, 0.9)  # Adam's, as in the whole inversion
 _SMOOTHING = 0.7
@@ -68,7 +69,7 @@ def by_promise(
         settings: how.
     """
     stacks = _Stacks(with_probabilities(model), clean.image_shape, input_scale, settings)
-    batches = _endless(clean, settings)
+    batches = endless_batches(clean, settings.batch_size, settings.seed)
     state, out = stacks.start(np.asarray(labels, np.int64)), np.zeros(0, np.int64)
     for number, steps in enumerate(settings.steps, start=1):
         taken = [next(batches) for _ in range(steps)]
@@ -79,16 +80,6 @@ def by_promise(
             out = np.concatenate([state["label"][kept:], out])
             state = _rows(state, slice(kept))
     return tuple(map(int, [*state["label"], *out]))
-
-
-def _endless(clean: ImageSet, settings: TournamentSettings) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    rng = np.random.default_rng(settings.seed)
-    size = min(settings.batch_size, len(clean))
-    while True:
-        order = rng.permutation(len(clean))
-        for first in range(0, len(order) - size + 1, size):
-            taken = order[first : first + size]
-            yield clean.images(taken).astype(np.float32), clean.labels[taken]
 
 
 def _rows(state: _State, which: np.ndarray | slice) -> _State:
@@ -143,7 +134,7 @@ class _Stacks:
             places = np.arange(first, first + size) % count  # the last stack is filled up with labels seen already
             stack = {name: tf.constant(value) for name, value in _rows(state, places).items()}
             for images, true_labels in batches:
-                stack = self._compiled(stack, tf.constant(images), tf.constant(true_labels))
+                stack = self._compiled(stack, tf.constant(images, tf.float32), tf.constant(true_labels))
             done.append({name: value.numpy() for name, value in stack.items()})
         return {name: np.concatenate([one[name] for one in done])[:count] for name in state}
 

@@ -12,12 +12,10 @@ import numpy as np
 
 from data.image_set import ImageSet
 from data.triggers.warp import sample
-from models.classifier import with_probabilities
 from models.input_scale import InputScale
 from models.legacy_keras import keras, tf
 from pipeline.inversion.keeping import kept_columns
-from pipeline.inversion.penalty import Penalty
-from pipeline.inversion.search import endless_batches
+from pipeline.inversion.stack import Stack, StackSettings, search
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,20 +48,14 @@ class InvertedWarp:
 
 
 @dataclass(frozen=True)
-class WarpSettings:
-    """How warps are inverted.
+class WarpSettings(StackSettings):
+    """How warps are inverted. Adam works on displacements in pixels; their size is the root mean square displacement.
+
+    `first_weight` is that of a pixel in an image 32 high.
 
     Attributes:
-        steps: optimizer steps for each label.
-        batch_size: images that each label's warp is tried on in a step.
-        learning_rate: Adam's, on displacements in pixels.
-        success: share of a batch from which on a warp counts as working, 0..1.
-        first_weight: the first weight of the displacement, in pixels of an image 32 high, against the cross-entropy.
-        patience: steps in a row of success, or of failure, before the weight changes.
-        labels_at_once: labels stacked in one batch; bounds the memory.
         grid: points on each side of the grid of displacements.
         most: the largest displacement, as a share of the image's height.
-        seed: of the first displacements and of the images' order.
     """
 
     steps: int = 60
@@ -71,11 +63,8 @@ class WarpSettings:
     learning_rate: float = 0.2
     success: float = 0.9
     first_weight: float = 0.3
-    patience: int = 5
-    labels_at_once: int = 64
     grid: int = 6
     most: float = 0.125
-    seed: int = 0
 
 
 def invert_warps(
@@ -94,16 +83,10 @@ def invert_warps(
         For each label the smallest warp that reached the success rate on its batch, or, where none did, the one with
         the highest success; in the order of the labels.
     """
-    probabilities = with_probabilities(model)
-    found: list[InvertedWarp] = []
-    for first in range(0, len(labels), settings.labels_at_once):
-        stack = np.asarray(labels[first : first + settings.labels_at_once], np.int64)
-        search = _Search(probabilities, clean.image_shape, input_scale, stack, settings)
-        batches = endless_batches(clean, settings.batch_size, settings.seed)
-        for _ in range(settings.steps):
-            search.step(*next(batches))
-        found.extend(search.best())
-    return tuple(found)
+    found = search(
+        clean, labels, settings, lambda stack: _Warps(model, clean.image_shape, input_scale, stack, settings)
+    )
+    return tuple(InvertedWarp(one.label, one.parts[0], one.success) for one in found)
 
 
 def kept_warps(path: str, invert: Callable[[], Sequence[InvertedWarp]]) -> tuple[InvertedWarp, ...]:
@@ -127,8 +110,8 @@ def kept_warps(path: str, invert: Callable[[], Sequence[InvertedWarp]]) -> tuple
     return tuple(InvertedWarp(int(label), displacement, float(success)) for label, displacement, success in rows)
 
 
-class _Search:
-    """The state of one stack of K labels."""
+class _Warps(Stack):
+    """Displacements of K labels."""
 
     def __init__(
         self,
@@ -140,59 +123,19 @@ class _Search:
     ):
         height, width, _ = image_shape
         rng = np.random.default_rng([settings.seed, 2])
-        self._settings, self._labels, self._size = settings, labels, (height, width)
-        self._most = settings.most * height
         grid = (len(labels), settings.grid, settings.grid, 2)
+        self._size = (height, width)
+        self._most = settings.most * height
         self._displacement = tf.Variable(rng.normal(0, 0.1, grid), dtype=tf.float32)
-        self._optimizer = keras.optimizers.Adam(settings.learning_rate, beta_1=0.5, beta_2=0.9)
-        self._penalty = Penalty(len(labels), settings.first_weight * 32 / height, settings.patience)
-        self._best_size = np.full(len(labels), np.inf)
-        self._best_success = np.full(len(labels), -1.0)
-        self._best = np.zeros((len(labels), height, width, 2), np.float32)
-        self._model = model
-        self._scale = (tf.constant(input_scale.scale, tf.float32), tf.constant(input_scale.offset, tf.float32))
-        self._compiled = tf.function(self._update)
+        weight = settings.first_weight * 32 / height
+        super().__init__(model, input_scale, labels, settings, [self._displacement], weight)
 
-    def step(self, images: np.ndarray, true_labels: np.ndarray) -> None:
-        """One optimizer step on one batch for all labels."""
-        others = (true_labels[None] != self._labels[:, None]).astype(np.float32)
-        weight = tf.constant(self._penalty.weights)
-        displacement, success, size = (
-            value.numpy() for value in self._compiled(tf.constant(images, tf.float32), tf.constant(others), weight)
-        )
-        works, worked = success >= self._settings.success, self._best_success >= self._settings.success
-        smaller = size < np.where(worked, self._best_size, np.inf)
-        better = np.where(works, smaller, ~worked & (success > self._best_success))
-        self._best_size[better], self._best_success[better] = size[better], success[better]
-        self._best[better] = displacement[better]
-        self._penalty.update(works)
-
-    def best(self) -> list[InvertedWarp]:
-        """The best warp of each label so far."""
-        return [
-            InvertedWarp(int(label), displacement, float(success))
-            for label, displacement, success in zip(self._labels, self._best, self._best_success, strict=True)
-        ]
-
-    def _update(
-        self, images: tf.Tensor, others: tf.Tensor, weight: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        count, batch = others.shape
-        with tf.GradientTape() as tape:
-            bounded = self._most * tf.tanh(self._displacement / self._most)
-            displacement = tf.image.resize(bounded, self._size, "bicubic")
-            scaled = _warped(images, displacement) * self._scale[0] + self._scale[1]
-            probabilities = self._model(tf.reshape(scaled, [-1, *images.shape[1:]]), training=False)
-            probabilities = tf.reshape(probabilities, [count, batch, -1])
-            wanted = tf.gather(probabilities, tf.constant(self._labels), axis=2, batch_dims=1)
-            counted = tf.maximum(tf.reduce_sum(others, axis=1), 1)
-            loss = -tf.reduce_sum(others * tf.math.log(wanted + 1e-8), axis=1) / counted
-            size = tf.sqrt(tf.reduce_mean(tf.reduce_sum(displacement**2, axis=3), axis=[1, 2]))
-            total = tf.reduce_sum(loss + weight * size)
-        gradient = tape.gradient(total, self._displacement)
-        self._optimizer.apply_gradients([(gradient, self._displacement)])
-        hits = tf.cast(tf.argmax(probabilities, axis=2) == self._labels[:, None], tf.float32)
-        return displacement, tf.reduce_sum(others * hits, axis=1) / counted, size
+    def stamped(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tuple[tf.Tensor, ...]]:
+        """The images under every warp, the root mean square displacements, and the displacements, in pixels."""
+        bounded = self._most * tf.tanh(self._displacement / self._most)
+        displacement = tf.image.resize(bounded, self._size, "bicubic")
+        size = tf.sqrt(tf.reduce_mean(tf.reduce_sum(displacement**2, axis=3), axis=[1, 2]))
+        return _warped(images, displacement), size, (displacement,)
 
 
 def _warped(images: tf.Tensor, displacement: tf.Tensor) -> tf.Tensor:

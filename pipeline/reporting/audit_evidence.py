@@ -15,11 +15,10 @@ from pipeline.inversion.verdict import (
     Ordinary,
     Suspicion,
 )
-from pipeline.reporting.pictures import thumbnail
+from pipeline.reporting.pictures import stamped, thumbnail
 
 SCHEMA_VERSION = 2
 
-_GREY = 128
 # Labels of the screening that are written down.
 _SCREENED = 32
 
@@ -34,11 +33,10 @@ def pictures(audit: Audit, clean: ImageSet) -> dict[str, bytes]:
     files = {}
     for one in audit.suspicions:
         trigger = one.trigger
-        grey = np.full((1, *trigger.pattern.shape), _GREY, np.uint8)
-        files[_on_grey(one)] = _picture(one, grey)
+        files[_on_grey(one)] = thumbnail(stamped(trigger))
         others = np.flatnonzero(clean.labels != trigger.label)[:1]
         if len(others):
-            files[_on_image(one)] = _picture(one, clean.images(others))
+            files[_on_image(one)] = thumbnail(stamped(trigger, clean.images(others)[0]))
     return files
 
 
@@ -115,10 +113,6 @@ def summary(audit: Audit) -> str:
             f"{family.doubt_index:.1f}; {audit.inverted[family.family]} of {audit.labels} labels inverted to the end"
         )
     return "\n".join(lines)
-
-
-def _picture(one: Suspicion, images: np.ndarray) -> bytes:
-    return thumbnail(np.rint(one.trigger.stamp(images)[0]).clip(0, 255).astype(np.uint8))
 
 
 def _on_grey(one: Suspicion) -> str:
