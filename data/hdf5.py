@@ -172,9 +172,8 @@ def read_hdf5(path: str) -> image_sets.ImageSet:
     Args:
         path: file with `data` (uint8, or floats and integers in 0..255; N x C x H x W, or N x H x W x C when only the
             last axis can be the channels) and `label` (N or N x 1 whole numbers), optionally `true_label`,
-            `landmarks` and
-            `class_names` (texts of fixed length, `h5py.string_dtype("utf-8", LENGTH)`; others are left alone with a
-            warning). Pixels that are not uint8 are checked in one streaming pass and rounded when read.
+            `landmarks` and `class_names` (texts of fixed length, `h5py.string_dtype("utf-8", LENGTH)`; others are left
+            alone with a warning). Pixels that are not uint8 are checked in one streaming pass and rounded when read.
 
     Returns:
         An ImageSet named after the path.

@@ -23,7 +23,7 @@ FINE_TUNING_EPOCHS = flags.DEFINE_integer(
     "fine_tuning_epochs",
     None,
     "Epochs of tuning after the channels are removed. Default: 6 in fine-pruning and fine-tuning; in full, where they "
-    "are the last part of unlearning, 600 steps.",
+    "are the last part of unlearning, 1,200 steps.",
     lower_bound=0,
 )
 LEARNING_RATE = flags.DEFINE_float("learning_rate", 5e-4, "Adam's learning rate in the repair.", lower_bound=0.0)

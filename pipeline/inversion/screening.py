@@ -36,22 +36,25 @@ class Screening:
     warps: tuple[InvertedWarp, ...]
     success: float
 
-    def suspects(self, most: int, least_index: float, most_displacement: float) -> tuple[RankedTrigger, ...]:
+    def suspects(
+        self, most: int, least_index: float, chance_index: float, most_displacement: float
+    ) -> tuple[RankedTrigger, ...]:
         """The most suspicious triggers of each family; if there are none, the first patch.
+
+        Patterns over the whole image that lead to ordinary classes are much of a size, and some stand out by little.
+        Where the evidence of anything is beyond chance, a pattern needs as much to be a suspect besides.
 
         Args:
             most: of each family.
             least_index: the anomaly index from which on a patch or pattern is a suspect.
+            chance_index: the one from which on it is beyond chance.
             most_displacement: pixels, below which a warp is a suspect.
         """
-        found = [
-            ranked
-            for family in (self.patches, self.blends)
-            for ranked in family[:most]
-            if ranked.anomaly_index is not None and ranked.anomaly_index >= least_index
-        ]
-        found += [RankedTrigger(warp, None) for warp in self.warps[:most] if warp.size < most_displacement]
-        return tuple(found) or self.patches[:1]
+        patches, blends = (_from(least_index, family[:most]) for family in (self.patches, self.blends))
+        if _from(chance_index, [*patches, *blends]):
+            blends = _from(chance_index, blends)
+        warps = [RankedTrigger(warp, None) for warp in self.warps[:most] if warp.size < most_displacement]
+        return (*patches, *blends, *warps) or self.patches[:1]
 
     def size_at(self, index: float, uniform: bool) -> float:
         """The size, in pixels, that has an anomaly index in a family: what is smaller is more suspicious than that."""
@@ -95,3 +98,7 @@ def screen_labels(
     works = sorted((warp for warp in warps if warp.success >= warp_settings.success), key=lambda warp: warp.size)
     patches, blends = ranked("patches", uniform=False), ranked("blends", uniform=True)
     return Screening(patches, blends, tuple(works), settings.success)
+
+
+def _from(index: float, family: Sequence[RankedTrigger]) -> list[RankedTrigger]:
+    return [ranked for ranked in family if ranked.anomaly_index is not None and ranked.anomaly_index >= index]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from data.image_set import ImageSet
 from pipeline.inversion.rarity import index_by_chance
-from pipeline.inversion.screening import screen_labels
+from pipeline.inversion.screening import Screening, screen_labels
 from pipeline.inversion.search import InversionSettings
 from pipeline.inversion.suspicious import RankedTrigger
 from pipeline.inversion.warps import WarpSettings
@@ -17,7 +17,7 @@ from pipeline.suspect import Suspect
 from pipeline.training.batches import Batches
 from pipeline.training.devices import Devices
 from pipeline.unlearning.rounds import UnlearningSettings, unlearn
-from pipeline.unlearning.soft_labels import softened_labels
+from pipeline.unlearning.teaching import answers_of
 
 # Screening: enough steps for a target's trigger to stand out, at a fraction of a full inversion (250 x 32).
 _SCREENING = InversionSettings(steps=60, batch_size=8, learning_rate=0.3)
@@ -43,10 +43,10 @@ _UNLEARNING_RATE = 0.5
 # model once in a hundred times, and where none is. A clean model is the common case; fewer stamps cost it less.
 _STAMPED, _STAMPED_IN_DOUBT = 0.15, 0.1
 _CHANCE = 0.01
-# More win back more of the clean accuracy that unlearning costs, not all of it.
-_LAST_STEPS = 600
-# Of the suspect's answer to the clean image in the targets.
-_SOFTNESS = 0.5
+# More win back more of the clean accuracy that unlearning costs, and leave less of the backdoor, slower and slower.
+_LAST_STEPS = 1200
+# Of a small set as many passes make an epoch as have about this many steps.
+_EPOCH_STEPS = 30
 
 
 def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Devices, checkpoint_dir: str) -> Repair:
@@ -71,7 +71,8 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
         os.path.join(checkpoint_dir, "screening"),
     )
     most_displacement = _MOST_DISPLACEMENT * fit.image_shape[0]
-    suspects = screening.suspects(_MOST_SUSPECTS, _LEAST_INDEX, most_displacement)
+    chance = index_by_chance(suspect.facts.classes, suspect.facts.classes, _CHANCE)
+    suspects = screening.suspects(_MOST_SUSPECTS, _LEAST_INDEX, chance, most_displacement)
     for ranked in suspects:
         log.info("inversion: %s", ranked)
     batches = settings.batches(fit, scale)
@@ -80,15 +81,17 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
     pruned, evidence, pruning_history = prune(suspect, batches, pruning, loss, devices, checkpoint_dir)
     repaired, unlearning_history = unlearn(
         pruned,
-        replace(batches, targets=softened_labels(suspect.model, fit, scale, _SOFTNESS)),
+        replace(batches, passes=max(1, _EPOCH_STEPS // batches.steps_per_epoch)),
+        answers_of(suspect.model, scale),
         [ranked.trigger for ranked in suspects],
         _unlearning(
             settings,
             batches,
             grain,
-            most_pixels=(screening.size_at(_SURVIVOR_INDEX, False), screening.size_at(_SURVIVOR_INDEX, True)),
+            most_pixels=_sizes_at(screening, _SURVIVOR_INDEX),
+            most_pixels_besides=_sizes_at(screening, _LEAST_INDEX),
             most_displacement=most_displacement,
-            stamped_share=_STAMPED if _beyond_chance(suspects, suspect.facts.classes) else _STAMPED_IN_DOUBT,
+            stamped_share=_STAMPED if _beyond_chance(suspects, chance) else _STAMPED_IN_DOUBT,
         ),
         devices,
         os.path.join(checkpoint_dir, "unlearning"),
@@ -102,6 +105,7 @@ def _unlearning(
     batches: Batches,
     grain: int,
     most_pixels: tuple[float, float],
+    most_pixels_besides: tuple[float, float],
     most_displacement: float,
     stamped_share: float,
 ) -> UnlearningSettings:
@@ -115,6 +119,7 @@ def _unlearning(
         varied_share=0.7,
         starts=2,
         most_pixels=most_pixels,
+        most_pixels_besides=most_pixels_besides,
         most_displacement=most_displacement,
         inversion=InversionSettings(steps=60, batch_size=16, learning_rate=0.3, grain=grain, seed=settings.seed + 1),
         warping=WarpSettings(seed=settings.seed + 1),
@@ -123,7 +128,10 @@ def _unlearning(
     )
 
 
-def _beyond_chance(suspects: Sequence[RankedTrigger], classes: int) -> bool:
+def _sizes_at(screening: Screening, index: float) -> tuple[float, float]:
+    return screening.size_at(index, uniform=False), screening.size_at(index, uniform=True)
+
+
+def _beyond_chance(suspects: Sequence[RankedTrigger], chance_index: float) -> bool:
     """Whether a suspect is more than an easy class; a small warp always is."""
-    chance = index_by_chance(classes, classes, _CHANCE)
-    return any(ranked.anomaly_index is None or ranked.anomaly_index > chance for ranked in suspects)
+    return any(ranked.anomaly_index is None or ranked.anomaly_index > chance_index for ranked in suspects)

@@ -4,10 +4,12 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 
 import numpy as np
 from absl.testing import absltest
 
+from data.image_set import ImageSource
 from data.opening import open_image_set
 from models.input_scale import DEFAULT_SCALES, UNIT_SCALE
 from models.legacy_keras import keras, tf
@@ -38,6 +40,20 @@ model, clean, out_dir = sys.argv[1:]
 settings = RepairSettings(pruning_epochs=2, fine_tuning_epochs=1, max_shift=0)
 repair(Case(model, clean), Options(out_dir, method="fine-pruning", settings=settings), devices)
 """
+
+
+class _Interrupting:
+    """Images that can be read a few times only."""
+
+    def __init__(self, source: ImageSource, reads: int):
+        self._source, self._reads = source, reads
+        self.shape = source.shape
+
+    def read(self, indices: np.ndarray) -> np.ndarray:
+        self._reads -= 1
+        if not self._reads:
+            raise InterruptedError
+        return self._source.read(indices)
 
 
 class MethodsTest(absltest.TestCase):
@@ -107,17 +123,12 @@ class MethodsTest(absltest.TestCase):
 
     def test_dropout_after_an_interruption_is_as_without_one(self):
         clean = self.clean.subset(np.arange(96))
-        network, seen = small_network(dropout=0.5), []
+        network = small_network(dropout=0.5)
+        interrupting = replace(clean, source=_Interrupting(clean.source, reads=5))  # in the second epoch
 
-        def interrupt(images, labels, rng):
-            seen.append(len(images))
-            if len(seen) == 5:  # in the second epoch
-                raise InterruptedError
-            return images
-
-        def tuned(folder, change=None):
+        def tuned(folder, images=clean):
             keras.utils.set_random_seed(0)
-            batches = Batches(clean, UNIT_SCALE, batch_size=32, seed=0, change=change)
+            batches = Batches(images, UNIT_SCALE, batch_size=32, seed=0)
             return fine_tune(network, batches, TuningSettings(3, 1e-2, None), False, self.devices, folder)[
                 0
             ].get_weights()
@@ -125,7 +136,7 @@ class MethodsTest(absltest.TestCase):
         expected = tuned(self.create_tempdir().full_path)
         folder = self.create_tempdir().full_path
         with self.assertRaises(tf.errors.OpError):
-            tuned(folder, interrupt)
+            tuned(folder, interrupting)
         for weight, one in zip(tuned(folder), expected, strict=True):
             np.testing.assert_allclose(weight, one, atol=1e-6)
 

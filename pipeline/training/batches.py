@@ -1,7 +1,8 @@
 """Shuffled batches of an image set, the same for the same seed and epoch wherever training starts or goes on."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -10,7 +11,18 @@ from models.input_scale import InputScale
 from models.legacy_keras import tf
 from pipeline.training.augmentation import NO_AUGMENTATION, Augmentation
 
-BatchChange = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
+
+class Lesson(Protocol):
+    """Turns augmented images into what is shown and taught."""
+
+    @property
+    def classes(self) -> int:
+        """N, the width of the targets."""
+
+    def __call__(
+        self, images: np.ndarray, labels: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Takes uint8 [b, H, W, C] and int64 [b] labels, gives uint8 [b, H, W, C] and float32 [b, N] targets."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +35,9 @@ class Batches:
         batch_size: images in a batch, over all devices.
         seed: with the epoch's number, all that order and augmentation depend on.
         augmentation: small random changes of each image.
-        change: a further change of the augmented images, given (uint8 [b, H, W, C], int64 [b] labels, generator); it
-            returns uint8 [b, H, W, C].
-        targets: float32 [n, N], for each image of the set what to train towards; None for its label.
+        lesson: what is shown and taught in place of the augmented images and their labels.
+        passes: over the set in an epoch. An epoch costs some tenths of a second of itself, which of a small set is most
+            of its time.
     """
 
     image_set: ImageSet
@@ -33,38 +45,31 @@ class Batches:
     batch_size: int
     seed: int
     augmentation: Augmentation = NO_AUGMENTATION
-    change: BatchChange | None = None
-    targets: np.ndarray | None = None
+    lesson: Lesson | None = None
+    passes: int = 1
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimizer steps in an epoch; the last batch may be smaller."""
-        return -(-len(self.image_set) // self.batch_size)
+        """Optimizer steps in an epoch; the last batch of a pass may be smaller."""
+        return self.passes * -(-len(self.image_set) // self.batch_size)
 
     def epoch(self, number: int) -> "tf.data.Dataset":
         """The batches of one epoch: float32 [b, H, W, C] in the model's own scale, and int64 [b] or float32 [b, N]."""
-        wanted = self._wanted
+        taught = tf.TensorSpec([None], tf.int64)
+        if self.lesson is not None:
+            taught = tf.TensorSpec([None, self.lesson.classes], tf.float32)
         dataset = tf.data.Dataset.from_generator(
             lambda: self._raw(number),
-            output_signature=(
-                tf.TensorSpec([None, *self.image_set.image_shape], tf.uint8),
-                tf.TensorSpec([None, *wanted.shape[1:]], wanted.dtype),
-            ),
+            output_signature=(tf.TensorSpec([None, *self.image_set.image_shape], tf.uint8), taught),
         )
         scale = tf.constant(self.input_scale.scale, tf.float32)
         offset = tf.constant(self.input_scale.offset, tf.float32)
         dataset = dataset.map(lambda images, targets: (tf.cast(images, tf.float32) * scale + offset, targets))
         return dataset.apply(tf.data.experimental.assert_cardinality(self.steps_per_epoch)).prefetch(2)
 
-    @property
-    def _wanted(self) -> np.ndarray:
-        return self.image_set.labels if self.targets is None else self.targets
-
     def _raw(self, number: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         rng = np.random.default_rng([self.seed, number])
-        order = rng.permutation(len(self.image_set))
-        wanted = self._wanted
-        for first, (images, labels) in enumerate(self.image_set.batches(self.batch_size, order)):
-            rows = order[first * self.batch_size : first * self.batch_size + len(images)]
-            images = self.augmentation(images, rng)
-            yield (images if self.change is None else self.change(images, labels, rng)), wanted[rows]
+        for _ in range(self.passes):
+            for images, labels in self.image_set.batches(self.batch_size, rng.permutation(len(self.image_set))):
+                images = self.augmentation(images, rng)
+                yield (images, labels) if self.lesson is None else self.lesson(images, labels, rng)

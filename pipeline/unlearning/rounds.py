@@ -2,8 +2,8 @@
 
 The minimax of I-BAU (Zeng et al., "Adversarial Unlearning of Backdoors via Implicit Hypergradient", ICLR 2022) with
 Neural Cleanse's triggers in place of one perturbation: each round inverts triggers of the suspected labels against the
-network as it is by then, and tunes it on clean images, a share of which carry a trigger found so far and keep their
-true labels. The suspect's answers to the clean images are a part of the targets, so that clean accuracy stays.
+network as it is by then, and tunes it on clean images, a share of which carry a trigger found so far and are taught as
+what they are (`teaching`).
 """
 
 import functools
@@ -22,6 +22,7 @@ from pipeline.training.devices import Devices
 from pipeline.training.loop import Epoch, train
 from pipeline.training.tuning import TuningSettings, freeze
 from pipeline.unlearning.stamping import StampSome
+from pipeline.unlearning.teaching import Answers, Teaching
 from pipeline.unlearning.variation import Trigger
 
 # The L2 norm that each weight's gradient is cut at: a backdoor that is sure of itself makes a loss of 10 and more,
@@ -45,6 +46,8 @@ class UnlearningSettings:
         most_pixels: triggers found in later rounds that have this size or more are left out, of patches and of blended
             patterns: whoever paints so much reaches a class without a backdoor, and to unlearn that costs clean
             accuracy. A round that finds nothing smaller is the last.
+        most_pixels_besides: the same for triggers of a family that their label was not suspected in: fewer pixels, so
+            that it takes more evidence.
         most_displacement: pixels, the same for warps.
         inversion: the inversion in a round.
         warping: that of warps.
@@ -61,6 +64,7 @@ class UnlearningSettings:
     varied_share: float
     starts: int
     most_pixels: tuple[float, float]
+    most_pixels_besides: tuple[float, float]
     most_displacement: float
     inversion: InversionSettings
     warping: WarpSettings
@@ -71,6 +75,7 @@ class UnlearningSettings:
 def unlearn(
     model: keras.Model,
     batches: Batches,
+    teacher: Answers,
     suspects: Sequence[Trigger],
     settings: UnlearningSettings,
     devices: Devices,
@@ -80,8 +85,10 @@ def unlearn(
 
     Args:
         model: softmax outputs or logits; it is not changed.
-        batches: clean images with their soft targets.
-        suspects: the triggers to start with; their labels and families are those that later rounds look at.
+        batches: clean images.
+        teacher: what the network is to answer where there is no trigger: the suspect.
+        suspects: the triggers to start with. Their labels are looked at in every round, in both families of patches and
+            patterns: which of the two stands out first is chance where images are few, and a label can have both.
         settings: how.
         devices: where to train.
         checkpoint_dir: where triggers and trainings are kept; a finished part found there is not done again.
@@ -99,11 +106,15 @@ def unlearn(
         pool = (pool if number else _not_found_better(pool, survivors)) + survivors
         epochs = -(-settings.steps // batches.steps_per_epoch)
         done = len(history)
-        model, trained = _tuned(model, batches, pool, settings, devices, folder, epochs, decays=False, first=done)
+        model, trained = _tuned(
+            model, batches, teacher, pool, settings, devices, folder, epochs, decays=False, first=done
+        )
         history += trained
     folder = os.path.join(checkpoint_dir, "last")
     epochs = -(-settings.last_steps // batches.steps_per_epoch)
-    model, trained = _tuned(model, batches, pool, settings, devices, folder, epochs, decays=True, first=len(history))
+    model, trained = _tuned(
+        model, batches, teacher, pool, settings, devices, folder, epochs, decays=True, first=len(history)
+    )
     return model, history + trained
 
 
@@ -117,8 +128,8 @@ def _inverted_again(
 ) -> list[Trigger]:
     clean, scale = batches.image_set, batches.input_scale
     found: list[Trigger] = []
+    again = _labels(one for one in suspects if not isinstance(one, InvertedWarp))
     for family, uniform in (("patches", False), ("blends", True)):
-        again = _labels(one for one in suspects if not isinstance(one, InvertedWarp) and one.uniform == uniform)
         steps = settings.inversion.steps if number else settings.first_steps
         seed = settings.inversion.seed + number
         inversion = replace(settings.inversion, uniform=uniform, steps=steps, seed=seed)
@@ -129,7 +140,8 @@ def _inverted_again(
     warping = replace(settings.warping, steps=steps, seed=settings.warping.seed + number)
     bend = functools.partial(invert_warps, model, clean, scale, again * settings.starts, warping)
     found += kept_warps(os.path.join(folder, "warps.npz"), bend)
-    survivors = [trigger for trigger in found if _survives(trigger, settings)]
+    suspected = {_kind(trigger) for trigger in suspects}
+    survivors = [trigger for trigger in found if _survives(trigger, settings, _kind(trigger) in suspected)]
     log.info(
         "unlearning: inverted again, %d of %d triggers are smaller than ordinary ones (%s)",
         len(survivors),
@@ -155,15 +167,17 @@ def _labels(triggers: Iterable[Trigger]) -> list[int]:
     return sorted({trigger.label for trigger in triggers})
 
 
-def _survives(trigger: Trigger, settings: UnlearningSettings) -> bool:
+def _survives(trigger: Trigger, settings: UnlearningSettings, suspected: bool) -> bool:
     if isinstance(trigger, InvertedWarp):
         return trigger.success >= settings.warping.success and trigger.size < settings.most_displacement
-    return trigger.success >= settings.inversion.success and trigger.size < settings.most_pixels[trigger.uniform]
+    most_pixels = settings.most_pixels if suspected else settings.most_pixels_besides
+    return trigger.success >= settings.inversion.success and trigger.size < most_pixels[trigger.uniform]
 
 
 def _tuned(
     model: keras.Model,
     batches: Batches,
+    teacher: Answers,
     pool: Sequence[Trigger],
     settings: UnlearningSettings,
     devices: Devices,
@@ -174,8 +188,9 @@ def _tuned(
 ) -> tuple[keras.Model, tuple[Epoch, ...]]:
     logits = with_probabilities(model) is not model
     stamping = StampSome(pool, settings.stamped_share, settings.varied_share)
+    lesson = Teaching(teacher, model.output_shape[-1], stamping)
     # Batches follow from seed and epoch; a round's first epoch is not the first of all.
-    stamped = replace(batches, change=stamping, seed=batches.seed + 1000 * (first + 1))
+    lessons = replace(batches, lesson=lesson, seed=batches.seed + 1000 * (first + 1))
     with devices.strategy.scope():
         tuned = keras.models.clone_model(model)
         tuned.set_weights(model.get_weights())
@@ -188,4 +203,4 @@ def _tuned(
             loss=keras.losses.CategoricalCrossentropy(from_logits=logits),
             metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
         )
-    return tuned, train(tuned, stamped, epochs, title="unlearning", checkpoint_dir=os.path.join(folder, "tuning"))
+    return tuned, train(tuned, lessons, epochs, title="unlearning", checkpoint_dir=os.path.join(folder, "tuning"))

@@ -12,7 +12,7 @@ from pipeline.inversion.warps import WarpSettings
 from pipeline.training.batches import Batches
 from pipeline.training.devices import select_devices
 from pipeline.unlearning.rounds import UnlearningSettings, unlearn
-from pipeline.unlearning.soft_labels import softened_labels
+from pipeline.unlearning.teaching import answers_of
 
 _SETTINGS = UnlearningSettings(
     rounds=2,
@@ -23,6 +23,7 @@ _SETTINGS = UnlearningSettings(
     varied_share=0.0,
     starts=1,
     most_pixels=(30.0, 30.0),
+    most_pixels_besides=(30.0, 30.0),
     most_displacement=0.5,
     inversion=InversionSettings(steps=20, batch_size=8),
     warping=WarpSettings(steps=10),
@@ -43,26 +44,24 @@ def _labels(model: keras.Model, images: np.ndarray) -> np.ndarray:
 class UnlearnTest(absltest.TestCase):
     def test_the_trigger_is_forgotten_clean_images_are_not_and_a_resumed_run_ends_alike(self):
         clean, badnet = bright_rows(48), planted_network()
-        batches = Batches(clean, UNIT_SCALE, 16, 0, targets=softened_labels(badnet, clean, UNIT_SCALE, 0.5))
+        batches = Batches(clean, UNIT_SCALE, 16, 0, passes=2)
         stamped = _trigger().stamp(clean.images()).astype(np.uint8)
         self.assertTrue((_labels(badnet, stamped) == 2).all())
 
         folder = self.create_tempdir().full_path
-        cured, history = unlearn(badnet, batches, [_trigger()], _SETTINGS, select_devices("cpu"), folder)
+        cured, history = unlearn(
+            badnet, batches, answers_of(badnet, UNIT_SCALE), [_trigger()], _SETTINGS, select_devices("cpu"), folder
+        )
         self.assertGreater((_labels(cured, clean.images()) == clean.labels).mean(), 0.95)
         self.assertLess((_labels(cured, stamped)[clean.labels != 2] == 2).mean(), 0.1)
         self.assertTrue((_labels(badnet, stamped) == 2).all(), "the suspect was changed")
 
-        again, history_again = unlearn(badnet, batches, [_trigger()], _SETTINGS, select_devices("cpu"), folder)
+        again, history_again = unlearn(
+            badnet, batches, answers_of(badnet, UNIT_SCALE), [_trigger()], _SETTINGS, select_devices("cpu"), folder
+        )
         self.assertEqual(history_again, history)
         for left, right in zip(cured.get_weights(), again.get_weights(), strict=True):
             np.testing.assert_array_equal(left, right)
-
-    def test_soft_targets_sum_to_one_and_lean_to_the_true_label(self):
-        clean = bright_rows(12)
-        targets = softened_labels(planted_network(), clean, UNIT_SCALE, 0.25)
-        np.testing.assert_allclose(targets.sum(axis=1), 1, atol=1e-5)
-        self.assertTrue((targets[np.arange(12), clean.labels] >= 0.75).all())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Stamping inverted triggers on clean images that keep their true labels, so that a network forgets the triggers."""
+"""Stamping inverted triggers on clean images that are still taught as what they are: so a network forgets triggers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,13 +25,16 @@ class StampSome:
     share: float
     varied_share: float = 0.0
 
-    def __call__(self, images: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Stamps uint8 [b, H, W, C] with int64 [b] labels; returns uint8 [b, H, W, C]."""
-        stamped = images.copy()
+    def __call__(
+        self, images: np.ndarray, labels: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Stamps uint8 [b, H, W, C] with int64 [b] labels; returns uint8 [b, H, W, C] and which carry one, bool [b]."""
+        stamped, carries = images.copy(), np.zeros(len(images), bool)
         for row in np.flatnonzero(rng.random(len(images)) < self.share):
             trigger = self.triggers[rng.integers(len(self.triggers))]
             if rng.random() < self.varied_share:
                 trigger = varied(trigger, rng)
             if labels[row] != trigger.label:
                 stamped[row] = np.rint(trigger.stamp(images[row : row + 1])[0]).clip(0, 255).astype(np.uint8)
-        return stamped
+                carries[row] = True
+        return stamped, carries

@@ -17,8 +17,9 @@ def _trigger(label: int = 1, side: int = 10) -> InvertedTrigger:
 class StampSomeTest(absltest.TestCase):
     def test_the_share_is_stamped_and_never_an_image_of_the_target(self):
         images, labels = np.zeros((400, 10, 10, 3), np.uint8), np.arange(400) % 2
-        stamped = StampSome([_trigger(label=1)], 0.5)(images, labels, np.random.default_rng(0))
+        stamped, carries = StampSome([_trigger(label=1)], 0.5)(images, labels, np.random.default_rng(0))
         changed = stamped.any(axis=(1, 2, 3))
+        np.testing.assert_array_equal(changed, carries)
         self.assertFalse(changed[labels == 1].any())
         self.assertBetween(changed[labels == 0].mean(), 0.4, 0.6)
         self.assertEqual(set(np.unique(stamped)), {0, 128})

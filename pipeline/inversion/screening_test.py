@@ -1,0 +1,51 @@
+"""Tests of which labels are suspects, given how small their triggers are."""
+
+import numpy as np
+from absl.testing import absltest
+
+from pipeline.inversion.screening import Screening
+from pipeline.inversion.suspicious import RankedTrigger
+from pipeline.inversion.trigger import InvertedTrigger
+from pipeline.inversion.warps import InvertedWarp
+
+
+def _family(uniform: bool, *indices: float) -> tuple[RankedTrigger, ...]:
+    """Labels 0, 1, ... with falling indices."""
+    mask, pattern = np.ones((4, 4, 1), np.float32), np.zeros((4, 4, 3), np.float32)
+    return tuple(
+        RankedTrigger(InvertedTrigger(label, mask, pattern, 1.0, uniform), index) for label, index in enumerate(indices)
+    )
+
+
+def _warp(label: int, pixels: float) -> InvertedWarp:
+    return InvertedWarp(label, np.full((4, 4, 2), pixels, np.float32), 1.0)
+
+
+class SuspectsTest(absltest.TestCase):
+    def _suspects(self, patches=(), blends=(), warps=()):
+        screening = Screening(_family(False, *patches), _family(True, *blends), tuple(warps), 0.98)
+        found = screening.suspects(most=3, least_index=3.0, chance_index=4.3, most_displacement=1.5)
+        return [
+            ("warp" if isinstance(one.trigger, InvertedWarp) else "blend" if one.trigger.uniform else "patch", label)
+            for one in found
+            for label in [one.trigger.label]
+        ]
+
+    def test_a_family_gives_its_first_three_from_the_least_index_on(self):
+        self.assertEqual(self._suspects(patches=(4.0, 3.9, 3.8, 3.7)), [("patch", 0), ("patch", 1), ("patch", 2)])
+        self.assertEqual(self._suspects(patches=(2.0, 1.0), blends=(3.5, 2.9)), [("blend", 0)])
+
+    def test_a_pattern_that_chance_explains_is_none_beside_a_trigger_that_it_does_not(self):
+        self.assertEqual(
+            self._suspects(patches=(11.7, 3.1), blends=(4.4, 4.1)), [("patch", 0), ("patch", 1), ("blend", 0)]
+        )
+
+    def test_without_any_suspect_the_smallest_patch_is_taken(self):
+        self.assertEqual(self._suspects(patches=(2.8, 1.9), blends=(2.1,)), [("patch", 0)])
+
+    def test_a_warp_is_one_by_its_displacement(self):
+        self.assertEqual(self._suspects(patches=(2.0,), warps=[_warp(5, 0.5), _warp(6, 3.0)]), [("warp", 5)])
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,82 @@
+"""What a network is taught while it unlearns: to answer as the suspect does where there is no trigger.
+
+A good teacher is patient and consistent (Beyer et al., "Knowledge distillation: A good teacher is patient and
+consistent", CVPR 2022): the suspect answers the very images that the network sees, shifted, relit and mixed with each
+other (mixup: Zhang et al., ICLR 2018). So a few clean images say far more than their labels do, however long the
+training. A stamped image has the answer to the same image without the stamp: what the suspect says to a trigger never
+counts.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.classifier import with_probabilities
+from models.input_scale import InputScale
+from models.legacy_keras import keras, tf
+from pipeline.unlearning.stamping import StampSome
+
+# uint8 [b, H, W, C] -> float32 [b, N], each row summing to 1
+Answers = Callable[[np.ndarray], np.ndarray]
+
+# Of the other image in a mixed one.
+_MOST_MIXED = 0.5
+# Of the true label in the target of a stamped image; the suspect's answer is the rest.
+_LABEL_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """A lesson (`pipeline.training.batches.Lesson`): a share of the images is stamped, the others are mixed.
+
+    Attributes:
+        answers: the teacher's.
+        classes: N.
+        stamping: which images carry which trigger.
+    """
+
+    answers: Answers
+    classes: int
+    stamping: StampSome
+
+    def __call__(
+        self, images: np.ndarray, labels: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Turns uint8 [b, H, W, C] with int64 [b] labels into uint8 [b, H, W, C] with float32 [b, N] targets."""
+        stamped, carries = self.stamping(images, labels, rng)
+        shown = np.where(carries[:, None, None, None], images, mixed(images, rng))
+        targets = np.array(self.answers(shown), np.float32)
+        targets[carries] *= 1 - _LABEL_SHARE
+        targets[carries, labels[carries]] += _LABEL_SHARE
+        return np.where(carries[:, None, None, None], stamped, shown), targets
+
+
+def answers_of(model: keras.Model, input_scale: InputScale) -> Answers:
+    """A network's probabilities.
+
+    Args:
+        model: softmax or logits out; it is not changed.
+        input_scale: what it expects of pixels.
+    """
+    network = with_probabilities(model)
+    shape = [None, *network.input_shape[1:]]
+    answer = tf.function(
+        lambda images: network(images, training=False), input_signature=[tf.TensorSpec(shape, tf.float32)]
+    )
+    return lambda images: answer(tf.constant(input_scale.apply(images), tf.float32)).numpy()
+
+
+def mixed(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Every image with another of the batch shining through, up to half of it.
+
+    Args:
+        images: uint8 [b, H, W, C].
+        rng: the source of the pairs and of the shares.
+
+    Returns:
+        The same shape and dtype.
+    """
+    share = rng.uniform(0, _MOST_MIXED, (len(images), 1, 1, 1)).astype(np.float32)
+    other = images[rng.permutation(len(images))]
+    return np.rint((1 - share) * images + share * other).astype(np.uint8)

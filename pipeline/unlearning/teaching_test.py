@@ -1,0 +1,62 @@
+"""Tests of what is taught while a network unlearns."""
+
+import numpy as np
+from absl.testing import absltest
+
+from models.input_scale import SYMMETRIC_SCALE
+from models.legacy_keras import keras
+from pipeline.inversion.trigger import InvertedTrigger
+from pipeline.unlearning.stamping import StampSome
+from pipeline.unlearning.teaching import Teaching, answers_of, mixed
+
+_CLASSES = 3
+
+
+def _white_corner() -> InvertedTrigger:
+    mask = np.zeros((8, 8, 1), np.float32)
+    mask[:2, :2] = 1
+    return InvertedTrigger(2, mask, np.full((8, 8, 3), 255, np.float32), 1.0)
+
+
+class TeachingTest(absltest.TestCase):
+    def test_a_stamped_image_is_taught_as_what_it_shows_without_the_stamp(self):
+        seen = []
+
+        def teacher(images):
+            seen.append(images)
+            return np.tile(np.float32([0.2, 0.6, 0.2]), (len(images), 1))
+
+        rng = np.random.default_rng(0)
+        images, labels = rng.integers(0, 200, (200, 8, 8, 3)).astype(np.uint8), np.arange(200) % _CLASSES
+        shown, targets = Teaching(teacher, _CLASSES, StampSome([_white_corner()], 0.5))(images, labels, rng)
+
+        carries = (shown[:, :2, :2] == 255).all(axis=(1, 2, 3))
+        self.assertBetween(carries.sum(), 40, 95)
+        self.assertFalse((labels[carries] == 2).any())
+        np.testing.assert_array_equal(seen[0][carries], images[carries], "the teacher saw a trigger")
+        np.testing.assert_array_equal(seen[0][~carries], shown[~carries], "teacher and network saw different images")
+        np.testing.assert_allclose(targets.sum(axis=1), 1, atol=1e-6)
+        np.testing.assert_allclose(targets[carries & (labels == 0)][0], [0.6, 0.3, 0.1], atol=1e-6)
+        np.testing.assert_allclose(targets[~carries][0], [0.2, 0.6, 0.2])
+
+    def test_the_teacher_answers_in_probabilities_on_its_own_scale(self):
+        network = keras.Sequential(
+            [keras.layers.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)]
+        )
+        network.layers[-1].set_weights([np.float32([[1, 0], [0, 0], [0, 0]]), np.zeros(2, np.float32)])
+        answers = answers_of(network, SYMMETRIC_SCALE)(np.full((1, 8, 8, 3), 255, np.uint8))
+        np.testing.assert_allclose(answers, [[np.e / (np.e + 1), 1 / (np.e + 1)]], rtol=1e-5)
+
+
+class MixedTest(absltest.TestCase):
+    def test_an_image_stays_at_least_half_of_itself_and_in_its_range(self):
+        images = np.repeat(np.uint8([0, 255]), 8 * 8 * 3 * 50).reshape(100, 8, 8, 3)
+        result = mixed(images, np.random.default_rng(0))
+        self.assertEqual((result.dtype, result.shape), (images.dtype, images.shape))
+        self.assertLessEqual(result[:50].max(), 128)
+        self.assertGreaterEqual(result[50:].min(), 127)
+        self.assertGreater(len(np.unique(result)), 20)
+
+
+if __name__ == "__main__":
+    absltest.main()
