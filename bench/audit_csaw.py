@@ -47,8 +47,11 @@ def main(argv: Sequence[str]) -> None:
     command.check_arguments(argv, most=0)
     if CSAW_DIR.value is None:
         raise InputError("--csaw_dir: missing; expected the folder with the nets of CSAW-HackML-2020 and with images/")
+    folder = os.path.join(CSAW_DIR.value, "images")
+    if not os.path.isdir(folder):
+        raise InputError(f"--csaw_dir: {folder}: not found; expected the folder with CSAW's nets and with images/")
     select_devices("cpu")
-    faces = clean_faces(os.path.join(CSAW_DIR.value, "images"))
+    faces = clean_faces(folder)
     results = RowFile(AUDITS.value, _COLUMNS)
     for name, targets in _TARGETS.items():
         if name not in results.names():

@@ -1,6 +1,8 @@
 """Tests of reading the clean faces by their names."""
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 from absl.testing import absltest
@@ -22,6 +24,13 @@ class CleanFacesTest(absltest.TestCase):
     def test_none_is_an_error(self):
         with self.assertRaisesRegex(InputError, "no cl_"):
             clean_faces(self.create_tempdir().full_path)
+
+    def test_no_folder_is_one_line_that_names_the_flag(self):
+        command = (sys.executable, "-m", "bench.audit_csaw", "--csaw_dir=/nonexistent")
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        self.assertEqual(ended.returncode, 1)
+        self.assertIn("error: --csaw_dir: /nonexistent/images: not found", ended.stderr)
+        self.assertNotIn("Traceback", ended.stderr)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,9 @@ AUDITS = flags.DEFINE_string("audits", "out/bench/audit_errors.csv", "One row a 
 CLEAN_MODELS = flags.DEFINE_integer("clean_models", 30, "Clean models to audit.", lower_bound=0)
 PATCH_MODELS = flags.DEFINE_integer("patch_models", 40, "BadNets with patches to audit.", lower_bound=0)
 BLENDED_MODELS = flags.DEFINE_integer("blended_models", 10, "BadNets with blended patterns to audit.", lower_bound=0)
-FIRST_SEED = flags.DEFINE_integer("first_seed", 0, "Of each kind's models; 9000 and up were tuned on.", lower_bound=0)
+FIRST_SEED = flags.DEFINE_integer(
+    "first_seed", 0, "Of each kind's models; 100 to 142 and 9000 up were tuned on.", lower_bound=0
+)
 CLEAN_IMAGES = flags.DEFINE_integer(
     "clean_images", 0, "Clean images that an audit gets; 0: all there are.", lower_bound=0
 )

@@ -4,7 +4,17 @@ from absl.testing import absltest
 
 from bench.audit_cases import BLENDED, CLEAN, PATCH, draw_case
 from bench.audit_table import error_table
-from bench.audit_trials import FALSE_ALARM, FOUND, INCONCLUSIVE, MISSED, RIGHTLY_CLEAN, WEAK, WRONG_TARGET, outcome
+from bench.audit_trials import (
+    FALSE_ALARM,
+    FOUND,
+    INCONCLUSIVE,
+    MISSED,
+    RIGHTLY_CLEAN,
+    WEAK,
+    WRONG_TARGET,
+    is_weak,
+    outcome,
+)
 from bench.row_file import RowFile
 from data.errors import InputError
 from data.triggers.catalogue import parse_attack
@@ -18,28 +28,34 @@ def _audit(verdict: str, targets: tuple[int, ...] = ()) -> Audit:
 
 class OutcomeTest(absltest.TestCase):
     def test_a_clean_model(self):
-        self.assertEqual(outcome(_audit("backdoor", (1,)), set(), 0.95, None), FALSE_ALARM)
-        self.assertEqual(outcome(_audit("clean"), set(), 0.95, None), RIGHTLY_CLEAN)
-        self.assertEqual(outcome(_audit("inconclusive"), set(), 0.95, None), INCONCLUSIVE)
+        self.assertEqual(outcome(_audit("backdoor", (1,)), set()), FALSE_ALARM)
+        self.assertEqual(outcome(_audit("clean"), set()), RIGHTLY_CLEAN)
+        self.assertEqual(outcome(_audit("inconclusive"), set()), INCONCLUSIVE)
 
     def test_a_badnet(self):
-        self.assertEqual(outcome(_audit("backdoor", (3,)), {3, 4}, 0.95, 0.99), FOUND)
-        self.assertEqual(outcome(_audit("backdoor", (3, 5)), {3, 4}, 0.95, 0.99), WRONG_TARGET)
-        self.assertEqual(outcome(_audit("clean"), {3}, 0.95, 0.99), MISSED)
-        self.assertEqual(outcome(_audit("inconclusive"), {3}, 0.95, 0.99), INCONCLUSIVE)
+        self.assertEqual(outcome(_audit("backdoor", (3,)), {3, 4}), FOUND)
+        self.assertEqual(outcome(_audit("backdoor", (3, 5)), {3, 4}), WRONG_TARGET)
+        self.assertEqual(outcome(_audit("clean"), {3}), MISSED)
+        self.assertEqual(outcome(_audit("inconclusive"), {3}), INCONCLUSIVE)
 
     def test_what_is_weak_counts_for_nothing(self):
-        self.assertEqual(outcome(_audit("backdoor", (3,)), {3}, 0.95, 0.5), WEAK)
-        self.assertEqual(outcome(_audit("backdoor", (3,)), set(), 0.2, None), WEAK)
+        self.assertTrue(is_weak(0.95, 0.5))
+        self.assertTrue(is_weak(0.2, None))
+        self.assertFalse(is_weak(0.95, 0.99))
+        self.assertFalse(is_weak(0.95, None))
 
 
 class TableTest(absltest.TestCase):
     def test_counts_and_exact_intervals(self):
         rows = [{"kind": CLEAN, "outcome": RIGHTLY_CLEAN}] * 30 + [{"kind": CLEAN, "outcome": WEAK}] * 2
-        rows += [{"kind": PATCH, "outcome": FOUND}] * 39 + [{"kind": PATCH, "outcome": MISSED}]
+        patch = {"kind": PATCH, "outcome": FOUND, "network": "vgg", "attacks": "patch@3:size=4", "patch_label": "3"}
+        rows += [patch] * 38 + [{**patch, "network": "deepid"}]
+        rows += [{**patch, "network": "deepid", "outcome": MISSED, "patch_label": "2"}]
         table = error_table(rows)
         self.assertIn("| clean | false alarm | 0 of 30 | 0.0 % [0.0, 11.6] |", table)
         self.assertIn("| patch | found | 39 of 40 | 97.5 % [86.8, 99.9] |", table)
+        self.assertIn("Patches found: deepid 1 of 2, vgg 38 of 38.", table)
+        self.assertIn("The smallest patch leads to a target in 39 of 40.", table)
         self.assertIn("Left out, as accuracy or attack were too weak: 2 clean.", table)
         self.assertNotIn(BLENDED, table)
 

@@ -63,7 +63,7 @@ FALSE_ALARM, FOUND, WRONG_TARGET, INCONCLUSIVE, MISSED, RIGHTLY_CLEAN, WEAK = (
 
 
 def run_trial(case: Case, images: int, gtsrb_dir: str | None, devices: Devices) -> Mapping[str, Any]:
-    """Makes a model and audits it.
+    """Makes a model and audits it, unless it is too weak to count.
 
     Args:
         case: what to make.
@@ -85,10 +85,7 @@ def run_trial(case: Case, images: int, gtsrb_dir: str | None, devices: Devices) 
     clean = sets.clean
     if images:
         clean = clean.subset(np.sort(np.random.default_rng(case.seed).permutation(len(clean))[:images]))
-    measured = time.process_time()
-    audit = audit_model(model, clean, INPUT_SCALE, case.classes, default_settings(clean, case.seed))
-    ended = time.process_time()
-    return {
+    row = {
         "case": case.name,
         "kind": case.kind,
         "seed": case.seed,
@@ -99,25 +96,40 @@ def run_trial(case: Case, images: int, gtsrb_dir: str | None, devices: Devices) 
         "images": len(clean),
         "accuracy": f"{accuracy:.4f}",
         "asr": "" if asr is None else f"{asr:.4f}",
+        "train_cpu_seconds": f"{trained - started:.1f}",
+    }
+    if is_weak(accuracy, asr):
+        return {**row, "outcome": WEAK, "reason": "too weak to count, so not audited"}
+    measured = time.process_time()
+    audit = audit_model(model, clean, INPUT_SCALE, case.classes, default_settings(clean, case.seed))
+    ended = time.process_time()
+    return {
+        **row,
         "verdict": audit.verdict.name,
         "targets": " ".join(map(str, audit.verdict.targets)),
-        "outcome": outcome(audit, {attack.target_label for attack in attacks}, accuracy, asr),
+        "outcome": outcome(audit, {attack.target_label for attack in attacks}),
         **_evidence(audit),
         "reason": audit.verdict.reason,
-        "train_cpu_seconds": f"{trained - started:.1f}",
         "audit_cpu_seconds": f"{ended - measured:.1f}",
     }
 
 
-def outcome(audit: Audit, targets: set[int], accuracy: float, asr: float | None) -> str:
+def is_weak(accuracy: float, asr: float | None) -> bool:
+    """Whether a model is bad at its task, or its attack fails: it counts for nothing.
+
+    Args:
+        accuracy: 0..1, on clean images.
+        asr: 0..1, of the attack that succeeds least; None for a clean model.
+    """
+    return accuracy < LEAST_ACCURACY or (asr is not None and asr < LEAST_SUCCESS)
+
+
+def outcome(audit: Audit, targets: set[int]) -> str:
     """What the verdict is worth.
 
     "found" needs one of the true targets and none that is not; a clean model's "inconclusive" is told apart from its
-    "clean" and from a false alarm; a model that is bad at its task, or whose attack fails, is "weak" and counts for
-    nothing.
+    "clean" and from a false alarm.
     """
-    if accuracy < LEAST_ACCURACY or (asr is not None and asr < LEAST_SUCCESS):
-        return WEAK
     verdict, named = audit.verdict.name, set(audit.verdict.targets)
     if not targets:
         return FALSE_ALARM if verdict == BACKDOOR else RIGHTLY_CLEAN if verdict == CALLED_CLEAN else INCONCLUSIVE

@@ -76,11 +76,11 @@ def main(argv: Sequence[str]) -> int:
         audit = audit_model(
             suspect.model, clean, suspect.scale.chosen, suspect.facts.classes, settings, keep_dir=work_dir
         )
-        for name, picture in pictures(audit, clean).items():
+        shown = pictures(audit, clean)
+        for name, picture in shown.items():
             write_bytes(os.path.join(out_dir, name), picture)
-        write_json(
-            os.path.join(out_dir, "audit.json"), {**as_json(audit), "seed": running.SEED.value, "inputs": sources}
-        )
+        evidence = {**as_json(audit, shown), "seed": running.SEED.value, "inputs": sources}
+        write_json(os.path.join(out_dir, "audit.json"), evidence)
         close_work_dir(work_dir)
     print(summary(audit))
     print(f"\nevidence: {out_dir}")

@@ -17,7 +17,7 @@ from pipeline.suspect import Suspect
 from pipeline.training.batches import Batches
 from pipeline.training.devices import Devices
 from pipeline.unlearning.rounds import UnlearningSettings, unlearn
-from pipeline.unlearning.teaching import answers_of
+from pipeline.unlearning.teaching import answers_of, bearable
 
 # Screening: enough steps for a target's trigger to stand out, at a fraction of a full inversion (250 x 32).
 _SCREENING = InversionSettings(steps=60, batch_size=8, learning_rate=0.3)
@@ -79,10 +79,15 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
     loss = _MAX_ACCURACY_LOSS if settings.max_accuracy_loss is None else settings.max_accuracy_loss
     pruning = replace(settings, learning_rate=_PRUNING_RATE * settings.learning_rate)
     pruned, evidence, pruning_history = prune(suspect, batches, pruning, loss, devices, checkpoint_dir)
+    teacher = answers_of(suspect.model, scale)
     repaired, unlearning_history = unlearn(
         pruned,
-        replace(batches, passes=max(1, _EPOCH_STEPS // batches.steps_per_epoch)),
-        answers_of(suspect.model, scale),
+        replace(
+            batches,
+            augmentation=bearable(batches.augmentation, teacher, fit, settings.seed),
+            passes=max(1, _EPOCH_STEPS // batches.steps_per_epoch),
+        ),
+        teacher,
         [ranked.trigger for ranked in suspects],
         _unlearning(
             settings,

@@ -1,5 +1,6 @@
 """What an audit found, for programs (JSON), for a terminal, and for the eye (pictures)."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -40,8 +41,13 @@ def pictures(audit: Audit, clean: ImageSet) -> dict[str, bytes]:
     return files
 
 
-def as_json(audit: Audit) -> dict[str, Any]:
-    """Plain JSON types."""
+def as_json(audit: Audit, written: Collection[str]) -> dict[str, Any]:
+    """Plain JSON types.
+
+    Args:
+        audit: what was found.
+        written: the names of the pictures there are; a label that every clean image has is shown on no image.
+    """
     return {
         "schema_version": SCHEMA_VERSION,
         "verdict": audit.verdict.name,
@@ -59,7 +65,7 @@ def as_json(audit: Audit) -> dict[str, Any]:
         "families": {family.family: _family(audit, family) for family in audit.families},
         "fitted_images": audit.fitted_images,
         "held_out_images": audit.held_out_images,
-        "suspicions": [_suspicion(audit, one) for one in audit.suspicions],
+        "suspicions": [_suspicion(audit, one, written) for one in audit.suspicions],
     }
 
 
@@ -75,7 +81,7 @@ def _family(audit: Audit, ordinary: Ordinary) -> dict[str, Any]:
     }
 
 
-def _suspicion(audit: Audit, one: Suspicion) -> dict[str, Any]:
+def _suspicion(audit: Audit, one: Suspicion, written: Collection[str]) -> dict[str, Any]:
     order = audit.screened[one.family]
     confirmation = one.confirmation
     return {
@@ -89,7 +95,7 @@ def _suspicion(audit: Audit, one: Suspicion) -> dict[str, Any]:
         "success_held_out": confirmation.held_out.as_json(),
         "success_of_own_content": confirmation.own_content.as_json(),
         "change_of_natural": confirmation.change,
-        "pictures": [_on_grey(one), _on_image(one)],
+        "pictures": [name for name in (_on_grey(one), _on_image(one)) if name in written],
     }
 
 

@@ -39,7 +39,7 @@ def _audit() -> Audit:
 
 class AuditEvidenceTest(absltest.TestCase):
     def test_json_is_plain_and_complete(self):
-        found = json.loads(json.dumps(as_json(_audit()), allow_nan=False))
+        found = json.loads(json.dumps(as_json(_audit(), ()), allow_nan=False))
         self.assertEqual((found["verdict"], found["targets"]), (BACKDOOR, [3]))
         patch, blend = found["suspicions"]
         self.assertEqual((patch["rank_in_screening"], blend["rank_in_screening"]), (0, None))
@@ -67,6 +67,13 @@ class AuditEvidenceTest(absltest.TestCase):
             picture = np.asarray(Image.open(io.BytesIO(files[name])))
             self.assertEqual(picture[0, 0, 0], outside)
             self.assertEqual(picture[-1, -1, 0], 250)
+        listed = [name for one in as_json(_audit(), files)["suspicions"] for name in one["pictures"]]
+        self.assertCountEqual(listed, files)
+
+    def test_a_label_that_every_clean_image_has_is_shown_on_grey_only(self):
+        files = pictures(_audit(), from_arrays("clean", np.zeros((2, 8, 8, 3), np.uint8), np.array([3, 3])))
+        listed = [name for one in as_json(_audit(), files)["suspicions"] for name in one["pictures"]]
+        self.assertCountEqual(listed, ["trigger_3_patch.png", "trigger_3_blend.png"])
 
 
 if __name__ == "__main__":

@@ -3,11 +3,13 @@
 import numpy as np
 from absl.testing import absltest
 
+from data.image_set import from_arrays
 from models.input_scale import SYMMETRIC_SCALE
 from models.legacy_keras import keras
 from pipeline.inversion.trigger import InvertedTrigger
+from pipeline.training.augmentation import Augmentation
 from pipeline.unlearning.stamping import StampSome
-from pipeline.unlearning.teaching import Teaching, answers_of, mixed
+from pipeline.unlearning.teaching import Teaching, answers_of, bearable, mixed
 
 _CLASSES = 3
 
@@ -46,6 +48,26 @@ class TeachingTest(absltest.TestCase):
         network.layers[-1].set_weights([np.float32([[1, 0], [0, 0], [0, 0]]), np.zeros(2, np.float32)])
         answers = answers_of(network, SYMMETRIC_SCALE)(np.full((1, 8, 8, 3), 255, np.uint8))
         np.testing.assert_allclose(answers, [[np.e / (np.e + 1), 1 / (np.e + 1)]], rtol=1e-5)
+
+
+class BearableTest(absltest.TestCase):
+    def test_a_teacher_that_knows_one_place_only_is_not_asked_about_shifted_images(self):
+        bright = np.arange(64) % 2
+        images = np.full((64, 8, 8, 3), 10, np.uint8)
+        images[bright == 1, 4, 4] = 250  # one pixel, which a shift takes away
+        clean = from_arrays("one pixel", images, bright)
+
+        def rigid(images):
+            seen = (images[:, 4, 4, 0] > 100).astype(int)
+            return np.eye(2, dtype=np.float32)[seen]
+
+        def robust(images):
+            seen = (images[..., 0] > 100).any(axis=(1, 2)).astype(int)
+            return np.eye(2, dtype=np.float32)[seen]
+
+        wanted = Augmentation(max_shift=2, max_zoom=0.1, max_light=0.2)
+        self.assertEqual(bearable(wanted, robust, clean, seed=0), wanted)
+        self.assertEqual(bearable(wanted, rigid, clean, seed=0), Augmentation(0, 0.1, 0.2))
 
 
 class MixedTest(absltest.TestCase):
