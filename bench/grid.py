@@ -48,7 +48,7 @@ _DEVELOPED_ON = frozenset(
     {
         *((GTSRB, network, "patch") for network in NETWORKS),
         *((GTSRB, "vgg", attack) for attack in ("middle-patch", "blended", "wanet", "multi")),
-        (FACES, "deepid", "sunglasses"),
+        *((FACES, "deepid", attack) for attack in ("patch", "middle-patch", "sunglasses")),
         (GTSRB, "vgg", "clean"),
     }
 )
