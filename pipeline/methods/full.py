@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from data.image_set import ImageSet
 from pipeline.inversion.rarity import index_by_chance
-from pipeline.inversion.screening import Screening, screen_labels
+from pipeline.inversion.screening import screen_labels
 from pipeline.inversion.search import InversionSettings
 from pipeline.inversion.suspicious import RankedTrigger
 from pipeline.inversion.warps import WarpSettings
@@ -93,8 +93,7 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
             settings,
             batches,
             grain,
-            most_pixels=_sizes_at(screening, _SURVIVOR_INDEX),
-            most_pixels_besides=_sizes_at(screening, _LEAST_INDEX),
+            most_pixels=(screening.size_at(_SURVIVOR_INDEX, False), screening.size_at(_SURVIVOR_INDEX, True)),
             most_displacement=most_displacement,
             stamped_share=_STAMPED if _beyond_chance(suspects, chance) else _STAMPED_IN_DOUBT,
         ),
@@ -110,7 +109,6 @@ def _unlearning(
     batches: Batches,
     grain: int,
     most_pixels: tuple[float, float],
-    most_pixels_besides: tuple[float, float],
     most_displacement: float,
     stamped_share: float,
 ) -> UnlearningSettings:
@@ -124,17 +122,12 @@ def _unlearning(
         varied_share=0.7,
         starts=2,
         most_pixels=most_pixels,
-        most_pixels_besides=most_pixels_besides,
         most_displacement=most_displacement,
         inversion=InversionSettings(steps=60, batch_size=16, learning_rate=0.3, grain=grain, seed=settings.seed + 1),
         warping=WarpSettings(seed=settings.seed + 1),
         first_steps=150,
         batch_norm=settings.tune_batch_norm,
     )
-
-
-def _sizes_at(screening: Screening, index: float) -> tuple[float, float]:
-    return screening.size_at(index, uniform=False), screening.size_at(index, uniform=True)
 
 
 def _beyond_chance(suspects: Sequence[RankedTrigger], chance_index: float) -> bool:

@@ -46,8 +46,6 @@ class UnlearningSettings:
         most_pixels: triggers found in later rounds that have this size or more are left out, of patches and of blended
             patterns: whoever paints so much reaches a class without a backdoor, and to unlearn that costs clean
             accuracy. A round that finds nothing smaller is the last.
-        most_pixels_besides: the same for triggers of a family that their label was not suspected in: fewer pixels, so
-            that it takes more evidence.
         most_displacement: pixels, the same for warps.
         inversion: the inversion in a round.
         warping: that of warps.
@@ -64,7 +62,6 @@ class UnlearningSettings:
     varied_share: float
     starts: int
     most_pixels: tuple[float, float]
-    most_pixels_besides: tuple[float, float]
     most_displacement: float
     inversion: InversionSettings
     warping: WarpSettings
@@ -140,8 +137,7 @@ def _inverted_again(
     warping = replace(settings.warping, steps=steps, seed=settings.warping.seed + number)
     bend = functools.partial(invert_warps, model, clean, scale, again * settings.starts, warping)
     found += kept_warps(os.path.join(folder, "warps.npz"), bend)
-    suspected = {_kind(trigger) for trigger in suspects}
-    survivors = [trigger for trigger in found if _survives(trigger, settings, _kind(trigger) in suspected)]
+    survivors = [trigger for trigger in found if _survives(trigger, settings)]
     log.info(
         "unlearning: inverted again, %d of %d triggers are smaller than ordinary ones (%s)",
         len(survivors),
@@ -167,11 +163,10 @@ def _labels(triggers: Iterable[Trigger]) -> list[int]:
     return sorted({trigger.label for trigger in triggers})
 
 
-def _survives(trigger: Trigger, settings: UnlearningSettings, suspected: bool) -> bool:
+def _survives(trigger: Trigger, settings: UnlearningSettings) -> bool:
     if isinstance(trigger, InvertedWarp):
         return trigger.success >= settings.warping.success and trigger.size < settings.most_displacement
-    most_pixels = settings.most_pixels if suspected else settings.most_pixels_besides
-    return trigger.success >= settings.inversion.success and trigger.size < most_pixels[trigger.uniform]
+    return trigger.success >= settings.inversion.success and trigger.size < settings.most_pixels[trigger.uniform]
 
 
 def _tuned(

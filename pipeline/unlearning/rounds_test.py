@@ -23,7 +23,6 @@ _SETTINGS = UnlearningSettings(
     varied_share=0.0,
     starts=1,
     most_pixels=(30.0, 30.0),
-    most_pixels_besides=(30.0, 30.0),
     most_displacement=0.5,
     inversion=InversionSettings(steps=20, batch_size=8),
     warping=WarpSettings(steps=10),
