@@ -47,8 +47,8 @@ _FIRST = (
 _DEVELOPED_ON = frozenset(
     {
         *((GTSRB, network, "patch") for network in NETWORKS),
-        *((GTSRB, "vgg", attack) for attack in ("middle-patch", "blended", "wanet", "multi")),
-        *((FACES, "deepid", attack) for attack in ("patch", "middle-patch", "sunglasses")),
+        *((GTSRB, "vgg", attack) for attack in ("middle-patch", "blended", "sig", "wanet", "multi")),
+        *((FACES, "deepid", attack) for attack in ("patch", "middle-patch", "multi", "pruning-aware", "sunglasses")),
         (GTSRB, "vgg", "clean"),
     }
 )

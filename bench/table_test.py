@@ -17,7 +17,7 @@ def _section(text: str, title: str) -> dict[str, dict[str, str]]:
 class TableTest(absltest.TestCase):
     def setUp(self):
         super().setUp()
-        self.blended, self.sig = BadNet("gtsrb", "resnet", "blended"), BadNet("gtsrb", "vgg", "sig")
+        self.blended, self.sig = BadNet("gtsrb", "resnet", "blended"), BadNet("gtsrb", "resnet", "sig")
 
     def test_mean_and_worst_of_each_method_and_no_defense_once_a_badnet(self):
         rows = [

@@ -3,7 +3,8 @@
 The minimax of I-BAU (Zeng et al., "Adversarial Unlearning of Backdoors via Implicit Hypergradient", ICLR 2022) with
 Neural Cleanse's triggers in place of one perturbation: each round inverts triggers of the suspected labels against the
 network as it is by then, and tunes it on clean images, a share of which carry a trigger found so far and are taught as
-what they are (`teaching`).
+what they are (`teaching`). Before the first tuning the suspected labels' weights in the last layer are fitted anew
+(`refitting`): tuning alone moves them but little, and what was not inverted of a trigger lives on in them.
 """
 
 import functools
@@ -21,6 +22,7 @@ from pipeline.training.batches import Batches
 from pipeline.training.devices import Devices
 from pipeline.training.loop import Epoch, train
 from pipeline.training.tuning import TuningSettings, freeze
+from pipeline.unlearning.refitting import refit_labels
 from pipeline.unlearning.stamping import StampSome
 from pipeline.unlearning.teaching import Answers, Teaching
 from pipeline.unlearning.variation import Trigger
@@ -100,7 +102,11 @@ def unlearn(
         survivors = _inverted_again(model, batches, suspects, settings, number, folder)
         if number and not survivors:
             break
-        pool = (pool if number else _not_found_better(pool, survivors)) + survivors
+        if number == 0:
+            # Only now: of a network that was refitted the first, thorough search would find less.
+            model = refit_labels(model, {trigger.label for trigger in suspects}, batches)
+            pool = _not_found_better(pool, survivors)
+        pool += survivors
         epochs = -(-settings.steps // batches.steps_per_epoch)
         done = len(history)
         model, trained = _tuned(

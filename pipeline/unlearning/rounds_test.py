@@ -42,7 +42,9 @@ def _labels(model: keras.Model, images: np.ndarray) -> np.ndarray:
 
 class UnlearnTest(absltest.TestCase):
     def test_the_trigger_is_forgotten_clean_images_are_not_and_a_resumed_run_ends_alike(self):
-        clean, badnet = bright_rows(48), planted_network()
+        clean = bright_rows(48)
+        # No dense layer makes its classes, so that it is not refitted, which would be the cure already.
+        badnet = keras.Sequential([*planted_network().layers, keras.layers.Reshape((6,))])
         batches = Batches(clean, UNIT_SCALE, 16, 0, passes=2)
         stamped = _trigger().stamp(clean.images()).astype(np.uint8)
         self.assertTrue((_labels(badnet, stamped) == 2).all())
