@@ -48,7 +48,8 @@ _DEVELOPED_ON = frozenset(
     {
         *((GTSRB, network, "patch") for network in NETWORKS),
         *((GTSRB, "vgg", attack) for attack in ("middle-patch", "blended", "sig", "wanet", "multi")),
-        *((FACES, "deepid", attack) for attack in ("patch", "middle-patch", "multi", "pruning-aware", "sunglasses")),
+        *((FACES, "deepid", attack) for attack in ATTACKS if attack not in ("sig", "wanet")),
+        (FACES, "deepid", "sunglasses"),
         (GTSRB, "vgg", "clean"),
     }
 )

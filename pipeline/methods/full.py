@@ -1,4 +1,4 @@
-"""Everything: invert triggers for every label, prune what is dormant, then unlearn the most suspicious triggers."""
+"""Everything: invert triggers for every label, prune what is dormant, refit and unlearn the most suspicious labels."""
 
 import os
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from pipeline.suspect import Suspect
 from pipeline.training.batches import Batches
 from pipeline.training.devices import Devices
 from pipeline.unlearning.rounds import UnlearningSettings, unlearn
-from pipeline.unlearning.teaching import answers_of, bearable
+from pipeline.unlearning.teaching import Answers, answers_of, bearable
 
 # Screening: enough steps for a target's trigger to stand out, at a fraction of a full inversion (250 x 32).
 _SCREENING = InversionSettings(steps=60, batch_size=8, learning_rate=0.3)
@@ -82,11 +82,7 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
     teacher = answers_of(suspect.model, scale)
     repaired, unlearning_history = unlearn(
         pruned,
-        replace(
-            batches,
-            augmentation=bearable(batches.augmentation, teacher, fit, settings.seed),
-            passes=max(1, _EPOCH_STEPS // batches.steps_per_epoch),
-        ),
+        _for_teaching(batches, teacher),
         teacher,
         [ranked.trigger for ranked in suspects],
         _unlearning(
@@ -102,6 +98,15 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
     )
     history = {"pruning": pruning_history, "unlearning": unlearning_history}
     return Repair(pruned, repaired, evidence, suspects, history)
+
+
+def _for_teaching(batches: Batches, teacher: Answers) -> Batches:
+    """Shifted no farther than the teacher bears, in epochs that are not all overhead."""
+    return replace(
+        batches,
+        augmentation=bearable(batches.augmentation, teacher, batches.image_set, batches.seed),
+        passes=max(1, _EPOCH_STEPS // batches.steps_per_epoch),
+    )
 
 
 def _unlearning(

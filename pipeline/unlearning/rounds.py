@@ -3,7 +3,7 @@
 The minimax of I-BAU (Zeng et al., "Adversarial Unlearning of Backdoors via Implicit Hypergradient", ICLR 2022) with
 Neural Cleanse's triggers in place of one perturbation: each round inverts triggers of the suspected labels against the
 network as it is by then, and tunes it on clean images, a share of which carry a trigger found so far and are taught as
-what they are (`teaching`). Before the first tuning the suspected labels' weights in the last layer are fitted anew
+what they are (`teaching`). After the rounds the suspected labels' weights in the last layer are fitted anew
 (`refitting`): tuning alone moves them but little, and what was not inverted of a trigger lives on in them.
 """
 
@@ -51,7 +51,7 @@ class UnlearningSettings:
         most_displacement: pixels, the same for warps.
         inversion: the inversion in a round.
         warping: that of warps.
-        first_steps: optimizer steps of both in the first round, against the suspect itself. A short search ends beside
+        first_steps: optimizer steps of both in the first round, before anything is tuned. A short search ends beside
             the trigger, in a smear of its colour and others; a long one ends in a part of it.
         batch_norm: let batch norms learn.
     """
@@ -102,17 +102,15 @@ def unlearn(
         survivors = _inverted_again(model, batches, suspects, settings, number, folder)
         if number and not survivors:
             break
-        if number == 0:
-            # Only now: of a network that was refitted the first, thorough search would find less.
-            model = refit_labels(model, {trigger.label for trigger in suspects}, batches)
-            pool = _not_found_better(pool, survivors)
-        pool += survivors
+        pool = (pool if number else _not_found_better(pool, survivors)) + survivors
         epochs = -(-settings.steps // batches.steps_per_epoch)
         done = len(history)
         model, trained = _tuned(
             model, batches, teacher, pool, settings, devices, folder, epochs, decays=False, first=done
         )
         history += trained
+    # Not before the rounds: of a refitted network they would find less, end early, and leave more of the backdoor.
+    model = refit_labels(model, {trigger.label for trigger in suspects}, batches)
     folder = os.path.join(checkpoint_dir, "last")
     epochs = -(-settings.last_steps // batches.steps_per_epoch)
     model, trained = _tuned(
