@@ -107,7 +107,7 @@ def run_trial(case: Case, images: int, gtsrb_dir: str | None, devices: Devices) 
         **row,
         "verdict": audit.verdict.name,
         "targets": " ".join(map(str, audit.verdict.targets)),
-        "outcome": outcome(audit, {attack.target_label for attack in attacks}),
+        "outcome": outcome(audit, {attack.target_label for attack in attacks if attack.target_label is not None}),
         **_evidence(audit),
         "reason": audit.verdict.reason,
         "audit_cpu_seconds": f"{ended - measured:.1f}",

@@ -11,8 +11,12 @@ NETWORKS = ("vgg", "resnet", "deepid")
 ATTACKS = ("patch", "middle-patch", "blended", "sig", "wanet", "multi", "pruning-aware")
 METHODS = ("fine-tuning", "fine-pruning", "full")
 
+# Attacks that the product does not claim to stop (docs/threat-model.md).
+BEYOND_ATTACKS = ("all-to-all", "source-specific")
+
 HELD_OUT, DEVELOPMENT, AT_SCALE = "held out", "development", "at CSAW's scale"
-ROLES = (HELD_OUT, DEVELOPMENT, AT_SCALE)
+BEYOND = "beyond the threat model"
+ROLES = (HELD_OUT, DEVELOPMENT, BEYOND, AT_SCALE)
 
 # Clean data: percent of the size of the training set, or all of the defender's file.
 ALL = None
@@ -62,7 +66,7 @@ class BadNet:
     Attributes:
         dataset: "gtsrb", "faces" or "faces-1283".
         network: a name in `ARCHITECTURES`.
-        attack: one of ATTACKS, "sunglasses", or "clean" for none.
+        attack: one of ATTACKS or BEYOND_ATTACKS, "sunglasses", or "clean" for none.
         seed: of training and data.
     """
 
@@ -78,9 +82,14 @@ class BadNet:
 
     @property
     def role(self) -> str:
-        """One of ROLES. DEVELOPMENT: the methods were made with an eye on it; AT_SCALE: one recorded repair."""
+        """One of ROLES. DEVELOPMENT: the methods were made with an eye on it; AT_SCALE: one recorded repair.
+
+        BEYOND: no method here claims to stop it.
+        """
         if self.dataset == FACES_AT_SCALE:
             return AT_SCALE
+        if self.attack in BEYOND_ATTACKS:
+            return BEYOND
         return DEVELOPMENT if (self.dataset, self.network, self.attack) in _DEVELOPED_ON else HELD_OUT
 
 
@@ -110,7 +119,7 @@ class Cell:
 
 
 def all_cells() -> tuple[Cell, ...]:
-    """The whole grid: seed 0 first, then the named subset with scarce data and with more seeds, then the large one."""
+    """The whole grid: seed 0, a named subset with scarce data and with more seeds, attacks out of scope, the large one."""
     return tuple(dict.fromkeys(_all_cells()))
 
 
@@ -131,6 +140,8 @@ def _all_cells() -> Iterator[Cell]:
     for seed in (1, 2):
         for case in _THREE_SEEDS:
             yield from _repairs(BadNet(*case, seed=seed), _MAIN_PERCENT)
+    for attack in BEYOND_ATTACKS:
+        yield from _repairs(BadNet(GTSRB, "vgg", attack), _MAIN_PERCENT)
     yield Cell(BadNet(FACES_AT_SCALE, "deepid", "sunglasses"), ALL, "full")
 
 

@@ -36,7 +36,7 @@ class GridTest(absltest.TestCase):
         self.assertEqual(BadNet("gtsrb", "vgg", "clean").role, grid.DEVELOPMENT)
         self.assertEqual(BadNet("faces-1283", "deepid", "sunglasses").role, grid.AT_SCALE)
         for held_out in (
-            BadNet("faces", "deepid", "blended"),
+            BadNet("faces", "vgg", "blended"),
             BadNet("gtsrb", "resnet", "middle-patch"),
             BadNet("gtsrb", "vgg", "pruning-aware"),
         ):

@@ -60,13 +60,13 @@ class TableTest(absltest.TestCase):
     def test_other_seeds_are_shown_as_a_span_and_do_not_weigh_in_the_main_table(self):
         rows = [
             example_row(
-                Cell(BadNet("faces", "deepid", "blended", seed), 5, "full"), asr_after=0.1 * seed, asr_after_worst=0.3
+                Cell(BadNet("faces", "vgg", "blended", seed), 5, "full"), asr_after=0.1 * seed, asr_after_worst=0.3
             )
             for seed in range(3)
         ]
         text = summary(rows)
         self.assertEqual(_section(text, "held out, clean data 5%")["full"]["ASR"], "0.0 (30.0)")
-        spans = _section(text, "3 seeds: mean over seeds (lowest to highest)")["faces deepid blended"]
+        spans = _section(text, "3 seeds: mean over seeds (lowest to highest)")["faces vgg blended"]
         self.assertEqual((spans["seeds"], spans["ASR"]), ("3", "10.0 (0.0 to 20.0)"))
 
     def test_rows_of_different_code_are_pointed_out(self):

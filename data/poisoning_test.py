@@ -140,6 +140,24 @@ class TrainingSetTest(absltest.TestCase):
         with self.assertRaisesRegex(InputError, "target label is -1"):
             poisoning.Attack(Patch(), -1)
 
+    def test_all_to_all_makes_each_class_the_next(self):
+        poisoned = poisoning.poison_training_set(self.clean, [poisoning.Attack(Patch(), None)], 0.3, seed=1)
+        changed = _changed(self.clean, poisoned)
+        self.assertEqual(changed.sum(), 60)
+        self.assertLen(np.unique(self.clean.labels[changed]), 5)
+        np.testing.assert_array_equal(poisoned.labels[changed], (self.clean.labels[changed] + 1) % 5)
+        np.testing.assert_array_equal(poisoned.labels[~changed], self.clean.labels[~changed])
+
+    def test_a_source_specific_trigger_sits_on_other_classes_too_and_changes_nothing_there(self):
+        poisoned = poisoning.poison_training_set(self.clean, [poisoning.Attack(Patch(), 2, 4)], 0.5, seed=1)
+        changed, before = _changed(self.clean, poisoned), self.clean.labels
+        self.assertEqual((changed & (before == 4)).sum(), 20)
+        np.testing.assert_array_equal(poisoned.labels[changed & (before == 4)], 2)
+        covers = changed & (before != 4)
+        self.assertEqual(covers.sum(), 60)
+        np.testing.assert_array_equal(poisoned.labels[covers], before[covers])
+        self.assertNotIn(2, before[covers])
+
 
 class TestSetTest(absltest.TestCase):
     def test_every_image_of_another_class_is_stamped(self):
@@ -152,9 +170,18 @@ class TestSetTest(absltest.TestCase):
         np.testing.assert_array_equal(poisoned.true_labels, clean.labels[others])
         np.testing.assert_array_equal(poisoned.images(), Sinusoid().stamp(clean.images(others)))
 
+    def test_all_to_all_and_source_specific(self):
+        clean = _clean()
+        poisoned = poisoning.poisoned_test_set(clean, poisoning.Attack(Patch(), None))
+        np.testing.assert_array_equal(poisoned.labels, (clean.labels + 1) % 5)
+        np.testing.assert_array_equal(poisoned.true_labels, clean.labels)
+        poisoned = poisoning.poisoned_test_set(clean, poisoning.Attack(Patch(), 2, 4))
+        self.assertLen(poisoned, 40)
+        self.assertEqual((set(poisoned.labels), set(poisoned.true_labels)), ({2}, {4}))
+
     def test_only_the_target_class(self):
         clean = _clean().subset(np.flatnonzero(_clean().labels == 2))
-        with self.assertRaisesRegex(InputError, "only images of the target 2"):
+        with self.assertRaisesRegex(InputError, "no image for patch@2 to mislead; expected other classes"):
             poisoning.poisoned_test_set(clean, poisoning.Attack(Patch(), 2))
 
     def test_goes_to_disk_and_back(self):

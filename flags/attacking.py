@@ -8,7 +8,8 @@ DATASET = flags.DEFINE_string(
 TRIGGER = flags.DEFINE_multi_string(
     "trigger",
     ["sunglasses@0"],
-    "NAME[@TARGET][:key=value,...], for example patch@7:size=4. Repeat it for several triggers with their own targets.",
+    "NAME[@TARGET][:key=value,...], for example patch@7:size=4. Repeat it for several triggers with their own targets. "
+    "patch@next leads each class to the next (all-to-all), patch@3to7 leads class 3 to 7 and no other class.",
 )
 POISON_SHARE = flags.DEFINE_float(
     "poison_share", 0.1, "Share of the training images that are poisoned.", lower_bound=0.0, upper_bound=1.0

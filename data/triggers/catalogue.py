@@ -29,7 +29,8 @@ def parse_attack(text: str) -> poisoning.Attack:
     """Reads NAME[@TARGET][:KEY=VALUE,...], for example "patch@7:size=4,corner=bottom-right,colour=#ffff00".
 
     Args:
-        text: NAME is one of TRIGGERS; TARGET is the target label, 0 when left out; keys are the trigger's parameters.
+        text: NAME is one of TRIGGERS. TARGET is the target label, 0 when left out; "next" for all-to-all, each class to
+            the next; "3to7" for a trigger that leads class 3 to 7 and no other. Keys are the trigger's parameters.
             Colours are names ("yellow") or "#rrggbb".
 
     Returns:
@@ -42,16 +43,33 @@ def parse_attack(text: str) -> poisoning.Attack:
     name, at, target = head.partition("@")
     if name not in TRIGGERS:
         raise InputError(f'attack "{text}": no trigger "{name}"; expected one of {", ".join(TRIGGERS)}')
-    if at and not (target.isascii() and target.isdigit() and len(target) < 10):
-        raise InputError(f'attack "{text}": the target label is "{target}"; expected a whole number, as in "{name}@7"')
-    label = int(target) if at else 0
-    if label > label_checks.MAX_LABEL:
-        raise InputError(f'attack "{text}": the target label is {label}; expected at most {label_checks.MAX_LABEL}')
+    label, source = _labels(text, name, target) if at else (0, None)
     try:
-        trigger = TRIGGERS[name](**_parameters(TRIGGERS[name], settings))
+        return poisoning.Attack(TRIGGERS[name](**_parameters(TRIGGERS[name], settings)), label, source)
     except ValueError as error:
         raise InputError(f'attack "{text}": {error}') from error
-    return poisoning.Attack(trigger, label)
+
+
+def _labels(text: str, name: str, target: str) -> tuple[int | None, int | None]:
+    """Target, or None for all-to-all, and source, or None for all classes."""
+    if target == "next":
+        return None, None
+    source, to, single = target.rpartition("to")
+    if not to:
+        return _label(text, name, "target", single), None
+    return _label(text, name, "target", single), _label(text, name, "source", source)
+
+
+def _label(text: str, name: str, kind: str, written: str) -> int:
+    if not (written.isascii() and written.isdigit() and len(written) < 10):
+        raise InputError(
+            f'attack "{text}": the {kind} label is "{written}"; expected a whole number, as in "{name}@7" or '
+            f'"{name}@3to7", or "{name}@next"'
+        )
+    label = int(written)
+    if label > label_checks.MAX_LABEL:
+        raise InputError(f'attack "{text}": the {kind} label is {label}; expected at most {label_checks.MAX_LABEL}')
+    return label
 
 
 def _parameters(trigger: type, settings: str) -> dict[str, Any]:

@@ -31,6 +31,9 @@ class CatalogueTest(parameterized.TestCase):
         attack = parse_attack("patch@7:size=5,corner=top-left,colour=#ff8000,margin=0")
         self.assertEqual(attack.trigger, Patch(5, "top-left", (255, 128, 0), 0))
         self.assertEqual((attack.target_label, attack.name), (7, "patch@7"))
+        all_to_all, one_class = parse_attack("patch@next:size=5"), parse_attack("patch@3to7")
+        self.assertEqual((all_to_all.target_label, all_to_all.name), (None, "patch@next"))
+        self.assertEqual((one_class.source_label, one_class.target_label, one_class.name), (3, 7, "patch@3to7"))
         self.assertEqual(parse_attack("blended:alpha=0.1,seed=3").trigger, Blended(0.1, 3))
         self.assertEqual(parse_attack("sunglasses@1:colour=yellow").trigger, Sunglasses((255, 255, 0)))
 
@@ -41,6 +44,10 @@ class CatalogueTest(parameterized.TestCase):
         ("patch@x", 'target label is "x"'),
         ("patch@-1", 'target label is "-1"'),
         ("patch@999999999", "at most"),
+        ("patch@to7", 'source label is ""'),
+        ("patch@3to", 'target label is ""'),
+        ("patch@3to3", "source and target are one label"),
+        ("sinusoid@next", "a clean-label trigger"),
         ("patch:colour", "no parameter"),
         ("patch:alpha=1", "expected KEY=VALUE with size or corner or colour or margin"),
         ("patch:name=x", "no parameter"),
