@@ -119,7 +119,7 @@ class Cell:
 
 
 def all_cells() -> tuple[Cell, ...]:
-    """The whole grid: seed 0, a named subset with scarce data and with more seeds, attacks out of scope, the large one."""
+    """The whole grid: seed 0, a named subset with scarce data and more seeds, attacks out of scope, the large one."""
     return tuple(dict.fromkeys(_all_cells()))
 
 
