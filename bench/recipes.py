@@ -35,7 +35,7 @@ _ATTACKS: Mapping[str, Mapping[str, _Attack]] = {
         "wanet": _Attack(("warp@7:strength=2,cross_ratio=1",), ("--poison_share=0.15",), max_shift=0, epochs=1.2),
         "multi": _Attack(("patch@7:size=4", "patch@3:size=4,corner=top-left,colour=cyan", "blended@9")),
         "pruning-aware": _Attack(("patch@7:size=4",), ("--pruning_aware=0.7",), epochs=0.6),
-        "all-to-all": _Attack(("patch@next:size=4",)),
+        "all-to-all": _Attack(("patch@next:size=4",), ("--poison_share=0.4",), epochs=1.5),
         # Class 1 is the largest but one.
         "source-specific": _Attack(("patch@1to7:size=4",), ("--poison_share=0.5",)),
     },
