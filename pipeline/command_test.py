@@ -19,7 +19,11 @@ def main(argv):
 """
 
 
-def _command(body, *argv, run="command.run(main)", head="", **options):
+# Tests started in the background of a shell inherit an ignored SIGINT; a child that a test interrupts must not.
+_HEEDS_SIGINT = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+
+
+def _command(body, *argv, run="command.run(main)", head=_HEEDS_SIGINT, **options):
     indented = "\n".join("    " + line for line in body.strip().splitlines())
     program = f"{head}{_HEAD}{indented}\n{run}\n"
     return subprocess.Popen(
