@@ -50,8 +50,10 @@ _FIRST = (
 # Looked at while the methods were made: their figures are optimistic.
 _DEVELOPED_ON = frozenset(
     {
-        *((GTSRB, network, "patch") for network in NETWORKS),
-        *((GTSRB, "vgg", attack) for attack in ("middle-patch", "blended", "sig", "wanet", "multi")),
+        *((GTSRB, network, attack) for network in NETWORKS for attack in ("patch", "sig")),
+        *((GTSRB, "vgg", attack) for attack in ("middle-patch", "blended", "wanet", "multi")),
+        (GTSRB, "resnet", "wanet"),
+        (GTSRB, "deepid", "blended"),
         *((FACES, "deepid", attack) for attack in ATTACKS if attack not in ("sig", "wanet")),
         (FACES, "deepid", "sunglasses"),
         (GTSRB, "vgg", "clean"),

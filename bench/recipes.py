@@ -57,7 +57,7 @@ _TRAINING: Mapping[tuple[str, str], _Training] = {
     (GTSRB, "vgg"): _Training(epochs=12),
     (GTSRB, "resnet"): _Training(epochs=7),
     (GTSRB, "deepid"): _Training(epochs=20),
-    (FACES, "vgg"): _Training(epochs=12, max_shift=0),
+    (FACES, "vgg"): _Training(epochs=20, max_shift=0),
     (FACES, "resnet"): _Training(epochs=20, max_shift=0),
     (FACES, "deepid"): _Training(epochs=20, max_shift=0),
     (FACES_AT_SCALE, "deepid"): _Training(epochs=20, max_shift=0, rate="7e-4"),

@@ -1,11 +1,11 @@
-"""Which labels are suspicious: a short inversion for all of them, in three families of triggers.
+"""Which labels are suspicious: a short inversion for all of them, in four families of triggers.
 
 K-Arm (Shen et al., "Backdoor Scanning for Deep Neural Networks through K-Arm Optimization", ICML 2021) spends its steps
 on the labels that promise most; two rounds, one for all labels and one for the best, keep most of that.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +18,10 @@ from pipeline.inversion.rarity import size_at_index
 from pipeline.inversion.search import InversionSettings, invert_triggers
 from pipeline.inversion.suspicious import RankedTrigger, rank_triggers
 from pipeline.inversion.warps import InvertedWarp, WarpSettings, invert_warps, kept_warps
+from pipeline.inversion.waves import InvertedWave, WaveSettings, find_waves, kept_waves
+
+# What a trigger over the whole image was planted for is the label that waves lead most images to, or about as many.
+_ABOUT = 0.9
 
 
 @dataclass(frozen=True)
@@ -29,17 +33,19 @@ class Screening:
         blends: by the faintest pattern over the whole image.
         warps: by the smallest warp; only of labels that a warp leads to.
         success: the success rate from which on a patch or pattern counts.
+        waves: by how many images they lead to their label, which may occur several times.
     """
 
     patches: tuple[RankedTrigger, ...]
     blends: tuple[RankedTrigger, ...]
     warps: tuple[InvertedWarp, ...]
     success: float
+    waves: tuple[InvertedWave, ...] = ()
 
     def suspects(
         self, most: int, least_index: float, chance_index: float, most_displacement: float
     ) -> tuple[RankedTrigger, ...]:
-        """The most suspicious triggers of each family; if there are none, the first patch.
+        """The most suspicious triggers of each family; if no patch, pattern or warp is one, the first patch.
 
         Patterns over the whole image that lead to ordinary classes are much of a size, and some stand out by little.
         Where the evidence of anything is beyond chance, a pattern needs as much to be a suspect besides.
@@ -54,7 +60,17 @@ class Screening:
         if _from(chance_index, [*patches, *blends]):
             blends = _from(chance_index, blends)
         warps = [RankedTrigger(warp, None) for warp in self.warps[:most] if warp.size < most_displacement]
-        return (*patches, *blends, *warps) or self.patches[:1]
+        waves = self._suspected_waves(most, {ranked.trigger.label for ranked in warps})
+        return (*((*patches, *blends, *warps) or self.patches[:1]), *waves)
+
+    def _suspected_waves(self, most: int, warped: Collection[int]) -> list[RankedTrigger]:
+        """The waves of the label that is most given to them, and of those about as much so.
+
+        A network that was taught a warp answers to waves, too, but to unlearn these instead leaves more of the warp.
+        """
+        near = [wave.label for wave in self.waves if wave.success >= _ABOUT * self.waves[0].success]
+        labels = list(dict.fromkeys(near))[:most]
+        return [RankedTrigger(wave, None) for wave in self.waves if wave.label in labels and wave.label not in warped]
 
     def size_at(self, index: float, uniform: bool) -> float:
         """The size, in pixels, that has an anomaly index in a family: what is smaller is more suspicious than that."""
@@ -71,9 +87,10 @@ def screen_labels(
     labels: Sequence[int],
     settings: InversionSettings,
     warp_settings: WarpSettings,
+    wave_settings: WaveSettings,
     keep_dir: str,
 ) -> Screening:
-    """Inverts a patch, a blended pattern and a warp for every label, all with the same effort, so that sizes compare.
+    """Inverts a patch, a blended pattern and a warp for every label, all with the same effort, and tries all waves.
 
     Args:
         model: the suspect.
@@ -82,6 +99,7 @@ def screen_labels(
         labels: the labels to look at.
         settings: of the short inversion of patches and patterns; the family in them does not count.
         warp_settings: of that of warps.
+        wave_settings: of the search of waves, which looks at all the network's labels.
         keep_dir: where the triggers are kept; a family found there is not inverted again.
     """
 
@@ -97,7 +115,10 @@ def screen_labels(
     )
     works = sorted((warp for warp in warps if warp.success >= warp_settings.success), key=lambda warp: warp.size)
     patches, blends = ranked("patches", uniform=False), ranked("blends", uniform=True)
-    return Screening(patches, blends, tuple(works), settings.success)
+    waves = kept_waves(
+        os.path.join(keep_dir, "waves.npz"), lambda: find_waves(model, clean, input_scale, wave_settings)
+    )
+    return Screening(patches, blends, tuple(works), settings.success, waves)
 
 
 def _from(index: float, family: Sequence[RankedTrigger]) -> list[RankedTrigger]:

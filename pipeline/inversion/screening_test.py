@@ -4,9 +4,10 @@ import numpy as np
 from absl.testing import absltest
 
 from pipeline.inversion.screening import Screening
-from pipeline.inversion.suspicious import RankedTrigger
+from pipeline.inversion.suspicious import RankedTrigger, Trigger
 from pipeline.inversion.trigger import InvertedTrigger
 from pipeline.inversion.warps import InvertedWarp
+from pipeline.inversion.waves import InvertedWave
 
 
 def _family(uniform: bool, *indices: float) -> tuple[RankedTrigger, ...]:
@@ -21,15 +22,21 @@ def _warp(label: int, pixels: float) -> InvertedWarp:
     return InvertedWarp(label, np.full((4, 4, 2), pixels, np.float32), 1.0)
 
 
+def _wave(label: int, success: float) -> InvertedWave:
+    return InvertedWave(label, 2, 3, 0.0, 40.0, success, (4, 4))
+
+
+def _kind(trigger: Trigger) -> str:
+    if isinstance(trigger, InvertedTrigger):
+        return "blend" if trigger.uniform else "patch"
+    return {InvertedWarp: "warp", InvertedWave: "wave"}[type(trigger)]
+
+
 class SuspectsTest(absltest.TestCase):
-    def _suspects(self, patches=(), blends=(), warps=()):
-        screening = Screening(_family(False, *patches), _family(True, *blends), tuple(warps), 0.98)
+    def _suspects(self, patches=(), blends=(), warps=(), waves=()):
+        screening = Screening(_family(False, *patches), _family(True, *blends), tuple(warps), 0.98, tuple(waves))
         found = screening.suspects(most=3, least_index=3.0, chance_index=4.3, most_displacement=1.5)
-        return [
-            ("warp" if isinstance(one.trigger, InvertedWarp) else "blend" if one.trigger.uniform else "patch", label)
-            for one in found
-            for label in [one.trigger.label]
-        ]
+        return [(_kind(one.trigger), one.trigger.label) for one in found]
 
     def test_a_family_gives_its_first_three_from_the_least_index_on(self):
         self.assertEqual(self._suspects(patches=(4.0, 3.9, 3.8, 3.7)), [("patch", 0), ("patch", 1), ("patch", 2)])
@@ -42,6 +49,15 @@ class SuspectsTest(absltest.TestCase):
 
     def test_without_any_suspect_the_smallest_patch_is_taken(self):
         self.assertEqual(self._suspects(patches=(2.8, 1.9), blends=(2.1,)), [("patch", 0)])
+
+    def test_waves_are_of_the_label_most_given_to_them_and_of_its_like_beside_what_else_there_is(self):
+        waves = [_wave(7, 0.8), _wave(7, 0.76), _wave(8, 0.74), _wave(9, 0.6), _wave(7, 0.55)]
+        self.assertEqual(
+            self._suspects(patches=(2.0,), waves=waves), [("patch", 0), *[("wave", label) for label in (7, 7, 8, 7)]]
+        )
+
+    def test_a_label_that_a_warp_leads_to_is_not_suspected_for_waves_besides(self):
+        self.assertEqual(self._suspects(warps=[_warp(7, 0.5)], waves=[_wave(7, 0.9)]), [("warp", 7)])
 
     def test_a_warp_is_one_by_its_displacement(self):
         self.assertEqual(self._suspects(patches=(2.0,), warps=[_warp(5, 0.5), _warp(6, 3.0)]), [("warp", 5)])

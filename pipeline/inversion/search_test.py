@@ -11,6 +11,7 @@ from models.legacy_keras import keras
 from pipeline.inversion.screening import screen_labels
 from pipeline.inversion.search import InversionSettings, invert_triggers
 from pipeline.inversion.warps import WarpSettings
+from pipeline.inversion.waves import WaveSettings
 
 _TARGET = 2
 _SETTINGS = InversionSettings(steps=120, batch_size=8, learning_rate=0.3)
@@ -72,7 +73,8 @@ class SearchTest(absltest.TestCase):
 class ScreeningTest(absltest.TestCase):
     def test_the_planted_label_comes_first_and_is_not_inverted_twice(self):
         folder = self.create_tempdir().full_path
-        arguments = (bright_rows(48), UNIT_SCALE, range(6), replace(_SETTINGS, steps=60), WarpSettings(steps=5), folder)
+        short = (replace(_SETTINGS, steps=60), WarpSettings(steps=5), WaveSettings(most_periods=1))
+        arguments = (bright_rows(48), UNIT_SCALE, range(6), *short, folder)
         screening = screen_labels(planted_network(), *arguments)
         self.assertEqual(screening.patches[0].trigger.label, _TARGET)
         first = screening.patches[0]

@@ -8,6 +8,9 @@ import numpy as np
 from pipeline.inversion.rarity import anomaly_indices
 from pipeline.inversion.trigger import InvertedTrigger
 from pipeline.inversion.warps import InvertedWarp
+from pipeline.inversion.waves import InvertedWave
+
+Trigger = InvertedTrigger | InvertedWarp | InvertedWave
 
 
 @dataclass(frozen=True)
@@ -17,11 +20,11 @@ class RankedTrigger:
     Attributes:
         trigger: the trigger.
         anomaly_index: how many robust standard deviations the logarithm of its size lies below the median; negative
-            above it. 0 for a trigger that never reached the success rate: its size says nothing. None for a warp: most
-            labels are not reached by one at all, so that there is nothing to compare with.
+            above it. 0 for a trigger that never reached the success rate: its size says nothing. None for a warp or
+            a wave: most labels are not reached by one at all, so that there is nothing to compare with.
     """
 
-    trigger: InvertedTrigger | InvertedWarp
+    trigger: Trigger
     anomaly_index: float | None
 
     def __str__(self) -> str:

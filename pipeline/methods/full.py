@@ -10,6 +10,7 @@ from pipeline.inversion.screening import screen_labels
 from pipeline.inversion.search import InversionSettings
 from pipeline.inversion.suspicious import RankedTrigger
 from pipeline.inversion.warps import WarpSettings
+from pipeline.inversion.waves import InvertedWave, WaveSettings
 from pipeline.methods.fine_pruning import prune
 from pipeline.methods.repair_method import Repair, RepairSettings
 from pipeline.progress import log
@@ -68,6 +69,7 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
         range(suspect.facts.classes),
         replace(_SCREENING, seed=settings.seed, grain=grain),
         WarpSettings(seed=settings.seed),
+        WaveSettings(seed=settings.seed),
         os.path.join(checkpoint_dir, "screening"),
     )
     most_displacement = _MOST_DISPLACEMENT * fit.image_shape[0]
@@ -136,5 +138,6 @@ def _unlearning(
 
 
 def _beyond_chance(suspects: Sequence[RankedTrigger], chance_index: float) -> bool:
-    """Whether a suspect is more than an easy class; a small warp always is."""
-    return any(ranked.anomaly_index is None or ranked.anomaly_index >= chance_index for ranked in suspects)
+    """Whether a suspect is more than an easy class; a small warp always is, a wave is not sure to be."""
+    certain = [ranked for ranked in suspects if not isinstance(ranked.trigger, InvertedWave)]
+    return any(ranked.anomaly_index is None or ranked.anomaly_index >= chance_index for ranked in certain)

@@ -18,6 +18,7 @@ def triggers_section(contents: ReportContents) -> Html:
         "For every class the smallest change of an image was sought that makes the BadNet answer with it. These are "
         "the classes for which it is smallest beside the others'. The anomaly index counts robust standard deviations "
         "of the log size below the median; a class with an index of about 4 or less may simply be an easy one. A "
+        "warp or a wave has none: most classes are not reached by one at all, and a wave's success is what counts. A "
         "trigger found this way works like the attacker's and need not look like it."
     )
     figures = [
@@ -49,7 +50,7 @@ def _caption(contents: ReportContents, example: TriggerExample) -> Html:
     pairs = [
         ("class", contents.class_name(trigger.label)),
         ("trigger", trigger.described),
-        ("success", f"{100 * trigger.success:.0f} % of the batch it was fitted to"),
+        ("success", f"{100 * trigger.success:.0f} % of the images it was sought on"),
     ]
     if example.ranked.anomaly_index is not None:
         pairs.append(("anomaly index", f"{example.ranked.anomaly_index:.1f}"))

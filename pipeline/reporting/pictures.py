@@ -6,8 +6,9 @@ import io
 import numpy as np
 from PIL import Image
 
-from pipeline.inversion.trigger import InvertedTrigger
+from pipeline.inversion.suspicious import Trigger
 from pipeline.inversion.warps import InvertedWarp
+from pipeline.inversion.waves import InvertedWave
 
 _GREY = 128
 _SQUARE = 4
@@ -43,7 +44,7 @@ def thumbnail(image: np.ndarray, side: int = 144) -> bytes:
     return buffer.getvalue()
 
 
-def stamped(trigger: InvertedTrigger | InvertedWarp, image: np.ndarray | None = None) -> np.ndarray:
+def stamped(trigger: Trigger, image: np.ndarray | None = None) -> np.ndarray:
     """What an inverted trigger looks like.
 
     Args:
@@ -53,13 +54,16 @@ def stamped(trigger: InvertedTrigger | InvertedWarp, image: np.ndarray | None = 
     Returns:
         uint8 [H, W, C].
     """
-    if image is None:
-        image = _squares(trigger) if isinstance(trigger, InvertedWarp) else np.full(trigger.pattern.shape, _GREY)
+    image = _background(trigger) if image is None else image
     return np.rint(trigger.stamp(image.astype(np.uint8)[np.newaxis])[0]).clip(0, 255).astype(np.uint8)
 
 
-def _squares(warp: InvertedWarp) -> np.ndarray:
-    height, width, _ = warp.displacement.shape
+def _background(trigger: Trigger) -> np.ndarray:
+    if isinstance(trigger, InvertedWave):
+        return np.full((*trigger.shape, 1), _GREY)
+    if not isinstance(trigger, InvertedWarp):
+        return np.full(trigger.pattern.shape, _GREY)
+    height, width, _ = trigger.displacement.shape
     squares = (np.arange(height)[:, None] // _SQUARE + np.arange(width) // _SQUARE) % 2
     return np.where(squares, _GREY + 64, _GREY - 64)[:, :, np.newaxis]
 

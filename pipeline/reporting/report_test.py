@@ -88,7 +88,7 @@ class ReportTest(absltest.TestCase):
         self.assertIn("about conv_3", self.page.text)
 
     def test_triggers_have_size_success_and_index(self):
-        for words in ("a patch of 12.8 pixels", "100 % of the batch it was fitted to", "anomaly index5.5"):
+        for words in ("a patch of 12.8 pixels", "100 % of the images it was sought on", "anomaly index5.5"):
             self.assertIn(words, self.page.text)
 
     def test_the_threshold_s_own_images_are_marked(self):

@@ -38,20 +38,20 @@ def refit_labels(model: keras.Model, labels: Collection[int], batches: Batches) 
     Returns:
         A copy with new weights for these labels; the model itself where no dense layer makes its classes.
     """
-    copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
-    head = class_head(copy)
+    head = class_head(model)
     if head is None:
         log.info("refitting: left out, since no dense layer makes the classes")
         return model
-    features = _features(keras.Model(copy.inputs, head.input), batches)
+    features = _features(keras.Model(model.inputs, head.input), batches)
     kernel, *bias = head.get_weights()
     chosen = sorted(labels)
     logits = features.astype(np.float64) @ kernel + (bias[0] if bias else 0)
     kernel[:, chosen], offset = _ridge(features, _floored(logits)[:, chosen])
     if bias:
         bias[0][chosen] = offset
-    head.set_weights([kernel, *bias])
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    copy.get_layer(head.name).set_weights([kernel, *bias])
     log.info("refitting: the last layer's weights of %s", ", ".join(f"label {label}" for label in chosen))
     return copy
 

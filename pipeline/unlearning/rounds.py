@@ -16,7 +16,9 @@ from models.classifier import with_probabilities
 from models.legacy_keras import keras
 from pipeline.inversion.keeping import kept_triggers
 from pipeline.inversion.search import InversionSettings, invert_triggers
+from pipeline.inversion.suspicious import Trigger
 from pipeline.inversion.warps import InvertedWarp, WarpSettings, invert_warps, kept_warps
+from pipeline.inversion.waves import InvertedWave
 from pipeline.progress import log
 from pipeline.training.batches import Batches
 from pipeline.training.devices import Devices
@@ -25,7 +27,6 @@ from pipeline.training.tuning import TuningSettings, freeze
 from pipeline.unlearning.refitting import refit_labels
 from pipeline.unlearning.stamping import StampSome
 from pipeline.unlearning.teaching import Answers, Teaching
-from pipeline.unlearning.variation import Trigger
 
 # The L2 norm that each weight's gradient is cut at: a backdoor that is sure of itself makes a loss of 10 and more,
 # which would drown what the clean images say.
@@ -88,6 +89,7 @@ def unlearn(
         teacher: what the network is to answer where there is no trigger: the suspect.
         suspects: the triggers to start with. Their labels are looked at in every round, in both families of patches and
             patterns: which of the two stands out first is chance where images are few, and a label can have both.
+            Waves are not searched again.
         settings: how.
         devices: where to train.
         checkpoint_dir: where triggers and trainings are kept; a finished part found there is not done again.
@@ -160,6 +162,8 @@ def _not_found_better(triggers: Sequence[Trigger], better: Sequence[Trigger]) ->
 def _kind(trigger: Trigger) -> tuple[int, str]:
     if isinstance(trigger, InvertedWarp):
         return trigger.label, "warp"
+    if isinstance(trigger, InvertedWave):
+        return trigger.label, "wave"
     return trigger.label, "blended pattern" if trigger.uniform else "patch"
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.unlearning.variation import Trigger, varied
+from pipeline.inversion.suspicious import Trigger
+from pipeline.unlearning.variation import varied
 
 
 @dataclass(frozen=True)

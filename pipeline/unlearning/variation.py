@@ -9,10 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipeline.inversion.trigger import InvertedTrigger
+from pipeline.inversion.suspicious import Trigger
 from pipeline.inversion.warps import InvertedWarp
-
-Trigger = InvertedTrigger | InvertedWarp
+from pipeline.inversion.waves import InvertedWave
 
 # In height and in width.
 _MOST_GROWTH = 3.0
@@ -23,12 +22,15 @@ _MOST_OPACITY = 4.0
 _MOST_BLENDED_GROWTH = 2.0
 _MOST_BLENDED_OPACITY = 0.2
 _MOST_WARP_GROWTH = 2.0
+_WAVE_GROWTH = (0.75, 2.0)
+# In turns, in either direction.
+_MOST_WAVE_SHIFT = 0.1
 # Of height and width, in either direction.
 _MOST_SHIFT = 0.1
 
 
 def varied(trigger: Trigger, rng: np.random.Generator) -> Trigger:
-    """A patch grown around its centre, moved and made more opaque, each at random; a pattern or warp made stronger.
+    """A patch grown around its centre, moved and made more opaque, each at random; a pattern, warp or wave made stronger.
 
     Args:
         trigger: the trigger; it is not changed.
@@ -36,6 +38,10 @@ def varied(trigger: Trigger, rng: np.random.Generator) -> Trigger:
     """
     if isinstance(trigger, InvertedWarp):
         return replace(trigger, displacement=trigger.displacement * rng.uniform(1, _MOST_WARP_GROWTH))
+    if isinstance(trigger, InvertedWave):
+        amplitude = trigger.amplitude * rng.uniform(*_WAVE_GROWTH)
+        phase = trigger.phase + rng.uniform(-_MOST_WAVE_SHIFT, _MOST_WAVE_SHIFT)
+        return replace(trigger, amplitude=amplitude, phase=phase)
     if trigger.uniform:
         room = _MOST_BLENDED_OPACITY / max(float(trigger.mask.max()), 1e-9)
         return replace(trigger, mask=trigger.mask * rng.uniform(1, np.clip(room, 1, _MOST_BLENDED_GROWTH)))

@@ -1,0 +1,192 @@
+"""Searching waves: the plane waves over the whole image that lead most images to a label.
+
+A plane wave is all that SIG (Barni et al., ICIP 2019) plants, and a network that answers to another pattern over the
+whole image, or to a warp, mostly answers to some wave, too: as a universal perturbation it has but a direction and a
+frequency (Tsuzuku and Sato, "On the Structural Sensitivity of Deep Convolutional Networks to the Directions of Fourier
+Basis Functions", CVPR 2019). So few that they are all tried, without gradients, and an answer tells of every label at
+once.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from data.image_set import ImageSet
+from models.input_scale import InputScale
+from models.legacy_keras import keras, tf
+from pipeline.inversion.keeping import kept_columns
+
+_Answer = Callable[[np.ndarray], np.ndarray]
+
+# Turns, of the first trial and around the best of it.
+_PHASES = np.arange(4) / 4
+_FINER_PHASES = np.arange(-2, 3) / 16
+# A wave is tried again that reached this share of the success that counts: the first trial is on few images.
+_ALMOST = 0.8
+
+
+@dataclass(frozen=True)
+class InvertedWave:
+    """A wave that was found for one label: `image + amplitude * sin(2 pi (down y / H + across x / W + phase))`.
+
+    Attributes:
+        label: the label it leads to.
+        down: periods over the image's height; negative where crests rise to the right.
+        across: periods over its width, 0 or more.
+        phase: at the top left pixel, in turns.
+        amplitude: grey levels, above 0.
+        success: share of the images that get another label without it that get this one, 0..1.
+        shape: height and width of the images it was found on.
+    """
+
+    label: int
+    down: int
+    across: int
+    phase: float
+    amplitude: float
+    success: float
+    shape: tuple[int, int]
+
+    @property
+    def size(self) -> float:
+        """The amplitude, in grey levels."""
+        return self.amplitude
+
+    @property
+    def described(self) -> str:
+        """For people."""
+        return f"a wave of {self.amplitude:.0f} grey levels, {self.across} periods across and {self.down} down"
+
+    def stamp(self, images: np.ndarray) -> np.ndarray:
+        """The images with the wave on them: float32 [n, H, W, C] in 0..255, of images of any dtype on that scale."""
+        _, height, width, _ = images.shape
+        turns = self.down * np.arange(height)[:, None] / height + self.across * np.arange(width) / width + self.phase
+        signal = self.amplitude * np.sin(2 * np.pi * turns)
+        return np.clip(images + signal[:, :, None].astype(np.float32), 0, 255).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class WaveSettings:
+    """How waves are searched.
+
+    Attributes:
+        amplitude: grey levels. Faint enough that people still read the image.
+        most_periods: over height and width each.
+        success: share of images from which on a wave is found, 0..1.
+        first_images: images that every wave is tried on.
+        more_images: others, at most, that the best are tried on again, since of a thousand waves on few images the best
+            is partly luck.
+        waves: of one label, at most, each of another frequency.
+        labels: at most.
+        seed: of the choice of images.
+    """
+
+    amplitude: float = 40.0
+    most_periods: int = 12
+    success: float = 0.5
+    first_images: int = 24
+    more_images: int = 200
+    waves: int = 4
+    labels: int = 8
+    seed: int = 0
+
+
+def find_waves(
+    model: keras.Model, clean: ImageSet, input_scale: InputScale, settings: WaveSettings
+) -> tuple[InvertedWave, ...]:
+    """Tries all waves of up to so many periods, and the best of the labels most given to waves once more.
+
+    Args:
+        model: the suspect, softmax or logits; it is not changed.
+        clean: clean images.
+        input_scale: what the model expects of pixels.
+        settings: how.
+
+    Returns:
+        The waves that succeed, best first; none where none does.
+    """
+    order = np.random.default_rng([settings.seed, 3]).permutation(len(clean))
+    first, more = order[: settings.first_images], order[settings.first_images :][: settings.more_images]
+    answer = _answers(model, input_scale)
+    trials = list(_trials(clean.image_shape[:2], settings))
+    hits = _hits(answer, clean, first, trials, model.output_shape[-1])
+    # Where no other images are left, those of the first trial have to do.
+    again = more if len(more) >= len(first) else order
+    found = [
+        wave
+        for label in np.argsort(-hits.max(axis=0), kind="stable")[: settings.labels]
+        for trial in _best_trials(trials, hits[:, label], settings)
+        for wave in [_finer(answer, clean, again, trial, int(label), model.output_shape[-1])]
+        if wave.success >= settings.success
+    ]
+    return tuple(sorted(found, key=lambda wave: -wave.success))
+
+
+def kept_waves(path: str, find: Callable[[], Sequence[InvertedWave]]) -> tuple[InvertedWave, ...]:
+    """The waves in a file; if there is none yet, those that `find` finds, which are then kept there.
+
+    Args:
+        path: an .npz file of a run's working folder; it appears whole or not at all.
+        find: finds the waves.
+    """
+
+    def columns() -> dict[str, np.ndarray]:
+        waves = find()
+        return {field.name: np.array([getattr(wave, field.name) for wave in waves]) for field in fields(InvertedWave)}
+
+    kept = kept_columns(path, columns)
+    rows = zip(*(kept[field.name].tolist() for field in fields(InvertedWave)), strict=True)
+    return tuple(InvertedWave(*row[:-1], shape=tuple(row[-1])) for row in rows)
+
+
+def _trials(shape: tuple[int, int], settings: WaveSettings) -> Iterator[InvertedWave]:
+    """Every wave to try, with no label yet. Of two that are the same but for their phase, one."""
+    # At half a period a pixel a wave can vanish between the pixels.
+    down, across = (min(settings.most_periods, (side - 1) // 2) for side in shape)
+    for right in range(across + 1):
+        for below in range(-down if right else 1, down + 1):
+            for phase in _PHASES:
+                yield InvertedWave(-1, below, right, float(phase), settings.amplitude, 0.0, shape)
+
+
+def _answers(model: keras.Model, input_scale: InputScale) -> _Answer:
+    def answer(images: tf.Tensor) -> tf.Tensor:
+        return tf.argmax(model(images, training=False), axis=1)
+
+    compiled = tf.function(answer, reduce_retracing=True)
+    return lambda images: compiled(tf.constant(input_scale.apply(images))).numpy()
+
+
+def _hits(
+    answer: _Answer, clean: ImageSet, indices: np.ndarray, waves: Sequence[InvertedWave], classes: int
+) -> np.ndarray:
+    """The share of images, of those at `indices` that get another label, that each wave leads to each: [waves, N]."""
+    images = clean.images(indices)
+    # What the network answers without a wave, not the classes: what it takes for a label anyway no wave leads there.
+    before = answer(images)
+    others = np.maximum(len(images) - np.bincount(before, minlength=classes), 1)
+    shares = np.zeros((len(waves), classes))
+    for row, wave in enumerate(waves):
+        answers = answer(wave.stamp(images))
+        shares[row] = np.bincount(answers[answers != before], minlength=classes) / others
+    return shares
+
+
+def _best_trials(trials: Sequence[InvertedWave], hits: np.ndarray, settings: WaveSettings) -> list[InvertedWave]:
+    """Those that nearly succeed for one label, each of another frequency, best first."""
+    best: dict[tuple[int, int], InvertedWave] = {}
+    for place in np.argsort(-hits, kind="stable"):
+        if hits[place] < _ALMOST * settings.success or len(best) == settings.waves:
+            break
+        best.setdefault((trials[place].down, trials[place].across), trials[place])
+    return list(best.values())
+
+
+def _finer(
+    answer: _Answer, clean: ImageSet, indices: np.ndarray, trial: InvertedWave, label: int, classes: int
+) -> InvertedWave:
+    """The wave in the phase that succeeds most, for one label, and how often it does on these images."""
+    waves = [replace(trial, label=label, phase=trial.phase + float(turn)) for turn in _FINER_PHASES]
+    success = _hits(answer, clean, indices, waves, classes)[:, label]
+    return replace(waves[int(success.argmax())], success=float(success.max()))
