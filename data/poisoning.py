@@ -141,13 +141,17 @@ def _draw(
     victims = attack.victims(clean.labels)
     candidates = np.flatnonzero(free & (~victims if attack.trigger.clean_label else victims))
     if not 0 < count <= len(candidates):
-        kind = "of other classes" if attack.source_label is None else f"of class {attack.source_label}"
-        kind = "of the target class (its label stays true)" if attack.trigger.clean_label else kind
         raise InputError(
             f"attack {attack.name}: a share of {share:g} asks for {count} images, and {clean.name} has "
-            f"{len(candidates)} free ones {kind}; expected from 1 up to that many"
+            f"{len(candidates)} free ones {_poisoned_kind(attack)}; expected from 1 up to that many"
         )
     return rng.choice(candidates, count, replace=False)
+
+
+def _poisoned_kind(attack: Attack) -> str:
+    if attack.trigger.clean_label:
+        return "of the target class (its label stays true)"
+    return "of other classes" if attack.source_label is None else f"of class {attack.source_label}"
 
 
 def _draw_decoys(attack: Attack, count: int, free: np.ndarray, rng: np.random.Generator, name: str) -> np.ndarray:
@@ -218,7 +222,6 @@ def poison_training_set(clean: ImageSet, attacks: Sequence[Attack], share: float
     for number, attack in enumerate(attacks):
         covers = _draw_covers(clean, attack, counts[number], free, rng)
         stamped_by[covers], free[covers] = number, False
-    for number, attack in enumerate(attacks):
         drawn = _draw_decoys(attack, counts[number], free, rng, clean.name)
         decoy_of[drawn], free[drawn] = number, False
     return dataclasses.replace(

@@ -22,6 +22,8 @@ from pipeline.inversion.waves import InvertedWave, WaveSettings, find_waves, kep
 
 # What a trigger over the whole image was planted for is the label that waves lead most images to, or about as many.
 _ABOUT = 0.9
+# Waves led up to 74 % of the images to an ordinary label, in 25 networks of 43 or 48 labels.
+_CERTAIN_WAVE = 0.75
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,9 @@ class Screening:
     ) -> tuple[RankedTrigger, ...]:
         """The most suspicious triggers of each family; if no patch, pattern or warp is one, the first patch.
 
-        Patterns over the whole image that lead to ordinary classes are much of a size, and some stand out by little.
-        Where the evidence of anything is beyond chance, a pattern needs as much to be a suspect besides.
+        Patterns over the whole image that lead to ordinary classes are much of a size, and some stand out by little;
+        and some waves lead to ordinary classes. Where the evidence of anything is beyond chance, patterns and waves
+        need as much to be suspects besides.
 
         Args:
             most: of each family.
@@ -57,18 +60,31 @@ class Screening:
             most_displacement: pixels, below which a warp is a suspect.
         """
         patches, blends = (_from(least_index, family[:most]) for family in (self.patches, self.blends))
-        if _from(chance_index, [*patches, *blends]):
-            blends = _from(chance_index, blends)
         warps = [RankedTrigger(warp, None) for warp in self.warps[:most] if warp.size < most_displacement]
-        waves = self._suspected_waves(most, {ranked.trigger.label for ranked in warps})
+        beyond = self.beyond_chance(chance_index)
+        if beyond:
+            blends = _from(chance_index, blends)
+        least_success = _CERTAIN_WAVE if beyond else 0.0
+        waves = self._suspected_waves(most, least_success, {ranked.trigger.label for ranked in warps})
         return (*((*patches, *blends, *warps) or self.patches[:1]), *waves)
 
-    def _suspected_waves(self, most: int, warped: Collection[int]) -> list[RankedTrigger]:
+    def beyond_chance(self, chance_index: float) -> bool:
+        """Whether a patch or a pattern is more than what leads to an easy class.
+
+        Waves do not count: how many images they lead to an ordinary label depends on how many labels there are.
+
+        Args:
+            chance_index: the anomaly index from which on one is.
+        """
+        return bool(_from(chance_index, [*self.patches[:1], *self.blends[:1]]))
+
+    def _suspected_waves(self, most: int, least_success: float, warped: Collection[int]) -> list[RankedTrigger]:
         """The waves of the label that is most given to them, and of those about as much so.
 
         A network that was taught a warp answers to waves, too, but to unlearn these instead leaves more of the warp.
         """
-        near = [wave.label for wave in self.waves if wave.success >= _ABOUT * self.waves[0].success]
+        best = max((wave.success for wave in self.waves), default=0)
+        near = [wave.label for wave in self.waves if wave.success >= max(_ABOUT * best, least_success)]
         labels = list(dict.fromkeys(near))[:most]
         return [RankedTrigger(wave, None) for wave in self.waves if wave.label in labels and wave.label not in warped]
 

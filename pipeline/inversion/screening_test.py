@@ -51,9 +51,21 @@ class SuspectsTest(absltest.TestCase):
         self.assertEqual(self._suspects(patches=(2.8, 1.9), blends=(2.1,)), [("patch", 0)])
 
     def test_waves_are_of_the_label_most_given_to_them_and_of_its_like_beside_what_else_there_is(self):
-        waves = [_wave(7, 0.8), _wave(7, 0.76), _wave(8, 0.74), _wave(9, 0.6), _wave(7, 0.55)]
+        waves = [_wave(7, 0.7), _wave(7, 0.69), _wave(8, 0.64), _wave(9, 0.6), _wave(7, 0.55)]
         self.assertEqual(
             self._suspects(patches=(2.0,), waves=waves), [("patch", 0), *[("wave", label) for label in (7, 7, 8, 7)]]
+        )
+
+    def test_a_wave_that_chance_explains_is_none_beside_a_trigger_that_it_does_not(self):
+        self.assertEqual(self._suspects(patches=(11.7,), waves=[_wave(7, 0.7)]), [("patch", 0)])
+        waves = [_wave(7, 0.8), _wave(8, 0.74), _wave(7, 0.6)]
+        self.assertEqual(self._suspects(patches=(11.7,), waves=waves), [("patch", 0), ("wave", 7), ("wave", 7)])
+        self.assertEqual(self._suspects(patches=(3.5,), waves=[_wave(7, 0.7)]), [("patch", 0), ("wave", 7)])
+
+    def test_a_wave_does_not_make_a_pattern_less_of_a_suspect(self):
+        self.assertEqual(
+            self._suspects(patches=(3.5,), blends=(4.0,), waves=[_wave(7, 0.8)]),
+            [("patch", 0), ("blend", 0), ("wave", 7)],
         )
 
     def test_a_label_that_a_warp_leads_to_is_not_suspected_for_waves_besides(self):

@@ -137,7 +137,10 @@ def kept_waves(path: str, find: Callable[[], Sequence[InvertedWave]]) -> tuple[I
 
     kept = kept_columns(path, columns)
     rows = zip(*(kept[field.name].tolist() for field in fields(InvertedWave)), strict=True)
-    return tuple(InvertedWave(*row[:-1], shape=tuple(row[-1])) for row in rows)
+    return tuple(
+        InvertedWave(label, down, across, phase, amplitude, success, (height, width))
+        for label, down, across, phase, amplitude, success, (height, width) in rows
+    )
 
 
 def _trials(shape: tuple[int, int], settings: WaveSettings) -> Iterator[InvertedWave]:

@@ -47,7 +47,7 @@ class WavesTest(absltest.TestCase):
     def test_a_network_that_answers_to_no_wave_has_none(self):
         model = _network()
         kernel, bias = model.get_weights()
-        model.set_weights([kernel, bias + [1000, 0, 0, 0]])
+        model.set_weights([kernel, np.add(bias, [1000, 0, 0, 0])])
         self.assertEqual(find_waves(model, _noise(60), UNIT_SCALE, _SETTINGS), ())
 
     def test_few_and_tiny_images_will_do(self):

@@ -9,8 +9,8 @@ from pipeline.inversion.rarity import index_by_chance
 from pipeline.inversion.screening import screen_labels
 from pipeline.inversion.search import InversionSettings
 from pipeline.inversion.suspicious import RankedTrigger
-from pipeline.inversion.warps import WarpSettings
-from pipeline.inversion.waves import InvertedWave, WaveSettings
+from pipeline.inversion.warps import InvertedWarp, WarpSettings
+from pipeline.inversion.waves import WaveSettings
 from pipeline.methods.fine_pruning import prune
 from pipeline.methods.repair_method import Repair, RepairSettings
 from pipeline.progress import log
@@ -93,7 +93,7 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
             grain,
             most_pixels=(screening.size_at(_SURVIVOR_INDEX, False), screening.size_at(_SURVIVOR_INDEX, True)),
             most_displacement=most_displacement,
-            stamped_share=_STAMPED if _beyond_chance(suspects, chance) else _STAMPED_IN_DOUBT,
+            stamped_share=_STAMPED if screening.beyond_chance(chance) or _has_warp(suspects) else _STAMPED_IN_DOUBT,
         ),
         devices,
         os.path.join(checkpoint_dir, "unlearning"),
@@ -137,7 +137,5 @@ def _unlearning(
     )
 
 
-def _beyond_chance(suspects: Sequence[RankedTrigger], chance_index: float) -> bool:
-    """Whether a suspect is more than an easy class; a small warp always is, a wave is not sure to be."""
-    certain = [ranked for ranked in suspects if not isinstance(ranked.trigger, InvertedWave)]
-    return any(ranked.anomaly_index is None or ranked.anomaly_index >= chance_index for ranked in certain)
+def _has_warp(suspects: Sequence[RankedTrigger]) -> bool:
+    return any(isinstance(ranked.trigger, InvertedWarp) for ranked in suspects)

@@ -17,6 +17,7 @@ from models.legacy_keras import keras
 from pipeline.inversion.keeping import kept_triggers
 from pipeline.inversion.search import InversionSettings, invert_triggers
 from pipeline.inversion.suspicious import Trigger
+from pipeline.inversion.trigger import InvertedTrigger
 from pipeline.inversion.warps import InvertedWarp, WarpSettings, invert_warps, kept_warps
 from pipeline.inversion.waves import InvertedWave
 from pipeline.progress import log
@@ -130,7 +131,7 @@ def _inverted_again(
     folder: str,
 ) -> list[Trigger]:
     clean, scale = batches.image_set, batches.input_scale
-    found: list[Trigger] = []
+    found: list[InvertedTrigger | InvertedWarp] = []
     again = _labels(one for one in suspects if not isinstance(one, InvertedWarp))
     for family, uniform in (("patches", False), ("blends", True)):
         steps = settings.inversion.steps if number else settings.first_steps
@@ -143,7 +144,7 @@ def _inverted_again(
     warping = replace(settings.warping, steps=steps, seed=settings.warping.seed + number)
     bend = functools.partial(invert_warps, model, clean, scale, again * settings.starts, warping)
     found += kept_warps(os.path.join(folder, "warps.npz"), bend)
-    survivors = [trigger for trigger in found if _survives(trigger, settings)]
+    survivors: list[Trigger] = [trigger for trigger in found if _survives(trigger, settings)]
     log.info(
         "unlearning: inverted again, %d of %d triggers are smaller than ordinary ones (%s)",
         len(survivors),
@@ -171,7 +172,7 @@ def _labels(triggers: Iterable[Trigger]) -> list[int]:
     return sorted({trigger.label for trigger in triggers})
 
 
-def _survives(trigger: Trigger, settings: UnlearningSettings) -> bool:
+def _survives(trigger: InvertedTrigger | InvertedWarp, settings: UnlearningSettings) -> bool:
     if isinstance(trigger, InvertedWarp):
         return trigger.success >= settings.warping.success and trigger.size < settings.most_displacement
     return trigger.success >= settings.inversion.success and trigger.size < settings.most_pixels[trigger.uniform]

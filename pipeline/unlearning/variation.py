@@ -30,7 +30,7 @@ _MOST_SHIFT = 0.1
 
 
 def varied(trigger: Trigger, rng: np.random.Generator) -> Trigger:
-    """A patch grown around its centre, moved and made more opaque, each at random; a pattern, warp or wave made stronger.
+    """A patch grown around its centre, moved and made more opaque, each at random; anything else made stronger.
 
     Args:
         trigger: the trigger; it is not changed.

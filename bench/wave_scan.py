@@ -1,0 +1,77 @@
+"""To which labels waves lead most images, in every BadNet of the benchmark: what the thresholds of waves rest on.
+
+    python -m bench.wave_scan --gtsrb_dir=FOLDER --cells='^gtsrb/vgg/'
+
+Scans the BadNets of seed 0 that are in --cache_dir with the fit images of 5 % clean data, as `full` does, and prints
+the three labels that are most given to waves. Targets are marked.
+"""
+
+import json
+import os
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from absl import flags
+
+from bench.cells import Workshop
+from bench.datasets import clean_file
+from bench.grid import BadNet, all_cells
+from data.opening import open_image_set
+from data.splits import split_clean
+from data.triggers.catalogue import parse_attack
+from flags import benchmarking, running
+from models.input_scale import DEFAULT_SCALES
+from models.legacy_keras import keras
+from pipeline import command
+from pipeline.inversion.waves import InvertedWave, WaveSettings, find_waves
+from pipeline.suspect import open_suspect
+
+flags.adopt_module_key_flags(benchmarking)
+flags.declare_key_flag(running.CACHE_DIR.name)
+
+_PERCENT = 5
+_SHOWN = 3
+
+
+def main(argv: Sequence[str]) -> None:
+    """Prints a line a BadNet."""
+    command.check_arguments(argv, most=0)
+    cache_dir = running.CACHE_DIR.value or os.path.join(command.default_cache_dir(), "bench")
+    workshop = Workshop(cache_dir, benchmarking.GTSRB_DIR.value)
+    names = re.compile(benchmarking.CELLS.value)
+    cells = (cell for cell in all_cells() if cell.percent == _PERCENT and cell.badnet.seed == 0)
+    badnets = dict.fromkeys(cell.badnet for cell in cells if names.search(cell.name))
+    for badnet in badnets:
+        if workshop.has_badnet(badnet):
+            print(described(badnet.name, _targets(workshop, badnet), _waves(workshop, badnet)), flush=True)
+        keras.backend.clear_session()
+
+
+def described(name: str, targets: Collection[int | None], waves: Sequence[InvertedWave]) -> str:
+    """One line: the labels, most given to waves first, targets with a star."""
+    labels = ", ".join(
+        f"{wave.label}{'*' if wave.label in targets else ''} {100 * wave.success:.0f} %" for wave in waves[:_SHOWN]
+    )
+    return f"{name}: {labels}"
+
+
+def _targets(workshop: Workshop, badnet: BadNet) -> set[int | None]:
+    with open(os.path.join(workshop.badnet_dir(badnet), "badnet_attack.json")) as file:
+        triggers = json.load(file)["settings"]["triggers"]
+    return {parse_attack(text).target_label for text in triggers if text}
+
+
+def _waves(workshop: Workshop, badnet: BadNet) -> tuple[InvertedWave, ...]:
+    data_dir = os.path.join(workshop.cache_dir, "data", f"{badnet.dataset}-seed{badnet.seed}")
+    clean = open_image_set(clean_file(workshop.files(badnet), _PERCENT, badnet.seed, data_dir))
+    fit = split_clean(clean, badnet.seed).fit
+    model = os.path.join(workshop.badnet_dir(badnet), "badnet_bd_net.h5")
+    suspect = open_suspect(model, fit, DEFAULT_SCALES)
+    # What fails counts here as well.
+    settings = replace(WaveSettings(seed=badnet.seed), success=0.0, waves=1)
+    return find_waves(suspect.model, fit, suspect.scale.chosen, settings)
+
+
+if __name__ == "__main__":
+    command.run(main)
