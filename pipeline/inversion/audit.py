@@ -9,7 +9,7 @@ how many labels are compared (`outliers`).
 import functools
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from pipeline.inversion.few_images import with_variants
 from pipeline.inversion.keeping import kept_labels, kept_triggers
 from pipeline.inversion.outliers import outlier_index_by_chance, outlier_indices
 from pipeline.inversion.search import InversionSettings, invert_triggers
+from pipeline.inversion.shortlist import ShortlistSettings, shortlist
 from pipeline.inversion.tournament import TournamentSettings, by_promise
 from pipeline.inversion.trigger import InvertedTrigger
 from pipeline.inversion.verdict import BLEND, DOUBT, FALSE_ALARM, PATCH, Ordinary, Suspicion, Verdict, judge
@@ -47,20 +48,14 @@ class AuditSettings:
             as a size by one inversion alone is uncertain. The first gives the trigger that is shown.
         blend: those of blended patterns.
         screening: the short one, where there are many labels.
-        screened_above: with more labels than this they are screened first.
-        promising: share of the labels that the screening lets through, ...
-        least_promising: ... and how many at least.
-        reference: labels drawn at random that get the whole inversion too: what ordinary looks like.
-        seed: of the drawing and of what is held out.
+        shortlist: which labels it lets through.
+        seed: of what is held out.
     """
 
     patch: tuple[InversionSettings, ...]
     blend: tuple[InversionSettings, ...]
     screening: TournamentSettings
-    screened_above: int = 64
-    promising: float = 0.0125
-    least_promising: int = 16
-    reference: int = 32
+    shortlist: ShortlistSettings = field(default_factory=ShortlistSettings)
     seed: int = 0
 
 
@@ -87,7 +82,7 @@ def default_settings(clean: ImageSet, seed: int = 0, screened_above: int = 64) -
         patch=(fine, replace(fine, grain=max(4, side // 10))),
         blend=(replace(fine, steps=60, batch_size=8, first_weight=4.0, uniform=True),),
         screening=TournamentSettings(seed=seed),
-        screened_above=screened_above,
+        shortlist=ShortlistSettings(above=screened_above, seed=seed),
         seed=seed,
     )
 
@@ -143,13 +138,14 @@ def audit_model(
     inverted: dict[str, int] = {}
     screened: dict[str, tuple[int, ...]] = {}
     for family, inversions in zip(FAMILIES, (settings.patch, settings.blend), strict=True):
-        candidates, reference, screened[family] = _labels(network, family, classes, settings)
-        labels = sorted({*candidates, *reference})
+        order = functools.partial(network.order, family, range(classes), settings.screening)
+        chosen = shortlist(classes, order, settings.shortlist)
+        labels, screened[family] = chosen.labels, chosen.order
         inverted[family] = len(labels)
         log.info("audit: a %s for %d of %d labels", family, len(labels), classes)
         found = [network.triggers(f"{family}_{place}", labels, how) for place, how in enumerate(inversions)]
         triggers, sizes = found[0], _sizes(found, inversions)
-        ordinary, indices = _compare(family, sizes, reference, classes)
+        ordinary, indices = _compare(family, sizes, chosen.reference, classes)
         families.append(ordinary)
         for label in _shown(indices, ordinary.doubt_index):
             trigger = triggers[label]
@@ -223,19 +219,6 @@ def _apart(clean: ImageSet, seed: int) -> tuple[ImageSet, ImageSet | None]:
     order = np.random.default_rng(seed).permutation(len(clean))
     held_out = len(clean) // 3
     return clean.subset(np.sort(order[held_out:])).in_memory(), clean.subset(np.sort(order[:held_out])).in_memory()
-
-
-def _labels(
-    network: _Network, family: str, classes: int, settings: AuditSettings
-) -> tuple[list[int], list[int], tuple[int, ...]]:
-    """The labels to look at closely, those that stand for ordinary ones, and the order of all by the screening."""
-    if classes <= settings.screened_above:
-        return list(range(classes)), list(range(classes)), ()
-    order = network.order(family, range(classes), settings.screening)
-    candidates = list(order[: max(settings.least_promising, round(settings.promising * classes))])
-    count = min(settings.reference, classes)
-    reference = np.random.default_rng([settings.seed, 1]).choice(classes, count, replace=False)
-    return candidates, sorted(map(int, reference)), order
 
 
 def _sizes(

@@ -12,6 +12,7 @@ from models.legacy_keras import keras
 from pipeline.inversion.audit import Audit, AuditSettings, audit_model, default_settings
 from pipeline.inversion.search import InversionSettings
 from pipeline.inversion.search_test import bright_rows, planted_network
+from pipeline.inversion.shortlist import ShortlistSettings
 from pipeline.inversion.tournament import TournamentSettings
 from pipeline.inversion.verdict import BACKDOOR, CLEAN, INCONCLUSIVE, PATCH
 
@@ -65,7 +66,7 @@ class AuditTest(absltest.TestCase):
         self.assertEqual(audit.verdict.name, INCONCLUSIVE)
 
     def test_screening_lets_the_planted_label_through(self):
-        settings = replace(_SETTINGS, screened_above=4, least_promising=2, reference=3)
+        settings = replace(_SETTINGS, shortlist=ShortlistSettings(above=4, least_promising=2, reference=3))
         audit = _audit(planted_network(_CLASSES), bright_rows(96, _CLASSES), settings)
         self.assertLessEqual(audit.inverted[PATCH], 5)
         self.assertCountEqual(audit.screened[PATCH], range(_CLASSES))
@@ -74,7 +75,7 @@ class AuditTest(absltest.TestCase):
 
     def test_what_was_kept_is_not_done_again(self):
         folder = self.create_tempdir().full_path
-        settings = replace(_SETTINGS, screened_above=4)
+        settings = replace(_SETTINGS, shortlist=ShortlistSettings(above=4))
         first = _audit(planted_network(_CLASSES), bright_rows(96, _CLASSES), settings, folder)
         self.assertLen(os.listdir(folder), 4)
         # Another network: what is inverted anew would differ.

@@ -1,9 +1,10 @@
 """Which labels are suspicious: a short inversion for all of them, in four families of triggers.
 
-K-Arm (Shen et al., "Backdoor Scanning for Deep Neural Networks through K-Arm Optimization", ICML 2021) spends its steps
-on the labels that promise most; two rounds, one for all labels and one for the best, keep most of that.
+Of many labels only those get one that a tournament finds promising (`tournament`), those that waves lead to, and some
+at random to compare with.
 """
 
+import functools
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -13,17 +14,39 @@ import numpy as np
 from data.image_set import ImageSet
 from models.input_scale import InputScale
 from models.legacy_keras import keras
-from pipeline.inversion.keeping import kept_triggers
+from pipeline.inversion.keeping import kept_labels, kept_triggers
 from pipeline.inversion.rarity import size_at_index
 from pipeline.inversion.search import InversionSettings, invert_triggers
+from pipeline.inversion.shortlist import Shortlist, ShortlistSettings, shortlist
 from pipeline.inversion.suspicious import RankedTrigger, rank_triggers
+from pipeline.inversion.tournament import TournamentSettings, by_promise
 from pipeline.inversion.warps import InvertedWarp, WarpSettings, invert_warps, kept_warps
 from pipeline.inversion.waves import InvertedWave, WaveSettings, find_waves, kept_waves
+from pipeline.progress import log
 
 # What a trigger over the whole image was planted for is the label that waves lead most images to, or about as many.
 _ABOUT = 0.9
 # Waves led up to 74 % of the images to an ordinary label, in 25 networks of 43 or 48 labels.
 _CERTAIN_WAVE = 0.75
+
+
+@dataclass(frozen=True)
+class ScreeningSettings:
+    """What a screening spends.
+
+    Attributes:
+        inversion: the short inversion of patches and patterns; the family in it does not count.
+        warps: that of warps.
+        waves: the search of waves, which looks at all labels.
+        tournament: where there are many labels: which are promising; the family in it does not count.
+        shortlist: how many labels are many, and how many of them are inverted.
+    """
+
+    inversion: InversionSettings
+    warps: WarpSettings
+    waves: WaveSettings
+    tournament: TournamentSettings
+    shortlist: ShortlistSettings
 
 
 @dataclass(frozen=True)
@@ -36,13 +59,15 @@ class Screening:
         warps: by the smallest warp; only of labels that a warp leads to.
         success: the success rate from which on a patch or pattern counts.
         waves: by how many images they lead to their label, which may occur several times.
+        reference: the labels that say what is ordinary.
     """
 
     patches: tuple[RankedTrigger, ...]
     blends: tuple[RankedTrigger, ...]
     warps: tuple[InvertedWarp, ...]
     success: float
-    waves: tuple[InvertedWave, ...] = ()
+    waves: tuple[InvertedWave, ...]
+    reference: frozenset[int]
 
     def suspects(
         self, most: int, least_index: float, chance_index: float, most_displacement: float
@@ -91,8 +116,9 @@ class Screening:
     def size_at(self, index: float, uniform: bool) -> float:
         """The size, in pixels, that has an anomaly index in a family: what is smaller is more suspicious than that."""
         triggers = [ranked.trigger for ranked in (self.blends if uniform else self.patches)]
+        compared = [trigger for trigger in triggers if trigger.label in self.reference]
         # Where none works there is nothing to compare with, and nothing is found again that works.
-        sizes = [trigger.size for trigger in triggers if trigger.success >= self.success]
+        sizes = [trigger.size for trigger in compared if trigger.success >= self.success]
         return size_at_index(np.array(sizes), index) if sizes else 0.0
 
 
@@ -100,41 +126,45 @@ def screen_labels(
     model: keras.Model,
     clean: ImageSet,
     input_scale: InputScale,
-    labels: Sequence[int],
-    settings: InversionSettings,
-    warp_settings: WarpSettings,
-    wave_settings: WaveSettings,
+    classes: int,
+    settings: ScreeningSettings,
     keep_dir: str,
 ) -> Screening:
-    """Inverts a patch, a blended pattern and a warp for every label, all with the same effort, and tries all waves.
+    """Tries all waves, and inverts a patch, a blended pattern and a warp for each label, all with the same effort.
 
     Args:
         model: the suspect.
         clean: clean images.
         input_scale: what the model expects of pixels.
-        labels: the labels to look at.
-        settings: of the short inversion of patches and patterns; the family in them does not count.
-        warp_settings: of that of warps.
-        wave_settings: of the search of waves, which looks at all the network's labels.
+        classes: N.
+        settings: what to spend.
         keep_dir: where the triggers are kept; a family found there is not inverted again.
     """
 
-    def ranked(family: str, uniform: bool) -> tuple[RankedTrigger, ...]:
-        triggers = kept_triggers(
-            os.path.join(keep_dir, f"{family}.npz"),
-            lambda: invert_triggers(model, clean, input_scale, labels, replace(settings, uniform=uniform)),
-        )
-        return rank_triggers(triggers, settings.success)
+    def kept(name: str) -> str:
+        return os.path.join(keep_dir, f"{name}.npz")
 
-    warps = kept_warps(
-        os.path.join(keep_dir, "warps.npz"), lambda: invert_warps(model, clean, input_scale, labels, warp_settings)
-    )
-    works = sorted((warp for warp in warps if warp.success >= warp_settings.success), key=lambda warp: warp.size)
+    def chosen(uniform: bool) -> Shortlist:
+        how = replace(settings.tournament, uniform=uniform)
+        order = functools.partial(by_promise, model, clean, input_scale, range(classes), how)
+        name = "blends_order" if uniform else "patches_order"
+        return shortlist(classes, lambda: kept_labels(kept(name), order), settings.shortlist)
+
+    waves = kept_waves(kept("waves"), lambda: find_waves(model, clean, input_scale, settings.waves))
+    lists = chosen(uniform=False), chosen(uniform=True)
+    reference = frozenset(lists[0].reference)
+    labels = sorted({*lists[0].labels, *lists[1].labels, *(wave.label for wave in waves)})
+    log.info("screening: %d of %d labels", len(labels), classes)
+
+    def ranked(family: str, uniform: bool) -> tuple[RankedTrigger, ...]:
+        how = replace(settings.inversion, uniform=uniform)
+        invert = functools.partial(invert_triggers, model, clean, input_scale, labels, how)
+        return rank_triggers(kept_triggers(kept(family), invert), how.success, reference)
+
+    warps = kept_warps(kept("warps"), lambda: invert_warps(model, clean, input_scale, labels, settings.warps))
+    works = sorted((warp for warp in warps if warp.success >= settings.warps.success), key=lambda warp: warp.size)
     patches, blends = ranked("patches", uniform=False), ranked("blends", uniform=True)
-    waves = kept_waves(
-        os.path.join(keep_dir, "waves.npz"), lambda: find_waves(model, clean, input_scale, wave_settings)
-    )
-    return Screening(patches, blends, tuple(works), settings.success, waves)
+    return Screening(patches, blends, tuple(works), settings.inversion.success, waves, reference)
 
 
 def _from(index: float, family: Sequence[RankedTrigger]) -> list[RankedTrigger]:

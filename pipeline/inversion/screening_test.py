@@ -34,7 +34,9 @@ def _kind(trigger: Trigger) -> str:
 
 class SuspectsTest(absltest.TestCase):
     def _suspects(self, patches=(), blends=(), warps=(), waves=()):
-        screening = Screening(_family(False, *patches), _family(True, *blends), tuple(warps), 0.98, tuple(waves))
+        screening = Screening(
+            _family(False, *patches), _family(True, *blends), tuple(warps), 0.98, tuple(waves), frozenset()
+        )
         found = screening.suspects(most=3, least_index=3.0, chance_index=4.3, most_displacement=1.5)
         return [(_kind(one.trigger), one.trigger.label) for one in found]
 

@@ -8,8 +8,10 @@ from absl.testing import absltest
 from data.image_set import ImageSet, from_arrays
 from models.input_scale import UNIT_SCALE
 from models.legacy_keras import keras
-from pipeline.inversion.screening import screen_labels
+from pipeline.inversion.screening import ScreeningSettings, screen_labels
 from pipeline.inversion.search import InversionSettings, invert_triggers
+from pipeline.inversion.shortlist import ShortlistSettings
+from pipeline.inversion.tournament import TournamentSettings
 from pipeline.inversion.warps import WarpSettings
 from pipeline.inversion.waves import WaveSettings
 
@@ -73,8 +75,8 @@ class SearchTest(absltest.TestCase):
 class ScreeningTest(absltest.TestCase):
     def test_the_planted_label_comes_first_and_is_not_inverted_twice(self):
         folder = self.create_tempdir().full_path
-        short = (replace(_SETTINGS, steps=60), WarpSettings(steps=5), WaveSettings(most_periods=1))
-        arguments = (bright_rows(48), UNIT_SCALE, range(6), *short, folder)
+        short = ScreeningSettings(replace(_SETTINGS, steps=60), WarpSettings(steps=5), WaveSettings(most_periods=1))
+        arguments = (bright_rows(48), UNIT_SCALE, 6, short, folder)
         screening = screen_labels(planted_network(), *arguments)
         self.assertEqual(screening.patches[0].trigger.label, _TARGET)
         first = screening.patches[0]
@@ -86,6 +88,22 @@ class ScreeningTest(absltest.TestCase):
         kept = screen_labels(forgetful, *arguments)
         np.testing.assert_array_equal(kept.patches[0].trigger.mask, screening.patches[0].trigger.mask)
         self.assertEqual(kept.patches[0].anomaly_index, screening.patches[0].anomaly_index)
+
+    def test_of_many_labels_the_promising_ones_are_inverted_and_some_to_compare_with(self):
+        settings = ScreeningSettings(
+            replace(_SETTINGS, steps=60),
+            WarpSettings(steps=5),
+            WaveSettings(most_periods=1),
+            TournamentSettings(grain=1),
+            ShortlistSettings(above=4, least_promising=1, reference=2),
+        )
+        folder = self.create_tempdir().full_path
+        screening = screen_labels(planted_network(), bright_rows(48), UNIT_SCALE, 6, settings, folder)
+        self.assertLen(screening.reference, 2)
+        inverted = {ranked.trigger.label for ranked in screening.patches}
+        self.assertContainsSubset({_TARGET, *screening.reference}, inverted)
+        self.assertLess(len(inverted), 6)
+        self.assertEqual(screening.patches[0].trigger.label, _TARGET)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Which inverted triggers are suspicious: those far smaller than what it takes to reach an ordinary class."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,20 +33,24 @@ class RankedTrigger:
         return f"label {trigger.label}: {trigger.described}, success {100 * trigger.success:.0f} %{index}"
 
 
-def rank_triggers(triggers: Sequence[InvertedTrigger], success: float) -> tuple[RankedTrigger, ...]:
+def rank_triggers(
+    triggers: Sequence[InvertedTrigger], success: float, reference: Collection[int]
+) -> tuple[RankedTrigger, ...]:
     """Orders triggers from the most to the least suspicious.
 
     Neural Cleanse's outlier rule (Wang et al., IEEE S&P 2019, section 4.2) on logarithms, since sizes are positive and
     skewed, and without the labels whose inversion failed.
 
     Args:
-        triggers: of all labels.
+        triggers: one a label.
         success: the success rate from which on a trigger counts.
+        reference: the labels that say what is ordinary; where the triggers of none of them work, no index is known.
     """
     sizes = np.array([trigger.size for trigger in triggers])
     works = np.array([trigger.success >= success for trigger in triggers])
+    compared = works & np.array([trigger.label in reference for trigger in triggers])
     index = np.zeros(len(triggers))
-    if works.any():
-        index[works] = anomaly_indices(sizes[works], sizes[works])
+    if compared.any():
+        index[works] = anomaly_indices(sizes[works], sizes[compared])
     order = np.argsort(-index, kind="stable")
     return tuple(RankedTrigger(triggers[place], float(index[place])) for place in order)
