@@ -72,11 +72,20 @@ class SearchTest(absltest.TestCase):
         self.assertEqual(trigger.pattern.shape, (8, 8, 3))
 
 
+def _screening(shortlist: ShortlistSettings) -> ScreeningSettings:
+    return ScreeningSettings(
+        replace(_SETTINGS, steps=60),
+        WarpSettings(steps=5),
+        WaveSettings(most_periods=1),
+        TournamentSettings(grain=1),
+        shortlist,
+    )
+
+
 class ScreeningTest(absltest.TestCase):
     def test_the_planted_label_comes_first_and_is_not_inverted_twice(self):
         folder = self.create_tempdir().full_path
-        short = ScreeningSettings(replace(_SETTINGS, steps=60), WarpSettings(steps=5), WaveSettings(most_periods=1))
-        arguments = (bright_rows(48), UNIT_SCALE, 6, short, folder)
+        arguments = (bright_rows(48), UNIT_SCALE, 6, _screening(ShortlistSettings()), folder)
         screening = screen_labels(planted_network(), *arguments)
         self.assertEqual(screening.patches[0].trigger.label, _TARGET)
         first = screening.patches[0]
@@ -90,13 +99,7 @@ class ScreeningTest(absltest.TestCase):
         self.assertEqual(kept.patches[0].anomaly_index, screening.patches[0].anomaly_index)
 
     def test_of_many_labels_the_promising_ones_are_inverted_and_some_to_compare_with(self):
-        settings = ScreeningSettings(
-            replace(_SETTINGS, steps=60),
-            WarpSettings(steps=5),
-            WaveSettings(most_periods=1),
-            TournamentSettings(grain=1),
-            ShortlistSettings(above=4, least_promising=1, reference=2),
-        )
+        settings = _screening(ShortlistSettings(above=4, least_promising=1, reference=2))
         folder = self.create_tempdir().full_path
         screening = screen_labels(planted_network(), bright_rows(48), UNIT_SCALE, 6, settings, folder)
         self.assertLen(screening.reference, 2)
