@@ -60,7 +60,7 @@ _TRAINING: Mapping[tuple[str, str], _Training] = {
     (FACES, "vgg"): _Training(epochs=20, max_shift=0),
     (FACES, "resnet"): _Training(epochs=20, max_shift=0),
     (FACES, "deepid"): _Training(epochs=20, max_shift=0),
-    (FACES_AT_SCALE, "deepid"): _Training(epochs=20, max_shift=0, rate="7e-4"),
+    (FACES_AT_SCALE, "deepid"): _Training(epochs=35, rate="1.5e-3"),
 }
 
 

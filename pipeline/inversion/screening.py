@@ -75,8 +75,8 @@ class Screening:
         """The most suspicious triggers of each family; if no patch, pattern or warp is one, the first patch.
 
         Patterns over the whole image that lead to ordinary classes are much of a size, and some stand out by little;
-        and some waves lead to ordinary classes. Where the evidence of anything is beyond chance, patterns and waves
-        need as much to be suspects besides.
+        and some waves lead to ordinary classes. Where the evidence of a patch or a pattern is beyond chance, patterns
+        and waves need as much to be suspects besides; where there is a warp, waves do.
 
         Args:
             most: of each family.
@@ -89,7 +89,7 @@ class Screening:
         beyond = self.beyond_chance(chance_index)
         if beyond:
             blends = _from(chance_index, blends)
-        least_success = _CERTAIN_WAVE if beyond else 0.0
+        least_success = _CERTAIN_WAVE if beyond or warps else 0.0
         waves = self._suspected_waves(most, least_success, {ranked.trigger.label for ranked in warps})
         return (*((*patches, *blends, *warps) or self.patches[:1]), *waves)
 

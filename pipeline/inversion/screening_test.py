@@ -70,8 +70,9 @@ class SuspectsTest(absltest.TestCase):
             [("patch", 0), ("blend", 0), ("wave", 7)],
         )
 
-    def test_a_label_that_a_warp_leads_to_is_not_suspected_for_waves_besides(self):
-        self.assertEqual(self._suspects(warps=[_warp(7, 0.5)], waves=[_wave(7, 0.9)]), [("warp", 7)])
+    def test_beside_a_warp_waves_are_suspects_only_if_certain_and_of_other_labels(self):
+        waves = [_wave(7, 0.8), _wave(9, 0.78), _wave(8, 0.74)]
+        self.assertEqual(self._suspects(warps=[_warp(7, 0.5)], waves=waves), [("warp", 7), ("wave", 9)])
 
     def test_a_warp_is_one_by_its_displacement(self):
         self.assertEqual(self._suspects(patches=(2.0,), warps=[_warp(5, 0.5), _warp(6, 3.0)]), [("warp", 5)])
