@@ -1,6 +1,5 @@
 """Everything: invert triggers for every label, prune what is dormant, refit and unlearn the most suspicious labels."""
 
-import functools
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,9 +28,11 @@ _SCREENING = InversionSettings(steps=60, batch_size=8, learning_rate=0.3)
 _GRID = 14
 # The attacker may have several targets, and the smallest trigger need not be theirs.
 _MOST_SUSPECTS = 3
+# Of many labels, this share of them, where none stands out: to unlearn an ordinary one costs but its own class then.
+_SUSPECTED_SHARE = 0.00625
 # Of the median clean model of some 40 labels the highest index is 2.2, of one in twenty above 3.5 (by
 # `index_by_chance`, if log sizes were normal). Between the two an ordinary label may be unlearned too, which costs
-# clean accuracy. Of many labels the median clean model's highest is above 3; then that counts.
+# clean accuracy.
 _LEAST_INDEX = 3.0
 # A warp that leads to a label with a smaller root mean square displacement than this share of the image's height is a
 # suspect. Those planted by WaNet in two networks for GTSRB took 0.034 and 0.037; in seven networks without one the
@@ -69,9 +70,11 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
     searching, keep_dir = _screening(settings.seed, grain), os.path.join(checkpoint_dir, "screening")
     screening = screen_labels(suspect.model, fit, scale, classes, searching, keep_dir)
     most_displacement = _MOST_DISPLACEMENT * fit.image_shape[0]
-    by_chance = functools.partial(index_by_chance, classes, len(screening.reference))
-    chance, least_index = by_chance(_CHANCE), max(_LEAST_INDEX, by_chance(0.5))
-    suspects = screening.suspects(_MOST_SUSPECTS, least_index, chance, most_displacement)
+    chance = index_by_chance(classes, len(screening.reference), _CHANCE)
+    most, least_index = _MOST_SUSPECTS, _LEAST_INDEX
+    if classes * _SUSPECTED_SHARE > most and not screening.beyond_chance(chance):
+        most, least_index = round(classes * _SUSPECTED_SHARE), 0.0
+    suspects = screening.suspects(most, least_index, chance, most_displacement)
     for ranked in suspects:
         log.info("inversion: %s", ranked)
     batches = settings.batches(fit, scale)
