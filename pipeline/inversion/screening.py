@@ -26,7 +26,7 @@ from pipeline.progress import log
 
 # What a trigger over the whole image was planted for is the label that waves lead most images to, or about as many.
 _ABOUT = 0.9
-# Of the benchmark's networks, of 43 or 48 labels, waves lead so many images to an ordinary label in two, both ResNets.
+# Of the benchmark's networks, of 43 or 48 labels, waves lead so many images to an ordinary label in some ResNets only.
 _STRONG_WAVE = 0.75
 
 

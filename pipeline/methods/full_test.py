@@ -9,13 +9,21 @@ from data.opening import open_image_set
 from models.input_scale import DEFAULT_SCALES
 from pipeline.example_case import example_case
 from pipeline.measuring.predictions import predict_classifier
-from pipeline.methods.full import full
+from pipeline.methods.full import _suspected, full
 from pipeline.methods.repair_method import RepairSettings
 from pipeline.suspect import open_suspect
 from pipeline.training.devices import select_devices
 
 
 class FullTest(absltest.TestCase):
+    def test_of_many_labels_none_of_which_stands_out_more_are_suspects(self):
+        few = _suspected(43, stands_out=False)
+        self.assertEqual(_suspected(43, stands_out=True), few)
+        self.assertEqual(_suspected(1283, stands_out=True), few)
+        most, least_index = _suspected(1283, stands_out=False)
+        self.assertEqual((most, least_index), (8, 0.0))
+        self.assertLess(few[0], most)
+
     def test_the_backdoor_goes_and_clean_accuracy_stays(self):
         case = example_case()
         clean, poisoned = open_image_set(case.clean), open_image_set(case.poisoned)
