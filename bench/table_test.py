@@ -17,15 +17,15 @@ def _section(text: str, title: str) -> dict[str, dict[str, str]]:
 class TableTest(absltest.TestCase):
     def setUp(self):
         super().setUp()
-        self.blended, self.sig = BadNet("gtsrb", "resnet", "blended"), BadNet("gtsrb", "resnet", "sig")
+        self.blended, self.middle = BadNet("gtsrb", "resnet", "blended"), BadNet("gtsrb", "resnet", "middle-patch")
 
     def test_mean_and_worst_of_each_method_and_no_defense_once_a_badnet(self):
         rows = [
             example_row(
                 Cell(self.blended, 5, "full"), asr_after=0.1, asr_after_worst=0.1, asr_before=0.96, seconds=100
             ),
-            example_row(Cell(self.sig, 5, "full"), asr_after=0.2, asr_after_worst=0.6, acc_after=0.91),
-            example_row(Cell(self.sig, 5, "fine-tuning")),
+            example_row(Cell(self.middle, 5, "full"), asr_after=0.2, asr_after_worst=0.6, acc_after=0.91),
+            example_row(Cell(self.middle, 5, "fine-tuning")),
         ]
         found = _section(summary(rows), "held out, clean data 5%")
         self.assertEqual(list(found), ["no defense", "fine-tuning", "full"])
@@ -41,7 +41,7 @@ class TableTest(absltest.TestCase):
             example_row(Cell(BadNet("gtsrb", "vgg", "patch"), 5, "full"), asr_after=0.01),
             example_row(Cell(self.blended, 5, "full"), asr_after=0.02),
             example_row(Cell(self.blended, None, "full"), asr_after=0.03),
-            example_row(Cell(self.sig, 5, "full"), asr_after=0.04, strength="weak"),
+            example_row(Cell(self.middle, 5, "full"), asr_after=0.04, strength="weak"),
             example_row(
                 Cell(BadNet("gtsrb", "vgg", "clean"), 5, "full"),
                 **dict.fromkeys(("strength", "asr_before", "asr_after", "asr_after_worst", "der", "der_worst", "tpr")),
@@ -71,8 +71,8 @@ class TableTest(absltest.TestCase):
 
     def test_rows_of_different_code_are_pointed_out(self):
         rows = [
-            example_row(Cell(self.sig, 5, "full"), code="a"),
-            example_row(Cell(self.sig, 5, "fine-tuning"), code="b"),
+            example_row(Cell(self.middle, 5, "full"), code="a"),
+            example_row(Cell(self.middle, 5, "fine-tuning"), code="b"),
         ]
         self.assertIn("2 states of the code", summary(rows))
         self.assertNotIn("states of the code", summary(rows[:1]))
