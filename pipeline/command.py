@@ -9,7 +9,7 @@ import absl.logging
 from absl import app, flags
 
 from data.errors import InputError
-from pipeline.interrupting import STATUS, interrupt_main
+from pipeline.interrupting import STATUS, end_at_once_when_interrupted, interrupt_main, was_interrupted
 from pipeline.progress import log
 from pipeline.reporting.terminal import printable
 from pipeline.working_directory import enter_working_directory
@@ -32,18 +32,29 @@ def run(main: Callable[[Sequence[str]], int | None], resumable: bool = False) ->
         try:
             interrupt_main()
             return main(argv)
-        except InputError as error:
-            return _refuse(str(error))
-        except OSError as error:
-            if error.filename is None or error.errno is None:
+        except (Exception, KeyboardInterrupt) as error:
+            if was_interrupted() or isinstance(error, KeyboardInterrupt):
+                kept = "; what was finished is kept, --resume goes on from there" if resumable else ""
+                print("interrupted" + kept, file=sys.stderr)
+                return STATUS
+            mistake = _mistake(error)
+            if mistake is None:
                 raise
-            return _refuse(f"{error.filename}: {os.strerror(error.errno)}")
-        except KeyboardInterrupt:
-            kept = "; what was finished is kept, --resume goes on from there" if resumable else ""
-            print("interrupted" + kept, file=sys.stderr)
-            return STATUS
+            print("error: " + printable(" ".join(mistake.split()), limit=1000), file=sys.stderr)
+            return 1
+        finally:
+            end_at_once_when_interrupted()
 
     app.run(guarded)
+
+
+def _mistake(error: BaseException) -> str | None:
+    """What to tell the user, if it is a mistake of theirs."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, OSError) and error.filename is not None and error.errno is not None:
+        return f"{error.filename}: {os.strerror(error.errno)}"
+    return None
 
 
 def _log_progress() -> None:
@@ -64,11 +75,6 @@ class _PlainFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         prefix = "" if record.levelno <= logging.INFO else record.levelname.lower() + ": "
         return prefix + printable(record.getMessage(), limit=1000)
-
-
-def _refuse(line: str) -> int:
-    print("error: " + printable(" ".join(line.split()), limit=1000), file=sys.stderr)
-    return 1
 
 
 def positional_or_flag(argv: Sequence[str], position: int, flag: "flags.FlagHolder[str | None]") -> str | None:

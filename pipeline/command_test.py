@@ -64,6 +64,21 @@ class CommandTest(absltest.TestCase):
             self.assertEqual(running.returncode, 130)
             self.assertEqual(stderr, "interrupted\n")
 
+    def test_interrupted_where_c_code_makes_another_error_of_it(self):
+        # What comes of an interruption in `any` or `list` of a generator, now and then.
+        body = "try:\n    print('runs', flush=True)\n    time.sleep(600)\nexcept KeyboardInterrupt:\n    raise SystemError"
+        running = _command(body)
+        self.assertEqual(running.stdout.readline(), "runs\n")
+        running.send_signal(signal.SIGINT)
+        self.assertEqual((running.communicate()[1], running.returncode), ("interrupted\n", 130))
+
+    def test_interrupted_when_all_is_done(self):
+        head = "import atexit, time\natexit.register(lambda: (print('ends', flush=True), time.sleep(600)))\n"
+        running = _command("pass", head=_HEEDS_SIGINT + head)
+        self.assertEqual(running.stdout.readline(), "ends\n")
+        running.send_signal(signal.SIGINT)
+        self.assertEqual((running.communicate()[1], running.returncode), ("interrupted\n", 130))
+
     def test_only_a_binary_that_can_go_on_says_so(self):
         running = _command("print('runs', flush=True)\ntime.sleep(600)", run="command.run(main, resumable=True)")
         self.assertEqual(running.stdout.readline(), "runs\n")

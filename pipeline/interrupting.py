@@ -2,9 +2,12 @@
 
 import os
 import signal
+from collections.abc import Callable
 from types import FrameType
 
 STATUS = 130
+
+_came = False
 
 
 def is_started_as_a_program(argv_0: str) -> bool:
@@ -17,18 +20,35 @@ def is_started_as_a_program(argv_0: str) -> bool:
 
 
 def end_at_once_when_interrupted() -> None:
-    """Until `interrupt_main`: an interruption ends the process. For the seconds in which TensorFlow is imported."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # What was ignored, as under nohup, stays so.
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _end)
+    """From now on an interruption ends the process: while TensorFlow is imported, or when all is done."""
+    _handle_by(_end)
 
 
 def interrupt_main() -> None:
     """From now on an interruption raises KeyboardInterrupt, so that what was begun is put in order."""
+    _handle_by(_raise)
+
+
+def was_interrupted() -> bool:
+    """Whether an interruption has come since `interrupt_main`.
+
+    C code that Python interrupts may make another error of the KeyboardInterrupt (CPython's own `list` and `any`, of a
+    generator, a SystemError), or drop it.
+    """
+    return _came
+
+
+def _handle_by(handler: Callable[[int, FrameType | None], None]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
+        # What was ignored, as under nohup, stays so.
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
+            signal.signal(number, handler)
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    global _came
+    _came = True
+    raise KeyboardInterrupt
 
 
 def _end(number: int, frame: FrameType | None) -> None:
