@@ -12,6 +12,8 @@ from bench.figures import repair_figures
 from bench.grid import BadNet, Cell
 from bench.locks import held
 from bench.recipes import attack_arguments
+from flags import benchmarking, running
+from pipeline.command import default_cache_dir
 from pipeline.outputs import make_folder, sha256_of
 
 _NAME = "badnet"
@@ -30,6 +32,12 @@ class Workshop:
     cache_dir: str
     gtsrb_dir: str | None = None
 
+    @classmethod
+    def from_flags(cls) -> "Workshop":
+        """The one that --cache_dir and --gtsrb_dir name."""
+        cache_dir = running.CACHE_DIR.value or os.path.join(default_cache_dir(), "bench")
+        return cls(cache_dir, benchmarking.GTSRB_DIR.value)
+
     def files(self, badnet: BadNet) -> Files:
         """The data of a BadNet."""
         return dataset_files(badnet.dataset, badnet.seed, self.cache_dir, self.gtsrb_dir)
@@ -45,7 +53,20 @@ class Workshop:
 
     def has_badnet(self, badnet: BadNet) -> bool:
         """Whether a BadNet is in the cache."""
-        return os.path.exists(_finished(self.badnet_dir(badnet)))
+        return os.path.exists(self.attack_file(badnet))
+
+    def model_file(self, badnet: BadNet) -> str:
+        """The network of a BadNet."""
+        return os.path.join(self.badnet_dir(badnet), f"{_NAME}_bd_net.h5")
+
+    def attack_file(self, badnet: BadNet) -> str:
+        """What an attack says of itself, and writes last."""
+        return os.path.join(self.badnet_dir(badnet), f"{_NAME}_attack.json")
+
+    def clean_file(self, badnet: BadNet, percent: int | None) -> str:
+        """The clean images that a BadNet is repaired with, as in `bench.datasets.clean_file`."""
+        data_dir = os.path.join(self.cache_dir, "data", f"{badnet.dataset}-seed{badnet.seed}")
+        return clean_file(self.files(badnet), percent, badnet.seed, data_dir)
 
 
 def make_badnet(badnet: BadNet, workshop: Workshop) -> str:
@@ -87,16 +108,14 @@ def run_cell(cell: Cell, workshop: Workshop) -> Mapping[str, Any]:
     """
     badnet, folder = cell.badnet, make_badnet(cell.badnet, workshop)
     files = workshop.files(badnet)
-    data_dir = os.path.join(workshop.cache_dir, "data", f"{badnet.dataset}-seed{badnet.seed}")
-    clean = clean_file(files, cell.percent, badnet.seed, data_dir)
     out_dir = workshop.run_dir(cell)
     make_folder(out_dir, "cache_dir")
-    model = os.path.join(folder, f"{_NAME}_bd_net.h5")
+    model = workshop.model_file(badnet)
     poisoned = sorted(name for name in os.listdir(folder) if name.startswith(f"{_NAME}_poisoned_"))
     seconds = run_repair(
         (
             f"--model={model}",
-            f"--clean_data={clean}",
+            f"--clean_data={workshop.clean_file(badnet, cell.percent)}",
             f"--test_data={files.test}",
             *(f"--poisoned_data={os.path.join(folder, name)}" for name in poisoned),
             f"--out_dir={out_dir}",
@@ -123,7 +142,3 @@ def run_cell(cell: Cell, workshop: Workshop) -> Mapping[str, Any]:
         if entry.name.endswith(_MODELS):
             os.remove(entry)
     return row
-
-
-def _finished(folder: str) -> str:
-    return os.path.join(folder, f"{_NAME}_attack.json")  # what an attack writes last

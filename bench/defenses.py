@@ -9,19 +9,17 @@ none. A table in Markdown and a figure are written beside it.
 """
 
 import os
-import re
 from collections.abc import Sequence
 
 from absl import flags
 
 from bench.binaries import BinaryError
 from bench.cells import Workshop, make_badnet, run_cell
-from bench.grid import Cell, all_cells, quick_cells
+from bench.grid import Cell, all_cells, chosen_cells, quick_cells
 from bench.locks import held
 from bench.results import Results
 from bench.scatter import scatter
 from bench.table import summary
-from data.errors import InputError
 from flags import benchmarking, running
 from pipeline import command
 from pipeline.outputs import write_bytes
@@ -34,10 +32,9 @@ flags.declare_key_flag(running.CACHE_DIR.name)
 def main(argv: Sequence[str]) -> int | None:
     """Runs the cells that have no row yet, and sums up; exit status 1 if some failed."""
     command.check_arguments(argv, most=0)
-    cells = _chosen_cells()
+    cells = chosen_cells(quick_cells() if benchmarking.QUICK.value else all_cells(), benchmarking.CELLS.value)
     results = Results(benchmarking.RESULTS.value)
-    cache_dir = running.CACHE_DIR.value or os.path.join(command.default_cache_dir(), "bench")
-    workshop = Workshop(cache_dir, benchmarking.GTSRB_DIR.value)
+    workshop = Workshop.from_flags()
     if benchmarking.LIST.value:
         done = results.done()
         print("\n".join(f"{'done' if cell.name in done else '    '}  {cell.name}" for cell in cells))
@@ -47,21 +44,6 @@ def main(argv: Sequence[str]) -> int | None:
     failed = _run(cells, workshop, results)
     _sum_up(results)
     return failed
-
-
-def _chosen_cells() -> tuple[Cell, ...]:
-    try:
-        wanted = re.compile(benchmarking.CELLS.value)
-    except re.error as error:
-        raise InputError(f"--cells={benchmarking.CELLS.value}: {error}; expected a regular expression") from error
-    cells = tuple(
-        cell for cell in (quick_cells() if benchmarking.QUICK.value else all_cells()) if wanted.search(cell.name)
-    )
-    if not cells:
-        raise InputError(
-            f"--cells={benchmarking.CELLS.value}: no such cell; expected a part of a name that --list prints"
-        )
-    return cells
 
 
 def _make_badnets(cells: Sequence[Cell], workshop: Workshop) -> int:

@@ -3,8 +3,11 @@
 A cell is one repair of one BadNet. "No defense" is no cell: every repair measures the BadNet as it was, too.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from data.errors import InputError
 
 GTSRB, FACES, FACES_AT_SCALE = "gtsrb", "faces", "faces-1283"
 NETWORKS = ("vgg", "resnet", "deepid")
@@ -149,3 +152,23 @@ def _all_cells() -> Iterator[Cell]:
 
 def _repairs(badnet: BadNet, percent: int | None) -> Iterator[Cell]:
     return (Cell(badnet, percent, method) for method in METHODS)
+
+
+def chosen_cells(cells: Sequence[Cell], wanted: str) -> tuple[Cell, ...]:
+    """The cells whose names match.
+
+    Args:
+        cells: to choose from.
+        wanted: the value of --cells, a regular expression that is to be somewhere in the name.
+
+    Raises:
+        InputError: it is none, or no cell matches.
+    """
+    try:
+        names = re.compile(wanted)
+    except re.error as error:
+        raise InputError(f"--cells={wanted}: {error}; expected a regular expression") from error
+    chosen = tuple(cell for cell in cells if names.search(cell.name))
+    if not chosen:
+        raise InputError(f"--cells={wanted}: no such cell; expected a part of a name that bench.defenses --list prints")
+    return chosen

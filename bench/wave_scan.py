@@ -7,16 +7,14 @@ the three labels that are most given to waves. Targets are marked.
 """
 
 import json
-import os
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from absl import flags
 
 from bench.cells import Workshop
-from bench.datasets import clean_file
-from bench.grid import BadNet, all_cells
+from bench.grid import BadNet, all_cells, chosen_cells
+from data.errors import InputError
 from data.opening import open_image_set
 from data.splits import split_clean
 from data.triggers.catalogue import parse_attack
@@ -37,14 +35,14 @@ _SHOWN = 3
 def main(argv: Sequence[str]) -> None:
     """Prints a line a BadNet."""
     command.check_arguments(argv, most=0)
-    cache_dir = running.CACHE_DIR.value or os.path.join(command.default_cache_dir(), "bench")
-    workshop = Workshop(cache_dir, benchmarking.GTSRB_DIR.value)
-    names = re.compile(benchmarking.CELLS.value)
-    cells = (cell for cell in all_cells() if cell.percent == _PERCENT and cell.badnet.seed == 0)
-    badnets = dict.fromkeys(cell.badnet for cell in cells if names.search(cell.name))
-    for badnet in badnets:
-        if workshop.has_badnet(badnet):
-            print(described(badnet.name, _targets(workshop, badnet), _waves(workshop, badnet)), flush=True)
+    workshop = Workshop.from_flags()
+    cells = [cell for cell in all_cells() if cell.percent == _PERCENT and cell.badnet.seed == 0]
+    badnets = dict.fromkeys(cell.badnet for cell in chosen_cells(cells, benchmarking.CELLS.value))
+    cached = [badnet for badnet in badnets if workshop.has_badnet(badnet)]
+    if not cached:
+        raise InputError(f"{workshop.cache_dir}: none of these BadNets is there; expected bench.defenses to make them")
+    for badnet in cached:
+        print(described(badnet.name, _targets(workshop, badnet), _waves(workshop, badnet)), flush=True)
         keras.backend.clear_session()
 
 
@@ -57,17 +55,14 @@ def described(name: str, targets: Collection[int | None], waves: Sequence[Invert
 
 
 def _targets(workshop: Workshop, badnet: BadNet) -> set[int | None]:
-    with open(os.path.join(workshop.badnet_dir(badnet), "badnet_attack.json")) as file:
+    with open(workshop.attack_file(badnet)) as file:
         triggers = json.load(file)["settings"]["triggers"]
     return {parse_attack(text).target_label for text in triggers if text}
 
 
 def _waves(workshop: Workshop, badnet: BadNet) -> tuple[InvertedWave, ...]:
-    data_dir = os.path.join(workshop.cache_dir, "data", f"{badnet.dataset}-seed{badnet.seed}")
-    clean = open_image_set(clean_file(workshop.files(badnet), _PERCENT, badnet.seed, data_dir))
-    fit = split_clean(clean, badnet.seed).fit
-    model = os.path.join(workshop.badnet_dir(badnet), "badnet_bd_net.h5")
-    suspect = open_suspect(model, fit, DEFAULT_SCALES)
+    fit = split_clean(open_image_set(workshop.clean_file(badnet, _PERCENT)), badnet.seed).fit
+    suspect = open_suspect(workshop.model_file(badnet), fit, DEFAULT_SCALES)
     # What fails counts here as well.
     settings = replace(WaveSettings(seed=badnet.seed), success=0.0, waves=1)
     return find_waves(suspect.model, fit, suspect.scale.chosen, settings)

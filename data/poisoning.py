@@ -222,6 +222,7 @@ def poison_training_set(clean: ImageSet, attacks: Sequence[Attack], share: float
     for number, attack in enumerate(attacks):
         covers = _draw_covers(clean, attack, counts[number], free, rng)
         stamped_by[covers], free[covers] = number, False
+    for number, attack in enumerate(attacks):
         drawn = _draw_decoys(attack, counts[number], free, rng, clean.name)
         decoy_of[drawn], free[drawn] = number, False
     return dataclasses.replace(

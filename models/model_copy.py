@@ -26,3 +26,10 @@ def copy_architecture(model: keras.Model, layer_copy: LayerCopy = copy_layer) ->
     if not copy.built:  # a Sequential model whose input shape was known only from its first call
         copy.build(model.input_shape)
     return copy
+
+
+def copy_with_weights(model: keras.Model) -> keras.Model:
+    """A new model with the architecture and the weights of a functional or Sequential one; uncompiled."""
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy

@@ -66,7 +66,7 @@ class CommandTest(absltest.TestCase):
 
     def test_interrupted_where_c_code_makes_another_error_of_it(self):
         # What comes of an interruption in `any` or `list` of a generator, now and then.
-        body = "try:\n    print('runs', flush=True)\n    time.sleep(600)\nexcept KeyboardInterrupt:\n    raise SystemError"
+        body = "print('runs', flush=True)\ntry: time.sleep(600)\nexcept KeyboardInterrupt: raise SystemError"
         running = _command(body)
         self.assertEqual(running.stdout.readline(), "runs\n")
         running.send_signal(signal.SIGINT)

@@ -18,7 +18,7 @@ from models.input_scale import InputScale
 from models.legacy_keras import keras
 from pipeline.inversion.confirming import Confirmer
 from pipeline.inversion.few_images import with_variants
-from pipeline.inversion.keeping import kept_labels, kept_triggers
+from pipeline.inversion.keeping import kept_found, kept_labels
 from pipeline.inversion.outliers import outlier_index_by_chance, outlier_indices
 from pipeline.inversion.search import InversionSettings, invert_triggers
 from pipeline.inversion.shortlist import ShortlistSettings, shortlist
@@ -196,7 +196,7 @@ class _Network:
             return self.invert(self._fit, labels, settings)
 
         kept = self._keep_dir
-        found = invert() if kept is None else kept_triggers(os.path.join(kept, f"{name}.npz"), invert)
+        found = invert() if kept is None else kept_found(os.path.join(kept, f"{name}.npz"), InvertedTrigger, invert)
         return {trigger.label: trigger for trigger in found}
 
     def invert(

@@ -2,11 +2,17 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from typing import TypeVar
 
 import numpy as np
 
 from pipeline.inversion.trigger import InvertedTrigger
+from pipeline.inversion.warps import InvertedWarp
+from pipeline.inversion.waves import InvertedWave
 from pipeline.outputs import write_whole
+
+_Found = TypeVar("_Found", InvertedTrigger, InvertedWarp, InvertedWave)
 
 
 def kept_columns(path: str, make: Callable[[], Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
@@ -24,30 +30,23 @@ def kept_columns(path: str, make: Callable[[], Mapping[str, np.ndarray]]) -> dic
         return {name: file[name] for name in file.files}
 
 
-def kept_triggers(path: str, invert: Callable[[], Sequence[InvertedTrigger]]) -> tuple[InvertedTrigger, ...]:
-    """The triggers in a file, all of one image size or none at all; if there is no file yet, those that `invert` finds.
+def kept_found(path: str, kind: type[_Found], find: Callable[[], Sequence[_Found]]) -> tuple[_Found, ...]:
+    """The triggers in a file, all of one kind; if there is none yet, those that `find` finds, then kept there.
 
     Args:
         path: as in `kept_columns`.
-        invert: finds the triggers.
+        kind: their dataclass, whose fields are numbers, and arrays that have the same shape in all of them.
+        find: finds the triggers.
     """
+    names = [field.name for field in fields(kind)]
 
     def columns() -> dict[str, np.ndarray]:
-        triggers = invert()
-        return {
-            "label": np.array([trigger.label for trigger in triggers], np.int64),
-            "mask": np.array([trigger.mask for trigger in triggers], np.float32),
-            "pattern": np.array([trigger.pattern for trigger in triggers], np.float32),
-            "success": np.array([trigger.success for trigger in triggers], np.float64),
-            "uniform": np.array([trigger.uniform for trigger in triggers], bool),
-        }
+        found = find()
+        return {name: np.array([getattr(one, name) for one in found]) for name in names}
 
     kept = kept_columns(path, columns)
-    rows = zip(*(kept[name] for name in ("label", "mask", "pattern", "success", "uniform")), strict=True)
-    return tuple(
-        InvertedTrigger(int(label), mask, pattern, float(success), bool(uniform))
-        for label, mask, pattern, success, uniform in rows
-    )
+    rows = zip(*(kept[name] for name in names), strict=True)
+    return tuple(kind(*(value if value.ndim else value.item() for value in row)) for row in rows)
 
 
 def kept_labels(path: str, order: Callable[[], Sequence[int]]) -> tuple[int, ...]:

@@ -14,14 +14,15 @@ import numpy as np
 from data.image_set import ImageSet
 from models.input_scale import InputScale
 from models.legacy_keras import keras
-from pipeline.inversion.keeping import kept_labels, kept_triggers
+from pipeline.inversion.keeping import kept_found, kept_labels
 from pipeline.inversion.rarity import size_at_index
 from pipeline.inversion.search import InversionSettings, invert_triggers
 from pipeline.inversion.shortlist import Shortlist, ShortlistSettings, shortlist
 from pipeline.inversion.suspicious import RankedTrigger, rank_triggers
 from pipeline.inversion.tournament import TournamentSettings, by_promise
-from pipeline.inversion.warps import InvertedWarp, WarpSettings, invert_warps, kept_warps
-from pipeline.inversion.waves import InvertedWave, WaveSettings, find_waves, kept_waves
+from pipeline.inversion.trigger import InvertedTrigger
+from pipeline.inversion.warps import InvertedWarp, WarpSettings, invert_warps
+from pipeline.inversion.waves import InvertedWave, WaveSettings, find_waves
 from pipeline.progress import log
 
 # What a trigger over the whole image was planted for is the label that waves lead most images to, or about as many.
@@ -150,7 +151,7 @@ def screen_labels(
         name = "blends_order" if uniform else "patches_order"
         return shortlist(classes, lambda: kept_labels(kept(name), order), settings.shortlist)
 
-    waves = kept_waves(kept("waves"), lambda: find_waves(model, clean, input_scale, settings.waves))
+    waves = kept_found(kept("waves"), InvertedWave, lambda: find_waves(model, clean, input_scale, settings.waves))
     lists = chosen(uniform=False), chosen(uniform=True)
     reference = frozenset(lists[0].reference)
     labels = sorted({*lists[0].labels, *lists[1].labels, *(wave.label for wave in waves)})
@@ -159,9 +160,10 @@ def screen_labels(
     def ranked(family: str, uniform: bool) -> tuple[RankedTrigger, ...]:
         how = replace(settings.inversion, uniform=uniform)
         invert = functools.partial(invert_triggers, model, clean, input_scale, labels, how)
-        return rank_triggers(kept_triggers(kept(family), invert), how.success, reference)
+        return rank_triggers(kept_found(kept(family), InvertedTrigger, invert), how.success, reference)
 
-    warps = kept_warps(kept("warps"), lambda: invert_warps(model, clean, input_scale, labels, settings.warps))
+    bend = functools.partial(invert_warps, model, clean, input_scale, labels, settings.warps)
+    warps = kept_found(kept("warps"), InvertedWarp, bend)
     works = sorted((warp for warp in warps if warp.success >= settings.warps.success), key=lambda warp: warp.size)
     patches, blends = ranked("patches", uniform=False), ranked("blends", uniform=True)
     return Screening(patches, blends, tuple(works), settings.inversion.success, waves, reference)

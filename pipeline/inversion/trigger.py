@@ -29,9 +29,14 @@ class InvertedTrigger:
         return float(self.mask.sum())
 
     @property
+    def kind(self) -> str:
+        """A name for people."""
+        return "blended pattern" if self.uniform else "patch"
+
+    @property
     def described(self) -> str:
         """For people."""
-        return f"{'a blended pattern' if self.uniform else 'a patch'} of {self.size:.1f} pixels"
+        return f"a {self.kind} of {self.size:.1f} pixels"
 
     def stamp(self, images: np.ndarray) -> np.ndarray:
         """The images with the trigger: float32 [n, H, W, C] in 0..255, of images of any dtype on that scale."""

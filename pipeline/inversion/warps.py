@@ -5,7 +5,7 @@ a pattern, does what a warp does. But one displacement of a coarse grid, interpo
 and it is found like a patch: by Adam, all labels in one batch, the root mean square displacement as the penalty.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,6 @@ from data.image_set import ImageSet
 from data.triggers.warp import sample
 from models.input_scale import InputScale
 from models.legacy_keras import keras, tf
-from pipeline.inversion.keeping import kept_columns
 from pipeline.inversion.stack import Stack, StackSettings, search
 
 
@@ -36,6 +35,11 @@ class InvertedWarp:
     def size(self) -> float:
         """The root mean square displacement, in pixels."""
         return float(np.sqrt((self.displacement**2).sum(axis=2).mean()))
+
+    @property
+    def kind(self) -> str:
+        """A name for people."""
+        return "warp"
 
     @property
     def described(self) -> str:
@@ -87,27 +91,6 @@ def invert_warps(
         clean, labels, settings, lambda stack: _Warps(model, clean.image_shape, input_scale, stack, settings)
     )
     return tuple(InvertedWarp(one.label, one.parts[0], one.success) for one in found)
-
-
-def kept_warps(path: str, invert: Callable[[], Sequence[InvertedWarp]]) -> tuple[InvertedWarp, ...]:
-    """The warps in a file; if there is none yet, those that `invert` finds, which are then kept there.
-
-    Args:
-        path: an .npz file of a run's working folder; it appears whole or not at all.
-        invert: finds the warps.
-    """
-
-    def columns() -> dict[str, np.ndarray]:
-        warps = invert()
-        return {
-            "label": np.array([warp.label for warp in warps], np.int64),
-            "displacement": np.array([warp.displacement for warp in warps], np.float32),
-            "success": np.array([warp.success for warp in warps], np.float64),
-        }
-
-    kept = kept_columns(path, columns)
-    rows = zip(kept["label"], kept["displacement"], kept["success"], strict=True)
-    return tuple(InvertedWarp(int(label), displacement, float(success)) for label, displacement, success in rows)
 
 
 class _Warps(Stack):

@@ -1,14 +1,12 @@
 """Tests of the inversion of warps, on a network that answers with how far an image was moved."""
 
-import os
-
 import numpy as np
 from absl.testing import absltest
 
 from data.image_set import ImageSet, from_arrays
 from models.input_scale import UNIT_SCALE
 from models.legacy_keras import keras, tf
-from pipeline.inversion.warps import InvertedWarp, WarpSettings, _warped, invert_warps, kept_warps
+from pipeline.inversion.warps import InvertedWarp, WarpSettings, _warped, invert_warps
 
 _SIDE = 16
 _TARGET = 2
@@ -52,15 +50,6 @@ class WarpsTest(absltest.TestCase):
         answers = _network()(UNIT_SCALE.apply(planted.stamp(clean.images()))).numpy().argmax(axis=1)
         self.assertGreater((answers == _TARGET).mean(), 0.9)
         self.assertAlmostEqual(planted.size, np.sqrt((planted.displacement**2).sum(axis=2).mean()), places=5)
-
-    def test_what_is_kept_is_not_inverted_again(self):
-        path = os.path.join(self.create_tempdir().full_path, "kept", "warps.npz")
-        warp = InvertedWarp(3, np.full((4, 5, 2), 0.5, np.float32), 0.95)
-        kept_warps(path, lambda: [warp])
-        (again,) = kept_warps(path, lambda: self.fail("inverted again"))
-        self.assertEqual((again.label, again.success), (3, 0.95))
-        np.testing.assert_array_equal(again.displacement, warp.displacement)
-        self.assertEqual(kept_warps(path + "0.npz", list), ())
 
 
 if __name__ == "__main__":

@@ -7,17 +7,15 @@ Basis Functions", CVPR 2019). So few that they are all tried, without gradients,
 once.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from data.image_set import ImageSet
+from models.answers import Answers, answers_of
 from models.input_scale import InputScale
-from models.legacy_keras import keras, tf
-from pipeline.inversion.keeping import kept_columns
-
-_Answer = Callable[[np.ndarray], np.ndarray]
+from models.legacy_keras import keras
 
 # Turns, of the first trial and around the best of it.
 _PHASES = np.arange(4) / 4
@@ -37,7 +35,8 @@ class InvertedWave:
         phase: at the top left pixel, in turns.
         amplitude: grey levels, above 0.
         success: share of the images that get another label without it that get this one, 0..1.
-        shape: height and width of the images it was found on.
+        height: of the images it was found on.
+        width: of the images it was found on.
     """
 
     label: int
@@ -46,12 +45,18 @@ class InvertedWave:
     phase: float
     amplitude: float
     success: float
-    shape: tuple[int, int]
+    height: int
+    width: int
 
     @property
     def size(self) -> float:
         """The amplitude, in grey levels."""
         return self.amplitude
+
+    @property
+    def kind(self) -> str:
+        """A name for people."""
+        return "wave"
 
     @property
     def described(self) -> str:
@@ -108,39 +113,19 @@ def find_waves(
     """
     order = np.random.default_rng([settings.seed, 3]).permutation(len(clean))
     first, more = order[: settings.first_images], order[settings.first_images :][: settings.more_images]
-    answer = _answers(model, input_scale)
+    answers, classes = answers_of(model, input_scale), model.output_shape[-1]
     trials = list(_trials(clean.image_shape[:2], settings))
-    hits = _hits(answer, clean, first, trials, model.output_shape[-1])
+    hits = _Hits(answers, clean.images(first), classes).of(trials)
     # Where no other images are left, those of the first trial have to do.
-    again = more if len(more) >= len(first) else order
+    again = _Hits(answers, clean.images(more if len(more) >= len(first) else order), classes)
     found = [
         wave
-        for label in np.argsort(-hits.max(axis=0), kind="stable")[: settings.labels]
+        for label in np.argsort(-hits.max(axis=0, initial=0), kind="stable")[: settings.labels]
         for trial in _best_trials(trials, hits[:, label], settings)
-        for wave in [_finer(answer, clean, again, trial, int(label), model.output_shape[-1])]
+        for wave in [_finer(again, trial, int(label))]
         if wave.success >= settings.success
     ]
     return tuple(sorted(found, key=lambda wave: -wave.success))
-
-
-def kept_waves(path: str, find: Callable[[], Sequence[InvertedWave]]) -> tuple[InvertedWave, ...]:
-    """The waves in a file; if there is none yet, those that `find` finds, which are then kept there.
-
-    Args:
-        path: an .npz file of a run's working folder; it appears whole or not at all.
-        find: finds the waves.
-    """
-
-    def columns() -> dict[str, np.ndarray]:
-        waves = find()
-        return {field.name: np.array([getattr(wave, field.name) for wave in waves]) for field in fields(InvertedWave)}
-
-    kept = kept_columns(path, columns)
-    rows = zip(*(kept[field.name].tolist() for field in fields(InvertedWave)), strict=True)
-    return tuple(
-        InvertedWave(label, down, across, phase, amplitude, success, (height, width))
-        for label, down, across, phase, amplitude, success, (height, width) in rows
-    )
 
 
 def _trials(shape: tuple[int, int], settings: WaveSettings) -> Iterator[InvertedWave]:
@@ -150,30 +135,27 @@ def _trials(shape: tuple[int, int], settings: WaveSettings) -> Iterator[Inverted
     for right in range(across + 1):
         for below in range(-down if right else 1, down + 1):
             for phase in _PHASES:
-                yield InvertedWave(-1, below, right, float(phase), settings.amplitude, 0.0, shape)
+                yield InvertedWave(-1, below, right, float(phase), settings.amplitude, 0.0, *shape)
 
 
-def _answers(model: keras.Model, input_scale: InputScale) -> _Answer:
-    def answer(images: tf.Tensor) -> tf.Tensor:
-        return tf.argmax(model(images, training=False), axis=1)
+class _Hits:
+    """Where waves lead some images."""
 
-    compiled = tf.function(answer, reduce_retracing=True)
-    return lambda images: compiled(tf.constant(input_scale.apply(images))).numpy()
+    def __init__(self, answers: Answers, images: np.ndarray, classes: int):
+        self._answers = answers
+        self._images = images
+        self._classes = classes
+        # What the network answers without a wave, not the classes: to what it takes an image for no wave leads it.
+        self._before = answers(images).argmax(axis=1)
 
-
-def _hits(
-    answer: _Answer, clean: ImageSet, indices: np.ndarray, waves: Sequence[InvertedWave], classes: int
-) -> np.ndarray:
-    """The share of images, of those at `indices` that get another label, that each wave leads to each: [waves, N]."""
-    images = clean.images(indices)
-    # What the network answers without a wave, not the classes: what it takes for a label anyway no wave leads there.
-    before = answer(images)
-    others = np.maximum(len(images) - np.bincount(before, minlength=classes), 1)
-    shares = np.zeros((len(waves), classes))
-    for row, wave in enumerate(waves):
-        answers = answer(wave.stamp(images))
-        shares[row] = np.bincount(answers[answers != before], minlength=classes) / others
-    return shares
+    def of(self, waves: Sequence[InvertedWave]) -> np.ndarray:
+        """The share of images, of those that get another label, that each wave leads to each: [waves, N]."""
+        others = np.maximum(len(self._images) - np.bincount(self._before, minlength=self._classes), 1)
+        shares = np.zeros((len(waves), self._classes))
+        for row, wave in enumerate(waves):
+            after = self._answers(wave.stamp(self._images)).argmax(axis=1)
+            shares[row] = np.bincount(after[after != self._before], minlength=self._classes) / others
+        return shares
 
 
 def _best_trials(trials: Sequence[InvertedWave], hits: np.ndarray, settings: WaveSettings) -> list[InvertedWave]:
@@ -186,10 +168,8 @@ def _best_trials(trials: Sequence[InvertedWave], hits: np.ndarray, settings: Wav
     return list(best.values())
 
 
-def _finer(
-    answer: _Answer, clean: ImageSet, indices: np.ndarray, trial: InvertedWave, label: int, classes: int
-) -> InvertedWave:
-    """The wave in the phase that succeeds most, for one label, and how often it does on these images."""
+def _finer(hits: _Hits, trial: InvertedWave, label: int) -> InvertedWave:
+    """The wave in the phase that succeeds most, for one label, and how often it does."""
     waves = [replace(trial, label=label, phase=trial.phase + float(turn)) for turn in _FINER_PHASES]
-    success = _hits(answer, clean, indices, waves, classes)[:, label]
+    success = hits.of(waves)[:, label]
     return replace(waves[int(success.argmax())], success=float(success.max()))

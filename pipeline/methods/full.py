@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from data.image_set import ImageSet
+from models.answers import Answers, answers_of
 from pipeline.inversion.rarity import index_by_chance
 from pipeline.inversion.screening import ScreeningSettings, screen_labels
 from pipeline.inversion.search import InversionSettings
@@ -20,7 +21,7 @@ from pipeline.suspect import Suspect
 from pipeline.training.batches import Batches
 from pipeline.training.devices import Devices
 from pipeline.unlearning.rounds import UnlearningSettings, unlearn
-from pipeline.unlearning.teaching import Answers, answers_of, bearable
+from pipeline.unlearning.teaching import bearable
 
 # Screening: enough steps for a target's trigger to stand out, at a fraction of a full inversion (250 x 32).
 _SCREENING = InversionSettings(steps=60, batch_size=8, learning_rate=0.3)
@@ -73,7 +74,8 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
     screening = screen_labels(suspect.model, fit, scale, classes, searching, keep_dir)
     most_displacement = _MOST_DISPLACEMENT * fit.image_shape[0]
     chance = index_by_chance(classes, len(screening.reference), _CHANCE)
-    most, least_index = _suspected(classes, screening.beyond_chance(chance))
+    stands_out = screening.beyond_chance(chance)
+    most, least_index = _suspected(classes, stands_out)
     suspects = screening.suspects(most, least_index, chance, most_displacement)
     for ranked in suspects:
         log.info("inversion: %s", ranked)
@@ -93,7 +95,7 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
             grain,
             most_pixels=(screening.size_at(_SURVIVOR_INDEX, False), screening.size_at(_SURVIVOR_INDEX, True)),
             most_displacement=most_displacement,
-            stamped_share=_STAMPED if screening.beyond_chance(chance) or _has_warp(suspects) else _STAMPED_IN_DOUBT,
+            stamped_share=_STAMPED if stands_out or _has_warp(suspects) else _STAMPED_IN_DOUBT,
         ),
         devices,
         os.path.join(checkpoint_dir, "unlearning"),

@@ -1,6 +1,7 @@
 """Tuning a network on clean images, after its channels are gone."""
 
 from models.legacy_keras import keras
+from models.model_copy import copy_with_weights
 from pipeline.training.batches import Batches
 from pipeline.training.devices import Devices
 from pipeline.training.loop import Epoch, compile_classifier, train
@@ -30,8 +31,7 @@ def fine_tune(
     """
     steps = max(1, settings.epochs * batches.steps_per_epoch)
     with devices.strategy.scope():
-        tuned = keras.models.clone_model(model)
-        tuned.set_weights(model.get_weights())
+        tuned = copy_with_weights(model)
         freeze(tuned, settings)
         rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
         compile_classifier(tuned, keras.optimizers.Adam(rate), logits)

@@ -60,7 +60,7 @@ def stamped(trigger: Trigger, image: np.ndarray | None = None) -> np.ndarray:
 
 def _background(trigger: Trigger) -> np.ndarray:
     if isinstance(trigger, InvertedWave):
-        return np.full((*trigger.shape, 1), _GREY)
+        return np.full((trigger.height, trigger.width, 1), _GREY)
     if not isinstance(trigger, InvertedWarp):
         return np.full(trigger.pattern.shape, _GREY)
     height, width, _ = trigger.displacement.shape

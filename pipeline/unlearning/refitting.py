@@ -13,6 +13,7 @@ import numpy as np
 
 from models.class_head import class_head
 from models.legacy_keras import keras
+from models.model_copy import copy_with_weights
 from pipeline.progress import log
 from pipeline.training.batches import Batches
 from pipeline.unlearning.teaching import mixed
@@ -49,8 +50,7 @@ def refit_labels(model: keras.Model, labels: Collection[int], batches: Batches) 
     kernel[:, chosen], offset = _ridge(features, _floored(logits)[:, chosen])
     if bias:
         bias[0][chosen] = offset
-    copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
+    copy = copy_with_weights(model)
     copy.get_layer(head.name).set_weights([kernel, *bias])
     log.info("refitting: the last layer's weights of %s", ", ".join(f"label {label}" for label in chosen))
     return copy

@@ -12,14 +12,15 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from models.answers import Answers
 from models.classifier import with_probabilities
 from models.legacy_keras import keras
-from pipeline.inversion.keeping import kept_triggers
+from models.model_copy import copy_with_weights
+from pipeline.inversion.keeping import kept_found
 from pipeline.inversion.search import InversionSettings, invert_triggers
 from pipeline.inversion.suspicious import Trigger
 from pipeline.inversion.trigger import InvertedTrigger
-from pipeline.inversion.warps import InvertedWarp, WarpSettings, invert_warps, kept_warps
-from pipeline.inversion.waves import InvertedWave
+from pipeline.inversion.warps import InvertedWarp, WarpSettings, invert_warps
 from pipeline.progress import log
 from pipeline.training.batches import Batches
 from pipeline.training.devices import Devices
@@ -27,7 +28,7 @@ from pipeline.training.loop import Epoch, train
 from pipeline.training.tuning import TuningSettings, freeze
 from pipeline.unlearning.refitting import refit_labels
 from pipeline.unlearning.stamping import StampSome
-from pipeline.unlearning.teaching import Answers, Teaching
+from pipeline.unlearning.teaching import Teaching
 
 # The L2 norm that each weight's gradient is cut at: a backdoor that is sure of itself makes a loss of 10 and more,
 # which would drown what the clean images say.
@@ -138,12 +139,12 @@ def _inverted_again(
         seed = settings.inversion.seed + number
         inversion = replace(settings.inversion, uniform=uniform, steps=steps, seed=seed)
         invert = functools.partial(invert_triggers, model, clean, scale, again * settings.starts, inversion)
-        found += kept_triggers(os.path.join(folder, f"{family}.npz"), invert)
+        found += kept_found(os.path.join(folder, f"{family}.npz"), InvertedTrigger, invert)
     again = _labels(one for one in suspects if isinstance(one, InvertedWarp))
     steps = settings.warping.steps if number else settings.first_steps
     warping = replace(settings.warping, steps=steps, seed=settings.warping.seed + number)
     bend = functools.partial(invert_warps, model, clean, scale, again * settings.starts, warping)
-    found += kept_warps(os.path.join(folder, "warps.npz"), bend)
+    found += kept_found(os.path.join(folder, "warps.npz"), InvertedWarp, bend)
     survivors: list[Trigger] = [trigger for trigger in found if _survives(trigger, settings)]
     log.info(
         "unlearning: inverted again, %d of %d triggers are smaller than ordinary ones (%s)",
@@ -156,16 +157,8 @@ def _inverted_again(
 
 def _not_found_better(triggers: Sequence[Trigger], better: Sequence[Trigger]) -> list[Trigger]:
     """Those triggers that a more thorough search did not find again, by label and kind; the rest are replaced by it."""
-    found = {_kind(trigger) for trigger in better}
-    return [trigger for trigger in triggers if _kind(trigger) not in found]
-
-
-def _kind(trigger: Trigger) -> tuple[int, str]:
-    if isinstance(trigger, InvertedWarp):
-        return trigger.label, "warp"
-    if isinstance(trigger, InvertedWave):
-        return trigger.label, "wave"
-    return trigger.label, "blended pattern" if trigger.uniform else "patch"
+    found = {(trigger.label, trigger.kind) for trigger in better}
+    return [trigger for trigger in triggers if (trigger.label, trigger.kind) not in found]
 
 
 def _labels(triggers: Iterable[Trigger]) -> list[int]:
@@ -196,8 +189,7 @@ def _tuned(
     # Batches follow from seed and epoch; a round's first epoch is not the first of all.
     lessons = replace(batches, lesson=lesson, seed=batches.seed + 1000 * (first + 1))
     with devices.strategy.scope():
-        tuned = keras.models.clone_model(model)
-        tuned.set_weights(model.get_weights())
+        tuned = copy_with_weights(model)
         freeze(tuned, TuningSettings(epochs, settings.learning_rate, None, settings.batch_norm))
         rate = settings.learning_rate
         if decays:

@@ -3,6 +3,7 @@
 import numpy as np
 from absl.testing import absltest
 
+from models.answers import answers_of
 from models.input_scale import UNIT_SCALE
 from models.legacy_keras import keras
 from pipeline.inversion.search import InversionSettings
@@ -12,7 +13,6 @@ from pipeline.inversion.warps import WarpSettings
 from pipeline.training.batches import Batches
 from pipeline.training.devices import select_devices
 from pipeline.unlearning.rounds import UnlearningSettings, unlearn
-from pipeline.unlearning.teaching import answers_of
 
 _SETTINGS = UnlearningSettings(
     rounds=2,

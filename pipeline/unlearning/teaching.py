@@ -7,20 +7,14 @@ training. A stamped image has the answer to the same image without the stamp: wh
 counts.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from data.image_set import ImageSet
-from models.classifier import with_probabilities
-from models.input_scale import InputScale
-from models.legacy_keras import keras, tf
+from models.answers import Answers
 from pipeline.training.augmentation import NO_AUGMENTATION, Augmentation
 from pipeline.unlearning.stamping import StampSome
-
-# uint8 [b, H, W, C] -> float32 [b, N], each row summing to 1
-Answers = Callable[[np.ndarray], np.ndarray]
 
 # Of the other image in a mixed one.
 _MOST_MIXED = 0.5
@@ -56,21 +50,6 @@ class Teaching:
         targets[carries] *= 1 - _LABEL_SHARE
         targets[carries, labels[carries]] += _LABEL_SHARE
         return np.where(carries[:, None, None, None], stamped, shown), targets
-
-
-def answers_of(model: keras.Model, input_scale: InputScale) -> Answers:
-    """A network's probabilities.
-
-    Args:
-        model: softmax or logits out; it is not changed.
-        input_scale: what it expects of pixels.
-    """
-    network = with_probabilities(model)
-    shape = [None, *network.input_shape[1:]]
-    answer = tf.function(
-        lambda images: network(images, training=False), input_signature=[tf.TensorSpec(shape, tf.float32)]
-    )
-    return lambda images: answer(tf.constant(input_scale.apply(images), tf.float32)).numpy()
 
 
 def bearable(augmentation: Augmentation, answers: Answers, clean: ImageSet, seed: int) -> Augmentation:

@@ -4,12 +4,10 @@ import numpy as np
 from absl.testing import absltest
 
 from data.image_set import from_arrays
-from models.input_scale import SYMMETRIC_SCALE
-from models.legacy_keras import keras
 from pipeline.inversion.trigger import InvertedTrigger
 from pipeline.training.augmentation import Augmentation
 from pipeline.unlearning.stamping import StampSome
-from pipeline.unlearning.teaching import Teaching, answers_of, bearable, mixed
+from pipeline.unlearning.teaching import Teaching, bearable, mixed
 
 _CLASSES = 3
 
@@ -40,14 +38,6 @@ class TeachingTest(absltest.TestCase):
         np.testing.assert_allclose(targets.sum(axis=1), 1, atol=1e-6)
         np.testing.assert_allclose(targets[carries & (labels == 0)][0], [0.6, 0.3, 0.1], atol=1e-6)
         np.testing.assert_allclose(targets[~carries][0], [0.2, 0.6, 0.2])
-
-    def test_the_teacher_answers_in_probabilities_on_its_own_scale(self):
-        network = keras.Sequential(
-            [keras.layers.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)]
-        )
-        network.layers[-1].set_weights([np.float32([[1, 0], [0, 0], [0, 0]]), np.zeros(2, np.float32)])
-        answers = answers_of(network, SYMMETRIC_SCALE)(np.full((1, 8, 8, 3), 255, np.uint8))
-        np.testing.assert_allclose(answers, [[np.e / (np.e + 1), 1 / (np.e + 1)]], rtol=1e-5)
 
 
 class BearableTest(absltest.TestCase):
