@@ -30,8 +30,7 @@ _GRID = 14
 # The attacker may have several targets, and the smallest trigger need not be theirs.
 _MOST_SUSPECTS = 3
 # Of many labels, this share of them in each family, where none stands out. On a BadNet of 1,283 the target was the
-# sixth of the patches; to unlearn so many ended the attack, as one suspect did not, and cost five points of accuracy,
-# not two.
+# sixth of the patches.
 _SUSPECTED_SHARE = 0.00625
 # Of the median clean model of some 40 labels the highest index is 2.2, of one in twenty above 3.5 (by
 # `index_by_chance`, if log sizes were normal). Between the two an ordinary label may be unlearned too, which costs
