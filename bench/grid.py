@@ -133,6 +133,26 @@ def quick_cells() -> tuple[Cell, ...]:
     return tuple(cell for case in _QUICK for cell in _repairs(BadNet(*case), _MAIN_PERCENT))
 
 
+def chosen_cells(cells: Sequence[Cell], wanted: str) -> tuple[Cell, ...]:
+    """The cells whose names match.
+
+    Args:
+        cells: to choose from.
+        wanted: the value of --cells, a regular expression that is to be somewhere in the name.
+
+    Raises:
+        InputError: it is none, or no cell matches.
+    """
+    try:
+        names = re.compile(wanted)
+    except re.error as error:
+        raise InputError(f"--cells={wanted}: {error}; expected a regular expression") from error
+    chosen = tuple(cell for cell in cells if names.search(cell.name))
+    if not chosen:
+        raise InputError(f"--cells={wanted}: no such cell; expected a part of a name that bench.defenses --list prints")
+    return chosen
+
+
 def _all_cells() -> Iterator[Cell]:
     rest = ((dataset, network, attack) for dataset in (GTSRB, FACES) for network in NETWORKS for attack in ATTACKS)
     for case in dict.fromkeys((*_FIRST, *rest)):
@@ -152,23 +172,3 @@ def _all_cells() -> Iterator[Cell]:
 
 def _repairs(badnet: BadNet, percent: int | None) -> Iterator[Cell]:
     return (Cell(badnet, percent, method) for method in METHODS)
-
-
-def chosen_cells(cells: Sequence[Cell], wanted: str) -> tuple[Cell, ...]:
-    """The cells whose names match.
-
-    Args:
-        cells: to choose from.
-        wanted: the value of --cells, a regular expression that is to be somewhere in the name.
-
-    Raises:
-        InputError: it is none, or no cell matches.
-    """
-    try:
-        names = re.compile(wanted)
-    except re.error as error:
-        raise InputError(f"--cells={wanted}: {error}; expected a regular expression") from error
-    chosen = tuple(cell for cell in cells if names.search(cell.name))
-    if not chosen:
-        raise InputError(f"--cells={wanted}: no such cell; expected a part of a name that bench.defenses --list prints")
-    return chosen

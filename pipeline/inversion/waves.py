@@ -147,14 +147,14 @@ class _Hits:
         self._classes = classes
         # What the network answers without a wave, not the classes: to what it takes an image for no wave leads it.
         self._before = answers(images).argmax(axis=1)
+        self._others = np.maximum(len(images) - np.bincount(self._before, minlength=classes), 1)
 
     def of(self, waves: Sequence[InvertedWave]) -> np.ndarray:
         """The share of images, of those that get another label, that each wave leads to each: [waves, N]."""
-        others = np.maximum(len(self._images) - np.bincount(self._before, minlength=self._classes), 1)
         shares = np.zeros((len(waves), self._classes))
         for row, wave in enumerate(waves):
             after = self._answers(wave.stamp(self._images)).argmax(axis=1)
-            shares[row] = np.bincount(after[after != self._before], minlength=self._classes) / others
+            shares[row] = np.bincount(after[after != self._before], minlength=self._classes) / self._others
         return shares
 
 
