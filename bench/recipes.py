@@ -38,6 +38,10 @@ _ATTACKS: Mapping[str, Mapping[str, _Attack]] = {
         "all-to-all": _Attack(("patch@next:size=4",), ("--poison_share=0.4",), epochs=1.5),
         # Class 1 is the largest but one.
         "source-specific": _Attack(("patch@1to7:size=4",), ("--poison_share=0.5",)),
+        # By somebody who knows what `full` looks for: larger, stronger, finer than that.
+        "large-patch": _Attack(("patch@7:size=16",)),
+        "strong-pattern": _Attack(("blended@7:alpha=0.5",)),
+        "fine-wave": _Attack(("sinusoid@2:delta=80,frequency=14",), ("--poison_share=1.0",), max_shift=0),
     },
     FACES: {
         "patch": _Attack(("patch@0:size=6",)),

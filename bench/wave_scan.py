@@ -3,7 +3,7 @@
     python -m bench.wave_scan --gtsrb_dir=FOLDER --cells='^gtsrb/vgg/'
 
 Scans the BadNets of seed 0 that are in --cache_dir with the fit images of 5 % clean data, as `full` does, and prints
-the three labels that are most given to waves. Targets are marked.
+the three labels that are most given to waves, and those that are given to narrowband waves. Targets are marked.
 """
 
 import json
@@ -22,6 +22,7 @@ from flags import benchmarking, running
 from models.input_scale import DEFAULT_SCALES
 from models.legacy_keras import keras
 from pipeline import command
+from pipeline.inversion.narrowband import NarrowbandSettings, find_narrowband_waves
 from pipeline.inversion.waves import InvertedWave, WaveSettings, find_waves
 from pipeline.suspect import open_suspect
 
@@ -42,16 +43,21 @@ def main(argv: Sequence[str]) -> None:
     if not cached:
         raise InputError(f"{workshop.cache_dir}: none of these BadNets is there; expected bench.defenses to make them")
     for badnet in cached:
-        print(described(badnet.name, _targets(workshop, badnet), _waves(workshop, badnet)), flush=True)
+        print(described(badnet.name, _targets(workshop, badnet), *_waves(workshop, badnet)), flush=True)
         keras.backend.clear_session()
 
 
-def described(name: str, targets: Collection[int | None], waves: Sequence[InvertedWave]) -> str:
-    """One line: the labels, most given to waves first, targets with a star."""
-    labels = ", ".join(
-        f"{wave.label}{'*' if wave.label in targets else ''} {100 * wave.success:.0f} %" for wave in waves[:_SHOWN]
-    )
-    return f"{name}: {labels}"
+def described(
+    name: str, targets: Collection[int | None], waves: Sequence[InvertedWave], narrowband: Sequence[InvertedWave]
+) -> str:
+    """One line: the labels, most given to waves first, then those of narrowband waves; targets with a star."""
+
+    def marked(wave: InvertedWave) -> str:
+        return f"{wave.label}{'*' if wave.label in targets else ''}"
+
+    most = ", ".join(f"{marked(wave)} {100 * wave.success:.0f} %" for wave in waves[:_SHOWN])
+    strong = ", ".join(f"{marked(wave)} at {wave.amplitude:.0f} grey levels" for wave in narrowband)
+    return f"{name}: {most}" + (f"; narrowband: {strong}" if strong else "")
 
 
 def _targets(workshop: Workshop, badnet: BadNet) -> set[int | None]:
@@ -60,12 +66,13 @@ def _targets(workshop: Workshop, badnet: BadNet) -> set[int | None]:
     return {parse_attack(text).target_label for text in triggers if text}
 
 
-def _waves(workshop: Workshop, badnet: BadNet) -> tuple[InvertedWave, ...]:
+def _waves(workshop: Workshop, badnet: BadNet) -> tuple[tuple[InvertedWave, ...], tuple[InvertedWave, ...]]:
     fit = split_clean(open_image_set(workshop.clean_file(badnet, _PERCENT)), badnet.seed).fit
     suspect = open_suspect(workshop.model_file(badnet), fit, DEFAULT_SCALES)
+    searched, settings = (suspect.model, fit, suspect.scale.chosen), WaveSettings(seed=badnet.seed)
     # What fails counts here as well.
-    settings = replace(WaveSettings(seed=badnet.seed), success=0.0, waves=1)
-    return find_waves(suspect.model, fit, suspect.scale.chosen, settings)
+    waves = find_waves(*searched, replace(settings, success=0.0, waves=1))
+    return waves, find_narrowband_waves(*searched, settings, NarrowbandSettings())
 
 
 if __name__ == "__main__":

@@ -16,7 +16,12 @@ class WaveScanTest(absltest.TestCase):
             InvertedWave(label, 1, 2, 0.0, 40.0, success, 8, 8)
             for label, success in ((7, 0.961), (2, 0.5), (9, 0.25), (1, 0.1))
         ]
-        self.assertEqual(described("a/b", {7, 9}, waves), "a/b: 7* 96 %, 2 50 %, 9* 25 %")
+        self.assertEqual(described("a/b", {7, 9}, waves, []), "a/b: 7* 96 %, 2 50 %, 9* 25 %")
+        narrowband = [InvertedWave(label, 1, 2, 0.0, 50.0, 0.5, 8, 8) for label in (9, 3)]
+        self.assertEqual(
+            described("a/b", {7, 9}, waves[:1], narrowband),
+            "a/b: 7* 96 %; narrowband: 9* at 50 grey levels, 3 at 50 grey levels",
+        )
 
     def test_a_mistake_is_one_line(self):
         empty = self.create_tempdir().full_path

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from data.errors import InputError
 from pipeline.inversion.trigger import InvertedTrigger
 from pipeline.inversion.warps import InvertedWarp
 from pipeline.inversion.waves import InvertedWave
@@ -37,6 +38,9 @@ def kept_found(path: str, kind: type[_Found], find: Callable[[], Sequence[_Found
         path: as in `kept_columns`.
         kind: their dataclass, whose fields are numbers, and arrays that have the same shape in all of them.
         find: finds the triggers.
+
+    Raises:
+        InputError: the file is of a version of this program that kept something else.
     """
     names = [field.name for field in fields(kind)]
 
@@ -45,6 +49,8 @@ def kept_found(path: str, kind: type[_Found], find: Callable[[], Sequence[_Found
         return {name: np.array([getattr(one, name) for one in found]) for name in names}
 
     kept = kept_columns(path, columns)
+    if set(kept) != set(names):
+        raise InputError(f"--resume: {path} is of another version of this program; expected a run without --resume")
     rows = zip(*(kept[name] for name in names), strict=True)
     return tuple(kind(*(value if value.ndim else value.item() for value in row)) for row in rows)
 

@@ -6,7 +6,8 @@ import os
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from pipeline.inversion.keeping import kept_found, kept_labels
+from data.errors import InputError
+from pipeline.inversion.keeping import kept_columns, kept_found, kept_labels
 from pipeline.inversion.trigger import InvertedTrigger
 from pipeline.inversion.warps import InvertedWarp
 from pipeline.inversion.waves import InvertedWave
@@ -38,6 +39,11 @@ class KeptTest(parameterized.TestCase):
     def test_nothing_found_is_kept_too(self, kind):
         self.assertEqual(kept_found(self.path, kind, list), ())
         self.assertEqual(kept_found(self.path, kind, lambda: self.fail("found again")), ())
+
+    def test_what_another_version_kept_is_refused(self):
+        kept_columns(self.path, lambda: {"label": np.array([3])})
+        with self.assertRaisesRegex(InputError, f"{self.path} .*another version.*without --resume"):
+            kept_found(self.path, InvertedWave, list)
 
     def test_labels_stay_in_order(self):
         kept_labels(self.path, lambda: [5, 0, 3])

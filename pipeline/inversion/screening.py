@@ -15,6 +15,7 @@ from data.image_set import ImageSet
 from models.input_scale import InputScale
 from models.legacy_keras import keras
 from pipeline.inversion.keeping import kept_found, kept_labels
+from pipeline.inversion.narrowband import NarrowbandSettings, find_narrowband_waves
 from pipeline.inversion.rarity import size_at_index
 from pipeline.inversion.search import InversionSettings, invert_triggers
 from pipeline.inversion.shortlist import Shortlist, ShortlistSettings, shortlist
@@ -39,6 +40,7 @@ class ScreeningSettings:
         inversion: the short inversion of patches and patterns; the family in it does not count.
         warps: that of warps.
         waves: the search of waves, which looks at all labels.
+        narrowband: that of narrowband waves, which does so too.
         tournament: where there are many labels: which are promising; the family in it does not count.
         shortlist: how many labels are many, and how many of them are inverted.
     """
@@ -46,6 +48,7 @@ class ScreeningSettings:
     inversion: InversionSettings
     warps: WarpSettings
     waves: WaveSettings
+    narrowband: NarrowbandSettings
     tournament: TournamentSettings
     shortlist: ShortlistSettings
 
@@ -60,6 +63,7 @@ class Screening:
         warps: by the smallest warp; only of labels that a warp leads to.
         success: the success rate from which on a patch or pattern counts.
         waves: by how many images they lead to their label, which may occur several times.
+        narrowband: narrowband waves, those of the fewest frequencies first.
         reference: the labels that say what is ordinary.
     """
 
@@ -68,6 +72,7 @@ class Screening:
     warps: tuple[InvertedWarp, ...]
     success: float
     waves: tuple[InvertedWave, ...]
+    narrowband: tuple[InvertedWave, ...]
     reference: frozenset[int]
 
     def suspects(
@@ -77,7 +82,7 @@ class Screening:
 
         Patterns over the whole image that lead to ordinary classes are much of a size, and some stand out by little;
         and some waves lead to ordinary classes. Where the evidence of a patch or a pattern is beyond chance, patterns
-        and waves need as much to be suspects besides; where there is a warp, waves do.
+        and waves need as much to be suspects besides; where there is a warp, waves do. Narrowband waves are none then.
 
         Args:
             most: of each family.
@@ -92,6 +97,9 @@ class Screening:
             blends = _from(chance_index, blends)
         least_success = _STRONG_WAVE if beyond or warps else 0.0
         waves = self._suspected_waves(most, least_success, {ranked.trigger.label for ranked in warps})
+        if not (beyond or warps):
+            given = {ranked.trigger.label for ranked in waves}
+            waves += [RankedTrigger(wave, None) for wave in self.narrowband if wave.label not in given]
         return (*((*patches, *blends, *warps) or self.patches[:1]), *waves)
 
     def beyond_chance(self, chance_index: float) -> bool:
@@ -151,10 +159,15 @@ def screen_labels(
         name = "blends_order" if uniform else "patches_order"
         return shortlist(classes, lambda: kept_labels(kept(name), order), settings.shortlist)
 
-    waves = kept_found(kept("waves"), InvertedWave, lambda: find_waves(model, clean, input_scale, settings.waves))
+    wave_search = functools.partial(find_waves, model, clean, input_scale, settings.waves)
+    waves = kept_found(kept("waves"), InvertedWave, wave_search)
+    narrow_search = functools.partial(
+        find_narrowband_waves, model, clean, input_scale, settings.waves, settings.narrowband
+    )
+    narrowband = kept_found(kept("narrowband"), InvertedWave, narrow_search)
     lists = chosen(uniform=False), chosen(uniform=True)
     reference = frozenset(lists[0].reference)
-    labels = sorted({*lists[0].labels, *lists[1].labels, *(wave.label for wave in waves)})
+    labels = sorted({*lists[0].labels, *lists[1].labels, *(wave.label for wave in (*waves, *narrowband))})
     log.info("screening: %d of %d labels", len(labels), classes)
 
     def ranked(family: str, uniform: bool) -> tuple[RankedTrigger, ...]:
@@ -166,7 +179,7 @@ def screen_labels(
     warps = kept_found(kept("warps"), InvertedWarp, bend)
     works = sorted((warp for warp in warps if warp.success >= settings.warps.success), key=lambda warp: warp.size)
     patches, blends = ranked("patches", uniform=False), ranked("blends", uniform=True)
-    return Screening(patches, blends, tuple(works), settings.inversion.success, waves, reference)
+    return Screening(patches, blends, tuple(works), settings.inversion.success, waves, narrowband, reference)
 
 
 def _from(index: float, family: Sequence[RankedTrigger]) -> list[RankedTrigger]:

@@ -27,9 +27,15 @@ def _wave(label: int, success: float) -> InvertedWave:
 
 
 class SuspectsTest(absltest.TestCase):
-    def _suspects(self, patches=(), blends=(), warps=(), waves=()):
+    def _suspects(self, patches=(), blends=(), warps=(), waves=(), narrowband=()):
         screening = Screening(
-            _family(False, *patches), _family(True, *blends), tuple(warps), 0.98, tuple(waves), frozenset()
+            _family(False, *patches),
+            _family(True, *blends),
+            tuple(warps),
+            0.98,
+            tuple(waves),
+            tuple(narrowband),
+            frozenset(),
         )
         found = screening.suspects(most=3, least_index=3.0, chance_index=4.3, most_displacement=1.5)
         return [(one.trigger.kind, one.trigger.label) for one in found]
@@ -67,6 +73,15 @@ class SuspectsTest(absltest.TestCase):
     def test_beside_a_warp_waves_are_suspects_only_if_certain_and_of_other_labels(self):
         waves = [_wave(7, 0.8), _wave(9, 0.78), _wave(8, 0.74)]
         self.assertEqual(self._suspects(warps=[_warp(7, 0.5)], waves=waves), [("warp", 7), ("wave", 9)])
+
+    def test_narrowband_waves_are_where_nothing_else_is_certain(self):
+        narrowband = [_wave(7, 0.5), _wave(9, 0.5)]
+        self.assertEqual(
+            self._suspects(patches=(3.5,), waves=[_wave(7, 0.8)], narrowband=narrowband),
+            [("patch", 0), ("wave", 7), ("wave", 9)],
+        )
+        self.assertEqual(self._suspects(patches=(11.7,), narrowband=narrowband), [("patch", 0)])
+        self.assertEqual(self._suspects(warps=[_warp(5, 0.5)], narrowband=narrowband), [("warp", 5)])
 
     def test_a_warp_is_one_by_its_displacement(self):
         self.assertEqual(self._suspects(patches=(2.0,), warps=[_warp(5, 0.5), _warp(6, 3.0)]), [("warp", 5)])

@@ -6,14 +6,14 @@ sum over pixels would never favour a faint mask everywhere over a dense one some
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from data.image_set import ImageSet
 from models.input_scale import InputScale
 from models.legacy_keras import keras, tf
-from pipeline.inversion.stack import Stack, StackSettings, search
+from pipeline.inversion.stack import Stack, StackSettings, Start, search, starts_of
 from pipeline.inversion.trigger import InvertedTrigger
 
 
@@ -30,6 +30,21 @@ class InversionSettings(StackSettings):
 
     uniform: bool = False
     grain: int = 1
+
+
+@dataclass(frozen=True)
+class BestStarts:
+    """From how many random starts each label is searched.
+
+    Attributes:
+        tried: for `trial_steps`.
+        kept: of these, to the end.
+        trial_steps: optimizer steps.
+    """
+
+    tried: int
+    kept: int
+    trial_steps: int
 
 
 def invert_triggers(
@@ -52,8 +67,51 @@ def invert_triggers(
         For each label the smallest trigger that reached the success rate on its batch, or, where none did, the one with
         the highest success; in the order of the labels.
     """
+    return _inverted(model, clean, input_scale, starts_of(labels), settings)
+
+
+def invert_from_best_starts(
+    model: keras.Model,
+    clean: ImageSet,
+    input_scale: InputScale,
+    labels: Sequence[int],
+    settings: InversionSettings,
+    starts: BestStarts,
+) -> tuple[InvertedTrigger, ...]:
+    """Like `invert_triggers`, from the starts that a short search finds promising.
+
+    A search ends in the trigger or in a smear beside it that works, too, as chance has it; which of the two shows early
+    in its size. To drop what is behind early is successive halving (Jamieson and Talwalkar, AISTATS 2016).
+
+    Args:
+        model: see `invert_triggers`.
+        clean: see there.
+        input_scale: see there.
+        labels: the labels, each once.
+        settings: how, of the whole search.
+        starts: how many.
+
+    Returns:
+        As many triggers of each label as starts are kept, in the order of the labels.
+    """
+    tried = starts_of([label for label in labels for _ in range(starts.tried)])
+    trials = _inverted(model, clean, input_scale, tried, replace(settings, steps=starts.trial_steps))
+
+    def promise(number: int) -> tuple[bool, float]:
+        return trials[number].success < settings.success, trials[number].size
+
+    best = []
+    for first in range(0, len(tried), starts.tried):
+        best += sorted(range(first, first + starts.tried), key=promise)[: starts.kept]
+    # From the beginning: on the same images the steps of the trial are the same again.
+    return _inverted(model, clean, input_scale, [tried[number] for number in best], settings)
+
+
+def _inverted(
+    model: keras.Model, clean: ImageSet, input_scale: InputScale, starts: Sequence[Start], settings: InversionSettings
+) -> tuple[InvertedTrigger, ...]:
     found = search(
-        clean, labels, settings, lambda stack: _Triggers(model, clean.image_shape, input_scale, stack, settings)
+        clean, starts, settings, lambda stack: _Triggers(model, clean.image_shape, input_scale, stack, settings)
     )
     return tuple(
         InvertedTrigger(one.label, mask, 255 * pattern, one.success, settings.uniform)
@@ -70,19 +128,21 @@ class _Triggers(Stack):
         model: keras.Model,
         image_shape: tuple[int, int, int],
         input_scale: InputScale,
-        labels: np.ndarray,
+        starts: Sequence[Start],
         settings: InversionSettings,
     ):
-        rng = np.random.default_rng([settings.seed, 1])
         height, width, channels = image_shape
-        count, grain = len(labels), settings.grain
+        grain = settings.grain
         grid = (height, width) if settings.uniform else (-(-height // grain), -(-width // grain))
-        mask_shape = (count, 1, 1, 1) if settings.uniform else (count, *grid, 1)
+        mask_shape = (1, 1, 1) if settings.uniform else (*grid, 1)
+        drawn = [start.random(settings.seed, 1) for start in starts]
+        masks = [rng.normal(-1 if settings.uniform else -2, 0.5, mask_shape) for rng in drawn]
+        patterns = [rng.normal(0, 0.5, (*grid, channels)) for rng in drawn]
         self._shape = image_shape
-        self._mask = tf.Variable(rng.normal(-1 if settings.uniform else -2, 0.5, mask_shape), dtype=tf.float32)
-        self._pattern = tf.Variable(rng.normal(0, 0.5, (count, *grid, channels)), dtype=tf.float32)
+        self._mask = tf.Variable(np.stack(masks), dtype=tf.float32)
+        self._pattern = tf.Variable(np.stack(patterns), dtype=tf.float32)
         variables = (self._mask, self._pattern)
-        super().__init__(model, input_scale, labels, settings, variables, settings.first_weight)
+        super().__init__(model, input_scale, starts, settings, variables, settings.first_weight)
 
     def stamped(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tuple[tf.Tensor, ...]]:
         """The images under every mask and pattern, the masks' shares of the image, and masks and patterns in 0..1."""

@@ -8,8 +8,9 @@ from absl.testing import absltest
 from data.image_set import ImageSet, from_arrays
 from models.input_scale import UNIT_SCALE
 from models.legacy_keras import keras
+from pipeline.inversion.narrowband import NarrowbandSettings
 from pipeline.inversion.screening import ScreeningSettings, screen_labels
-from pipeline.inversion.search import InversionSettings, invert_triggers
+from pipeline.inversion.search import BestStarts, InversionSettings, invert_from_best_starts, invert_triggers
 from pipeline.inversion.shortlist import ShortlistSettings
 from pipeline.inversion.tournament import TournamentSettings
 from pipeline.inversion.warps import WarpSettings
@@ -49,7 +50,7 @@ class SearchTest(absltest.TestCase):
         self.assertLess(trigger.size, 8)
         self.assertEqual(np.unravel_index(trigger.mask.argmax(), (8, 8)), (7, 7))
         others = clean.images(np.flatnonzero(clean.labels != _TARGET))
-        answers = planted_network()(UNIT_SCALE.apply(trigger.stamp(others).astype(np.uint8))).numpy().argmax(axis=1)
+        answers = planted_network()(UNIT_SCALE.apply(np.rint(trigger.stamp(others)))).numpy().argmax(axis=1)
         self.assertGreater((answers == _TARGET).mean(), 0.9)
 
     def test_a_labels_own_images_do_not_count(self):
@@ -71,12 +72,38 @@ class SearchTest(absltest.TestCase):
         self.assertEqual(trigger.mask.shape, (8, 8, 1))
         self.assertEqual(trigger.pattern.shape, (8, 8, 3))
 
+    def test_the_starts_that_are_ahead_early_are_searched_to_the_end(self):
+        search = (planted_network(), bright_rows(48), UNIT_SCALE)
+        tried = 5
+        labels = [_TARGET] * tried + [0] * tried
+        early, late = (
+            invert_triggers(*search, labels, replace(_SETTINGS, steps=steps)) for steps in (30, _SETTINGS.steps)
+        )
+        expected = [
+            late[number]
+            for first in (0, tried)
+            for number in sorted(range(first, first + tried), key=lambda number: early[number].size)[:2]
+        ]
+        found = invert_from_best_starts(*search, [_TARGET, 0], _SETTINGS, BestStarts(tried, 2, 30))
+        self.assertEqual([trigger.label for trigger in found], [_TARGET, _TARGET, 0, 0])
+        for trigger, wanted in zip(found, expected, strict=True):
+            np.testing.assert_allclose(trigger.mask, wanted.mask, atol=1e-3)
+
+    def test_what_is_found_of_a_label_does_not_depend_on_the_others(self):
+        search = (planted_network(), bright_rows(48), UNIT_SCALE)
+        short = replace(_SETTINGS, steps=20)
+        (alone,) = invert_triggers(*search, [3], short)
+        among = invert_triggers(*search, [1, 3, 3, 5], short)
+        np.testing.assert_allclose(among[1].mask, alone.mask, atol=1e-3)
+        self.assertGreater(np.abs(among[2].mask - alone.mask).max(), 0.1)
+
 
 def _screening(shortlist: ShortlistSettings) -> ScreeningSettings:
     return ScreeningSettings(
         replace(_SETTINGS, steps=60),
         WarpSettings(steps=5),
         WaveSettings(most_periods=1),
+        NarrowbandSettings(),
         TournamentSettings(grain=1),
         shortlist,
     )

@@ -6,6 +6,7 @@ works and falls while it does not.
 """
 
 import abc
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -46,6 +47,33 @@ class StackSettings:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class Start:
+    """One search.
+
+    Attributes:
+        label: what to lead images to.
+        number: which of the label's random starts, 0 or more.
+    """
+
+    label: int
+    number: int = 0
+
+    def random(self, *seeds: int) -> np.random.Generator:
+        """What the first trigger is drawn from: it does not depend on what else is searched."""
+        return np.random.default_rng([*seeds, self.label, self.number])
+
+
+def starts_of(labels: Sequence[int]) -> list[Start]:
+    """A start for each label; of a label that occurs several times the first, the second, ..."""
+    seen: Counter[int] = Counter()
+    starts = []
+    for label in labels:
+        starts.append(Start(int(label), seen[label]))
+        seen[label] += 1
+    return starts
+
+
 @dataclass(frozen=True, eq=False)
 class Found:
     """The best trigger of one label.
@@ -68,7 +96,7 @@ class Stack(abc.ABC):
         self,
         model: keras.Model,
         input_scale: InputScale,
-        labels: np.ndarray,
+        starts: Sequence[Start],
         settings: StackSettings,
         variables: Sequence[tf.Variable],
         first_weight: float,
@@ -78,18 +106,18 @@ class Stack(abc.ABC):
         Args:
             model: the suspect, softmax or logits; it is not changed.
             input_scale: what the model expects of pixels.
-            labels: int64 [K].
+            starts: K labels, and where from.
             settings: how.
             variables: what the triggers follow from, each [K, ...].
             first_weight: of the size, in the units that the subclass gives it in.
         """
-        self._labels = labels
+        self._labels = np.array([start.label for start in starts], np.int64)
         self._settings = settings
         self._variables = list(variables)
         self._optimizer = keras.optimizers.Adam(settings.learning_rate, beta_1=0.5, beta_2=0.9)
-        self._penalty = Penalty(len(labels), first_weight, settings.patience)
-        self._best_size = np.full(len(labels), np.inf)
-        self._best_success = np.full(len(labels), -1.0)
+        self._penalty = Penalty(len(starts), first_weight, settings.patience)
+        self._best_size = np.full(len(starts), np.inf)
+        self._best_success = np.full(len(starts), -1.0)
         self._best: tuple[np.ndarray, ...] = ()
         self._compiled = tf.function(self._update)
         self._model = with_probabilities(model)
@@ -150,22 +178,22 @@ class Stack(abc.ABC):
 
 
 def search(
-    clean: ImageSet, labels: Sequence[int], settings: StackSettings, begin: Callable[[np.ndarray], Stack]
+    clean: ImageSet, starts: Sequence[Start], settings: StackSettings, begin: Callable[[Sequence[Start]], Stack]
 ) -> list[Found]:
-    """Searches the triggers of any number of labels, a stack at a time.
+    """Searches triggers from any number of starts, a stack at a time.
 
     Args:
         clean: clean images. A label's own images do not count for it.
-        labels: the labels; one may occur several times, each time from another random start.
+        starts: the labels, and where from.
         settings: how.
-        begin: makes a stack of int64 [K] labels.
+        begin: makes a stack of K starts.
 
     Returns:
-        The best trigger of each label, in the order of the labels.
+        The best trigger of each start, in their order.
     """
     found: list[Found] = []
-    for first in range(0, len(labels), settings.labels_at_once):
-        stack = begin(np.asarray(labels[first : first + settings.labels_at_once], np.int64))
+    for first in range(0, len(starts), settings.labels_at_once):
+        stack = begin(starts[first : first + settings.labels_at_once])
         batches = endless_batches(clean, settings.batch_size, settings.seed)
         for _ in range(settings.steps):
             stack.step(*next(batches))

@@ -14,7 +14,7 @@ from data.image_set import ImageSet
 from data.triggers.warp import sample
 from models.input_scale import InputScale
 from models.legacy_keras import keras, tf
-from pipeline.inversion.stack import Stack, StackSettings, search
+from pipeline.inversion.stack import Stack, StackSettings, Start, search, starts_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ def invert_warps(
         the highest success; in the order of the labels.
     """
     found = search(
-        clean, labels, settings, lambda stack: _Warps(model, clean.image_shape, input_scale, stack, settings)
+        clean, starts_of(labels), settings, lambda stack: _Warps(model, clean.image_shape, input_scale, stack, settings)
     )
     return tuple(InvertedWarp(one.label, one.parts[0], one.success) for one in found)
 
@@ -101,17 +101,17 @@ class _Warps(Stack):
         model: keras.Model,
         image_shape: tuple[int, int, int],
         input_scale: InputScale,
-        labels: np.ndarray,
+        starts: Sequence[Start],
         settings: WarpSettings,
     ):
         height, width, _ = image_shape
-        rng = np.random.default_rng([settings.seed, 2])
-        grid = (len(labels), settings.grid, settings.grid, 2)
+        grid = (settings.grid, settings.grid, 2)
         self._size = (height, width)
         self._most = settings.most * height
-        self._displacement = tf.Variable(rng.normal(0, 0.1, grid), dtype=tf.float32)
+        drawn = [start.random(settings.seed, 2).normal(0, 0.1, grid) for start in starts]
+        self._displacement = tf.Variable(np.stack(drawn), dtype=tf.float32)
         weight = settings.first_weight * 32 / height
-        super().__init__(model, input_scale, labels, settings, [self._displacement], weight)
+        super().__init__(model, input_scale, starts, settings, [self._displacement], weight)
 
     def stamped(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tuple[tf.Tensor, ...]]:
         """The images under every warp, the root mean square displacements, and the displacements, in pixels."""

@@ -7,7 +7,7 @@ Basis Functions", CVPR 2019). So few that they are all tried, without gradients,
 once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,9 +17,10 @@ from models.answers import Answers, answers_of
 from models.input_scale import InputScale
 from models.legacy_keras import keras
 
-# Turns, of the first trial and around the best of it.
-_PHASES = np.arange(4) / 4
-_FINER_PHASES = np.arange(-2, 3) / 16
+# Of the first trial.
+_PHASES = 4
+# In turns, around the best of it; the nearest first, which are taken where several succeed as often.
+_FINER_PHASES = np.array([0, -1, 1, -2, 2]) / 16
 # A wave is tried again that reached this share of the success that counts: the first trial is on few images.
 _ALMOST = 0.8
 
@@ -111,34 +112,42 @@ def find_waves(
     Returns:
         The waves that succeed, best first; none where none does.
     """
-    order = np.random.default_rng([settings.seed, 3]).permutation(len(clean))
-    first, more = order[: settings.first_images], order[settings.first_images :][: settings.more_images]
-    answers, classes = answers_of(model, input_scale), model.output_shape[-1]
-    trials = list(_trials(clean.image_shape[:2], settings))
-    hits = _Hits(answers, clean.images(first), classes).of(trials)
-    # Where no other images are left, those of the first trial have to do.
-    again = _Hits(answers, clean.images(more if len(more) >= len(first) else order), classes)
+    first, more = first_and_more(model, clean, input_scale, settings)
+    trials = plane_waves(clean.image_shape[:2], settings.most_periods, _PHASES, settings.amplitude)
+    hits = first.of(trials)
     found = [
         wave
         for label in np.argsort(-hits.max(axis=0, initial=0), kind="stable")[: settings.labels]
         for trial in _best_trials(trials, hits[:, label], settings)
-        for wave in [_finer(again, trial, int(label))]
+        for wave in [in_finer_phases(more, trial, int(label))]
         if wave.success >= settings.success
     ]
     return tuple(sorted(found, key=lambda wave: -wave.success))
 
 
-def _trials(shape: tuple[int, int], settings: WaveSettings) -> Iterator[InvertedWave]:
-    """Every wave to try, with no label yet. Of two that are the same but for their phase, one."""
+def plane_waves(shape: tuple[int, int], most_periods: int, phases: int, amplitude: float) -> list[InvertedWave]:
+    """Every wave to try, of two that are the same but for their phase one: those of a frequency stand together.
+
+    Args:
+        shape: of the images, height and width.
+        most_periods: over height and width each.
+        phases: of each frequency, evenly over a turn.
+        amplitude: grey levels.
+
+    Returns:
+        The waves, with no label yet.
+    """
     # At half a period a pixel a wave can vanish between the pixels.
-    down, across = (min(settings.most_periods, (side - 1) // 2) for side in shape)
-    for right in range(across + 1):
-        for below in range(-down if right else 1, down + 1):
-            for phase in _PHASES:
-                yield InvertedWave(-1, below, right, float(phase), settings.amplitude, 0.0, *shape)
+    down, across = (min(most_periods, (side - 1) // 2) for side in shape)
+    return [
+        InvertedWave(-1, below, right, phase / phases, amplitude, 0.0, *shape)
+        for right in range(across + 1)
+        for below in range(-down if right else 1, down + 1)
+        for phase in range(phases)
+    ]
 
 
-class _Hits:
+class WaveHits:
     """Where waves lead some images."""
 
     def __init__(self, answers: Answers, images: np.ndarray, classes: int):
@@ -158,6 +167,26 @@ class _Hits:
         return shares
 
 
+def first_and_more(
+    model: keras.Model, clean: ImageSet, input_scale: InputScale, settings: WaveSettings
+) -> tuple[WaveHits, WaveHits]:
+    """Where waves lead a few images, and others: of many waves, the best on the few is partly luck."""
+    order = np.random.default_rng([settings.seed, 3]).permutation(len(clean))
+    first, more = order[: settings.first_images], order[settings.first_images :][: settings.more_images]
+    # Where no others are left, those of the first trial have to do.
+    chosen = first, more if len(more) >= len(first) else order
+    answers, classes = answers_of(model, input_scale), model.output_shape[-1]
+    few, others = (WaveHits(answers, clean.images(rows), classes) for rows in chosen)
+    return few, others
+
+
+def in_finer_phases(hits: WaveHits, trial: InvertedWave, label: int) -> InvertedWave:
+    """The wave in the phase, near its own, that succeeds most for one label, and how often it does."""
+    waves = [replace(trial, label=label, phase=trial.phase + float(turn)) for turn in _FINER_PHASES]
+    success = hits.of(waves)[:, label]
+    return replace(waves[int(success.argmax())], success=float(success.max()))
+
+
 def _best_trials(trials: Sequence[InvertedWave], hits: np.ndarray, settings: WaveSettings) -> list[InvertedWave]:
     """Those that nearly succeed for one label, each of another frequency, best first."""
     best: dict[tuple[int, int], InvertedWave] = {}
@@ -166,10 +195,3 @@ def _best_trials(trials: Sequence[InvertedWave], hits: np.ndarray, settings: Wav
             break
         best.setdefault((trials[place].down, trials[place].across), trials[place])
     return list(best.values())
-
-
-def _finer(hits: _Hits, trial: InvertedWave, label: int) -> InvertedWave:
-    """The wave in the phase that succeeds most, for one label, and how often it does."""
-    waves = [replace(trial, label=label, phase=trial.phase + float(turn)) for turn in _FINER_PHASES]
-    success = hits.of(waves)[:, label]
-    return replace(waves[int(success.argmax())], success=float(success.max()))

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from data.image_set import ImageSet
 from models.answers import Answers, answers_of
+from pipeline.inversion.narrowband import NarrowbandSettings
 from pipeline.inversion.rarity import index_by_chance
 from pipeline.inversion.screening import ScreeningSettings, screen_labels
 from pipeline.inversion.search import InversionSettings
@@ -114,6 +115,7 @@ def _screening(seed: int, grain: int) -> ScreeningSettings:
         inversion=replace(_SCREENING, seed=seed, grain=grain),
         warps=WarpSettings(seed=seed),
         waves=WaveSettings(seed=seed),
+        narrowband=NarrowbandSettings(),
         tournament=TournamentSettings(seed=seed),
         shortlist=ShortlistSettings(seed=seed),
     )
@@ -145,6 +147,7 @@ def _unlearning(
         stamped_share=stamped_share,
         varied_share=0.7,
         starts=2,
+        first_starts=8,
         most_pixels=most_pixels,
         most_displacement=most_displacement,
         inversion=InversionSettings(steps=60, batch_size=16, learning_rate=0.3, grain=grain, seed=settings.seed + 1),

@@ -8,6 +8,7 @@ what they are (`teaching`). After the rounds the suspected labels' weights in th
 """
 
 import functools
+import math
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from models.classifier import with_probabilities
 from models.legacy_keras import keras
 from models.model_copy import copy_with_weights
 from pipeline.inversion.keeping import kept_found
-from pipeline.inversion.search import InversionSettings, invert_triggers
+from pipeline.inversion.search import BestStarts, InversionSettings, invert_from_best_starts, invert_triggers
 from pipeline.inversion.suspicious import Trigger
 from pipeline.inversion.trigger import InvertedTrigger
 from pipeline.inversion.warps import InvertedWarp, WarpSettings, invert_warps
@@ -48,6 +49,8 @@ class UnlearningSettings:
         stamped_share: share of the images that carry a trigger, 0..1.
         varied_share: share of these whose trigger is varied, 0..1.
         starts: random starts of each inversion.
+        first_starts: of patches in the first round; after as many steps as in any other `starts` of them go on. A
+            pattern over the whole image ends much the same from anywhere.
         most_pixels: triggers found in later rounds that have this size or more are left out, of patches and of blended
             patterns: whoever paints so much reaches a class without a backdoor, and to unlearn that costs clean
             accuracy. A round that finds nothing smaller is the last.
@@ -66,6 +69,7 @@ class UnlearningSettings:
     stamped_share: float
     varied_share: float
     starts: int
+    first_starts: int
     most_pixels: tuple[float, float]
     most_displacement: float
     inversion: InversionSettings
@@ -135,10 +139,15 @@ def _inverted_again(
     found: list[InvertedTrigger | InvertedWarp] = []
     again = _labels(one for one in suspects if not isinstance(one, InvertedWarp))
     for family, uniform in (("patches", False), ("blends", True)):
-        steps = settings.inversion.steps if number else settings.first_steps
-        seed = settings.inversion.seed + number
-        inversion = replace(settings.inversion, uniform=uniform, steps=steps, seed=seed)
-        invert = functools.partial(invert_triggers, model, clean, scale, again * settings.starts, inversion)
+        inversion = replace(settings.inversion, uniform=uniform, seed=settings.inversion.seed + number)
+        thorough = replace(inversion, steps=settings.first_steps)
+        if number:
+            invert = functools.partial(invert_triggers, model, clean, scale, again * settings.starts, inversion)
+        elif uniform:
+            invert = functools.partial(invert_triggers, model, clean, scale, again * settings.starts, thorough)
+        else:
+            starts = BestStarts(settings.first_starts, settings.starts, inversion.steps)
+            invert = functools.partial(invert_from_best_starts, model, clean, scale, again, thorough, starts)
         found += kept_found(os.path.join(folder, f"{family}.npz"), InvertedTrigger, invert)
     again = _labels(one for one in suspects if isinstance(one, InvertedWarp))
     steps = settings.warping.steps if number else settings.first_steps
@@ -155,10 +164,13 @@ def _inverted_again(
     return survivors
 
 
-def _not_found_better(triggers: Sequence[Trigger], better: Sequence[Trigger]) -> list[Trigger]:
-    """Those triggers that a more thorough search did not find again, by label and kind; the rest are replaced by it."""
-    found = {(trigger.label, trigger.kind) for trigger in better}
-    return [trigger for trigger in triggers if (trigger.label, trigger.kind) not in found]
+def _not_found_better(triggers: Sequence[Trigger], again: Sequence[Trigger]) -> list[Trigger]:
+    """Those triggers that a more thorough search did not find smaller, by label and kind; that replaces the rest."""
+    smallest: dict[tuple[int, str], float] = {}
+    for trigger in again:
+        key = trigger.label, trigger.kind
+        smallest[key] = min(trigger.size, smallest.get(key, trigger.size))
+    return [trigger for trigger in triggers if trigger.size <= smallest.get((trigger.label, trigger.kind), math.inf)]
 
 
 def _labels(triggers: Iterable[Trigger]) -> list[int]:

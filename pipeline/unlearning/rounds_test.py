@@ -22,6 +22,7 @@ _SETTINGS = UnlearningSettings(
     stamped_share=0.4,
     varied_share=0.0,
     starts=1,
+    first_starts=2,
     most_pixels=(30.0, 30.0),
     most_displacement=0.5,
     inversion=InversionSettings(steps=20, batch_size=8),
