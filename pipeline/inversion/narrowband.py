@@ -70,7 +70,8 @@ def find_narrowband_waves(
     followed = hits.reshape(-1, _PHASES, hits.shape[1]).max(axis=1, initial=0)
     frequencies = (followed >= best / 2).sum(axis=0)
     labels = np.flatnonzero((best >= narrowband.success) & (frequencies <= narrowband.most_frequencies))
-    found, least = [], min(settings.success, narrowband.success)
+    found: list[InvertedWave] = []
+    least = min(settings.success, narrowband.success)
     for label in sorted(map(int, labels), key=lambda label: (frequencies[label], -best[label])):
         trial = trials[int(hits[:, label].argmax())]
         if in_finer_phases(more, trial, label).success >= narrowband.success and len(found) < narrowband.labels:
