@@ -16,10 +16,10 @@ from models.input_scale import InputScale
 from models.legacy_keras import keras
 from pipeline.inversion.keeping import kept_found, kept_labels
 from pipeline.inversion.narrowband import NarrowbandSettings, find_narrowband_waves
-from pipeline.inversion.rarity import size_at_index
+from pipeline.inversion.rarity import index_by_chance, size_at_index
 from pipeline.inversion.search import InversionSettings, invert_triggers
 from pipeline.inversion.shortlist import Shortlist, ShortlistSettings, shortlist
-from pipeline.inversion.suspicious import RankedTrigger, rank_triggers
+from pipeline.inversion.suspicious import RankedTrigger, rank_triggers, smallest_of_each
 from pipeline.inversion.tournament import TournamentSettings, by_promise
 from pipeline.inversion.trigger import InvertedTrigger
 from pipeline.inversion.warps import InvertedWarp, WarpSettings, invert_warps
@@ -43,6 +43,8 @@ class ScreeningSettings:
         narrowband: that of narrowband waves, which does so too.
         tournament: where there are many labels: which are promising; the family in it does not count.
         shortlist: how many labels are many, and how many of them are inverted.
+        chance: what is beyond chance is so in this share of clean models, 0..1.
+        starts_in_doubt: where nothing is, from how many starts more each label's patch is searched.
     """
 
     inversion: InversionSettings
@@ -51,6 +53,8 @@ class ScreeningSettings:
     narrowband: NarrowbandSettings
     tournament: TournamentSettings
     shortlist: ShortlistSettings
+    chance: float = 0.01
+    starts_in_doubt: int = 2
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,9 @@ class Screening:
         waves: by how many images they lead to their label, which may occur several times.
         narrowband: narrowband waves, those of the fewest frequencies first.
         reference: the labels that say what is ordinary.
+        chance_index: the anomaly index from which on a patch or pattern is beyond chance.
+        beyond_chance: whether one is, in the first search of each, so that it is more than what leads to an easy class.
+            Waves do not count: how many images they lead to an ordinary label depends on how many labels there are.
     """
 
     patches: tuple[RankedTrigger, ...]
@@ -74,10 +81,10 @@ class Screening:
     waves: tuple[InvertedWave, ...]
     narrowband: tuple[InvertedWave, ...]
     reference: frozenset[int]
+    chance_index: float
+    beyond_chance: bool
 
-    def suspects(
-        self, most: int, least_index: float, chance_index: float, most_displacement: float
-    ) -> tuple[RankedTrigger, ...]:
+    def suspects(self, most: int, least_index: float, most_displacement: float) -> tuple[RankedTrigger, ...]:
         """The most suspicious triggers of each family; if no patch, pattern or warp is one, the first patch.
 
         Patterns over the whole image that lead to ordinary classes are much of a size, and some stand out by little;
@@ -87,30 +94,18 @@ class Screening:
         Args:
             most: of each family.
             least_index: the anomaly index from which on a patch or pattern is a suspect.
-            chance_index: the one from which on it is beyond chance.
             most_displacement: pixels, below which a warp is a suspect.
         """
         patches, blends = (_from(least_index, family[:most]) for family in (self.patches, self.blends))
         warps = [RankedTrigger(warp, None) for warp in self.warps[:most] if warp.size < most_displacement]
-        beyond = self.beyond_chance(chance_index)
-        if beyond:
-            blends = _from(chance_index, blends)
-        least_success = _STRONG_WAVE if beyond or warps else 0.0
+        if self.beyond_chance:
+            blends = _from(self.chance_index, blends)
+        least_success = _STRONG_WAVE if self.beyond_chance or warps else 0.0
         waves = self._suspected_waves(most, least_success, {ranked.trigger.label for ranked in warps})
-        if not (beyond or warps):
+        if not (self.beyond_chance or warps):
             given = {ranked.trigger.label for ranked in waves}
             waves += [RankedTrigger(wave, None) for wave in self.narrowband if wave.label not in given]
         return (*((*patches, *blends, *warps) or self.patches[:1]), *waves)
-
-    def beyond_chance(self, chance_index: float) -> bool:
-        """Whether a patch or a pattern is more than what leads to an easy class.
-
-        Waves do not count: how many images they lead to an ordinary label depends on how many labels there are.
-
-        Args:
-            chance_index: the anomaly index from which on one is.
-        """
-        return bool(_from(chance_index, [*self.patches[:1], *self.blends[:1]]))
 
     def _suspected_waves(self, most: int, least_success: float, warped: Collection[int]) -> list[RankedTrigger]:
         """The waves of the label that is most given to them, and of those about as much so.
@@ -141,6 +136,10 @@ def screen_labels(
 ) -> Screening:
     """Tries all waves, and inverts a patch, a blended pattern and a warp for each label, all with the same effort.
 
+    A short search ends in the trigger or in a smear beside it, as chance has it. Where nothing stands out each label's
+    patch is searched again, from other starts, and the smallest counts. Not everywhere: of a clean model's easy classes
+    it makes more of a suspect, too.
+
     Args:
         model: the suspect.
         clean: clean images.
@@ -170,16 +169,25 @@ def screen_labels(
     labels = sorted({*lists[0].labels, *lists[1].labels, *(wave.label for wave in (*waves, *narrowband))})
     log.info("screening: %d of %d labels", len(labels), classes)
 
-    def ranked(family: str, uniform: bool) -> tuple[RankedTrigger, ...]:
-        how = replace(settings.inversion, uniform=uniform)
-        invert = functools.partial(invert_triggers, model, clean, input_scale, labels, how)
-        return rank_triggers(kept_found(kept(family), InvertedTrigger, invert), how.success, reference)
+    def inverted(family: str, how: InversionSettings, starts: int = 1) -> tuple[InvertedTrigger, ...]:
+        searched = [label for label in labels for _ in range(starts)]
+        invert = functools.partial(invert_triggers, model, clean, input_scale, searched, how)
+        return kept_found(kept(family), InvertedTrigger, invert)
 
     bend = functools.partial(invert_warps, model, clean, input_scale, labels, settings.warps)
     warps = kept_found(kept("warps"), InvertedWarp, bend)
     works = sorted((warp for warp in warps if warp.success >= settings.warps.success), key=lambda warp: warp.size)
-    patches, blends = ranked("patches", uniform=False), ranked("blends", uniform=True)
-    return Screening(patches, blends, tuple(works), settings.inversion.success, waves, narrowband, reference)
+    how, success = replace(settings.inversion, uniform=False), settings.inversion.success
+    found = inverted("patches", how)
+    patches = rank_triggers(found, success, reference)
+    blends = rank_triggers(inverted("blends", replace(how, uniform=True)), success, reference)
+    chance_index = index_by_chance(classes, len(reference), settings.chance)
+    beyond_chance = bool(_from(chance_index, [*patches[:1], *blends[:1]]))
+    if not beyond_chance:
+        # With another seed: other starts, and other images with them.
+        more = inverted("more_patches", replace(how, seed=how.seed + 1), settings.starts_in_doubt)
+        patches = rank_triggers(smallest_of_each((*found, *more), success), success, reference)
+    return Screening(patches, blends, tuple(works), success, waves, narrowband, reference, chance_index, beyond_chance)
 
 
 def _from(index: float, family: Sequence[RankedTrigger]) -> list[RankedTrigger]:

@@ -36,8 +36,10 @@ class SuspectsTest(absltest.TestCase):
             tuple(waves),
             tuple(narrowband),
             frozenset(),
+            chance_index=4.3,
+            beyond_chance=max((*patches, *blends), default=0) >= 4.3,
         )
-        found = screening.suspects(most=3, least_index=3.0, chance_index=4.3, most_displacement=1.5)
+        found = screening.suspects(most=3, least_index=3.0, most_displacement=1.5)
         return [(one.trigger.kind, one.trigger.label) for one in found]
 
     def test_a_family_gives_its_first_three_from_the_least_index_on(self):

@@ -9,7 +9,7 @@ from data.image_set import ImageSet, from_arrays
 from models.input_scale import UNIT_SCALE
 from models.legacy_keras import keras
 from pipeline.inversion.narrowband import NarrowbandSettings
-from pipeline.inversion.screening import ScreeningSettings, screen_labels
+from pipeline.inversion.screening import Screening, ScreeningSettings, screen_labels
 from pipeline.inversion.search import BestStarts, InversionSettings, invert_from_best_starts, invert_triggers
 from pipeline.inversion.shortlist import ShortlistSettings
 from pipeline.inversion.tournament import TournamentSettings
@@ -134,6 +134,22 @@ class ScreeningTest(absltest.TestCase):
         self.assertContainsSubset({_TARGET, *screening.reference}, inverted)
         self.assertLess(len(inverted), 6)
         self.assertEqual(screening.patches[0].trigger.label, _TARGET)
+
+    def test_where_nothing_stands_out_the_smallest_of_several_searches_counts(self):
+        search = (planted_network(), bright_rows(48), UNIT_SCALE, 6)
+        once = replace(_screening(ShortlistSettings()), inversion=replace(_SETTINGS, steps=20))
+        sure = screen_labels(*search, replace(once, chance=1.0), self.create_tempdir().full_path)
+        self.assertTrue(sure.beyond_chance)
+        doubted = screen_labels(*search, replace(once, chance=0.0), self.create_tempdir().full_path)
+        self.assertFalse(doubted.beyond_chance)
+
+        def sizes(screening: Screening) -> dict[int, float]:
+            return {ranked.trigger.label: ranked.trigger.size for ranked in screening.patches}
+
+        first, smallest = sizes(sure), sizes(doubted)
+        self.assertEqual(set(smallest), set(range(6)))
+        self.assertTrue(all(smallest[label] <= first[label] for label in first))
+        self.assertTrue(any(smallest[label] < first[label] for label in first))
 
 
 if __name__ == "__main__":

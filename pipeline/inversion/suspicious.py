@@ -54,3 +54,21 @@ def rank_triggers(
         index[works] = anomaly_indices(sizes[works], sizes[compared])
     order = np.argsort(-index, kind="stable")
     return tuple(RankedTrigger(triggers[place], float(index[place])) for place in order)
+
+
+def smallest_of_each(triggers: Sequence[InvertedTrigger], success: float) -> tuple[InvertedTrigger, ...]:
+    """Of each label's triggers the smallest that works; where none does, the smallest.
+
+    Args:
+        triggers: any number a label.
+        success: the success rate from which on a trigger works.
+
+    Returns:
+        One a label, the labels in order of their first triggers.
+    """
+    best: dict[int, InvertedTrigger] = {}
+    for trigger in triggers:
+        known = best.setdefault(trigger.label, trigger)
+        if (trigger.success < success, trigger.size) < (known.success < success, known.size):
+            best[trigger.label] = trigger
+    return tuple(best.values())

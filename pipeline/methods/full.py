@@ -7,7 +7,6 @@ from dataclasses import replace
 from data.image_set import ImageSet
 from models.answers import Answers, answers_of
 from pipeline.inversion.narrowband import NarrowbandSettings
-from pipeline.inversion.rarity import index_by_chance
 from pipeline.inversion.screening import ScreeningSettings, screen_labels
 from pipeline.inversion.search import InversionSettings
 from pipeline.inversion.shortlist import ShortlistSettings
@@ -73,10 +72,8 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
     searching, keep_dir = _screening(settings.seed, grain), os.path.join(checkpoint_dir, "screening")
     screening = screen_labels(suspect.model, fit, scale, classes, searching, keep_dir)
     most_displacement = _MOST_DISPLACEMENT * fit.image_shape[0]
-    chance = index_by_chance(classes, len(screening.reference), _CHANCE)
-    stands_out = screening.beyond_chance(chance)
-    most, least_index = _suspected(classes, stands_out)
-    suspects = screening.suspects(most, least_index, chance, most_displacement)
+    most, least_index = _suspected(classes, screening.beyond_chance)
+    suspects = screening.suspects(most, least_index, most_displacement)
     for ranked in suspects:
         log.info("inversion: %s", ranked)
     batches = settings.batches(fit, scale)
@@ -95,7 +92,7 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
             grain,
             most_pixels=(screening.size_at(_SURVIVOR_INDEX, False), screening.size_at(_SURVIVOR_INDEX, True)),
             most_displacement=most_displacement,
-            stamped_share=_STAMPED if stands_out or _has_warp(suspects) else _STAMPED_IN_DOUBT,
+            stamped_share=_STAMPED if screening.beyond_chance or _has_warp(suspects) else _STAMPED_IN_DOUBT,
         ),
         devices,
         os.path.join(checkpoint_dir, "unlearning"),
@@ -118,6 +115,7 @@ def _screening(seed: int, grain: int) -> ScreeningSettings:
         narrowband=NarrowbandSettings(),
         tournament=TournamentSettings(seed=seed),
         shortlist=ShortlistSettings(seed=seed),
+        chance=_CHANCE,
     )
 
 
