@@ -134,7 +134,9 @@ def screen_labels(
     settings: ScreeningSettings,
     keep_dir: str,
 ) -> Screening:
-    """Tries all waves, and inverts a patch, a blended pattern and a warp for each label, all with the same effort.
+    """Tries all waves, narrowband ones too, and inverts a patch, a blended pattern and a warp for each label.
+
+    Of many labels, for those on the short list.
 
     A short search ends in the trigger or in a smear beside it, as chance has it. Where nothing stands out each label's
     patch is searched again, from other starts, and the smallest counts. Not everywhere: of a clean model's easy classes

@@ -14,6 +14,7 @@ from data.image_set import ImageSet
 from models.input_scale import InputScale
 from models.legacy_keras import keras, tf
 from pipeline.inversion.stack import Stack, StackSettings, Start, search, starts_of
+from pipeline.inversion.suspicious import by_use
 from pipeline.inversion.trigger import InvertedTrigger
 
 
@@ -97,12 +98,10 @@ def invert_from_best_starts(
     tried = starts_of([label for label in labels for _ in range(starts.tried)])
     trials = _inverted(model, clean, input_scale, tried, replace(settings, steps=starts.trial_steps))
 
-    def promise(number: int) -> tuple[bool, float]:
-        return trials[number].success < settings.success, trials[number].size
-
     best = []
     for first in range(0, len(tried), starts.tried):
-        best += sorted(range(first, first + starts.tried), key=promise)[: starts.kept]
+        numbers = sorted(range(first, first + starts.tried), key=lambda one: by_use(trials[one], settings.success))
+        best += numbers[: starts.kept]
     # From the beginning: on the same images the steps of the trial are the same again.
     return _inverted(model, clean, input_scale, [tried[number] for number in best], settings)
 

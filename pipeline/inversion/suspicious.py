@@ -57,7 +57,7 @@ def rank_triggers(
 
 
 def smallest_of_each(triggers: Sequence[InvertedTrigger], success: float) -> tuple[InvertedTrigger, ...]:
-    """Of each label's triggers the smallest that works; where none does, the smallest.
+    """Of each label's triggers the smallest that works; where none does, the one nearest to it.
 
     Args:
         triggers: any number a label.
@@ -69,6 +69,17 @@ def smallest_of_each(triggers: Sequence[InvertedTrigger], success: float) -> tup
     best: dict[int, InvertedTrigger] = {}
     for trigger in triggers:
         known = best.setdefault(trigger.label, trigger)
-        if (trigger.success < success, trigger.size) < (known.success < success, known.size):
+        if by_use(trigger, success) < by_use(known, success):
             best[trigger.label] = trigger
     return tuple(best.values())
+
+
+def by_use(trigger: InvertedTrigger, success: float) -> tuple[bool, float]:
+    """A key to sort by: triggers that work, the smallest first, then the others, the most successful first.
+
+    Args:
+        trigger: any.
+        success: the success rate from which on it works.
+    """
+    works = trigger.success >= success
+    return not works, trigger.size if works else -trigger.success

@@ -27,8 +27,8 @@ class SmallestOfEachTest(absltest.TestCase):
         self.assertEqual(self._sizes(_trigger(3, 2, 0.5), _trigger(3, 9)), [(3, 9)])
         self.assertEqual(self._sizes(_trigger(3, 9), _trigger(3, 2, 0.5)), [(3, 9)])
 
-    def test_where_none_works_the_smallest_counts(self):
-        self.assertEqual(self._sizes(_trigger(3, 9, 0.1), _trigger(3, 2, 0.5)), [(3, 2)])
+    def test_where_none_works_the_most_successful_counts(self):
+        self.assertEqual(self._sizes(_trigger(3, 2, 0.1), _trigger(3, 9, 0.5)), [(3, 9)])
 
 
 if __name__ == "__main__":
