@@ -1,6 +1,6 @@
 """Runs a reduced model beside the original whose channels are closed by masks, and compares them layer by layer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -28,7 +28,8 @@ def check_equal(
         reduced: what `remove_channels` made of it.
         images: float32 [B, H, W, C] in the model's own input scale; random ones when None.
         tolerance: largest difference accepted. For each image and layer differences are relative to the largest value
-            there, if that is above 1.
+            that it gives or reads, if that is above 1: of logits in the thousands, a softmax turns what float32 rounds
+            away into another probability.
 
     Returns:
         The largest difference between the two models' outputs.
@@ -57,7 +58,7 @@ def check_reduced(plan: RemovalPlan, reduced: keras.Model, images: np.ndarray | 
             if got.shape[-1] != kept.sum():
                 raise ArithmeticError(f"layer {name!r} has {got.shape[-1]} channels left, expected {kept.sum()}")
             want, got = want[..., compared], got[..., compared[kept]]
-        differences[name] = _difference(want, got)
+        differences[name] = _difference(want, got, [np.asarray(expected[read]) for read in graph.predecessors[name]])
         if not differences[name] <= tolerance:
             raise ArithmeticError(
                 f"removing channels changes the output of layer {name!r} by {differences[name]:.2g}, "
@@ -66,11 +67,12 @@ def check_reduced(plan: RemovalPlan, reduced: keras.Model, images: np.ndarray | 
     return max(differences[name] for name in graph.outputs)
 
 
-def _difference(want: np.ndarray, got: np.ndarray) -> float:
-    """Largest difference over images, each relative to its own largest value where that is above 1."""
-    want, got = want.reshape(len(want), -1), got.reshape(len(got), -1)
-    scale = np.maximum(np.abs(want).max(axis=1, initial=0), 1)
-    return float((np.abs(want - got).max(axis=1, initial=0) / scale).max())
+def _difference(want: np.ndarray, got: np.ndarray, read: Sequence[np.ndarray]) -> float:
+    """Largest difference over images, each relative to its own largest value, given or read, where that is above 1."""
+    largest = [np.abs(values.reshape(len(values), -1)).max(axis=1, initial=0) for values in (want, *read)]
+    scale = np.maximum(np.max(largest, axis=0), 1)
+    off = np.abs(want - got).reshape(len(want), -1).max(axis=1, initial=0)
+    return float((off / scale).max())
 
 
 def _gate(opened: np.ndarray) -> TensorHook:
