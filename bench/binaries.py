@@ -1,7 +1,5 @@
 """The project's binaries in processes of their own: what a user gets, and memory is returned after each."""
 
-import functools
-import hashlib
 import os
 import subprocess
 import sys
@@ -10,23 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _ROOT = str(Path(__file__).resolve().parent.parent)
-# What the figures of a repair follow from.
-_PACKAGES = ("data", "export", "models", "pipeline")
 
 
 class BinaryError(Exception):
     """A binary ended with another exit status than 0; the message is what it said last."""
-
-
-@functools.cache
-def code_digest() -> str:
-    """Tells apart figures that other code gave: a digest of the project's sources, tests aside."""
-    digest = hashlib.sha256()
-    for package in _PACKAGES:
-        for source in sorted(Path(_ROOT, package).rglob("*.py")):
-            if not source.stem.endswith("_test"):
-                digest.update(source.relative_to(_ROOT).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
-    return digest.hexdigest()[:12]
 
 
 def run_attack(arguments: Sequence[str], log_path: str) -> float:

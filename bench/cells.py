@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench.binaries import code_digest, run_attack, run_repair
+from bench.binaries import run_attack, run_repair
 from bench.datasets import Files, clean_file, dataset_files
 from bench.figures import repair_figures
 from bench.grid import BadNet, Cell
@@ -15,6 +15,7 @@ from bench.recipes import attack_arguments
 from flags import benchmarking, running
 from pipeline.command import default_cache_dir
 from pipeline.outputs import make_folder, sha256_of
+from pipeline.source_digest import source_digest
 
 _NAME = "badnet"
 _MODELS = (".h5", ".keras", ".tflite")
@@ -136,7 +137,7 @@ def run_cell(cell: Cell, workshop: Workshop) -> Mapping[str, Any]:
         **repair_figures(out_dir),
         "seconds": round(seconds, 1),
         "badnet_sha256": sha256_of(model),
-        "code": code_digest(),
+        "code": source_digest(),
     }
     for entry in os.scandir(out_dir):
         if entry.name.endswith(_MODELS):

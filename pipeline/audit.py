@@ -27,6 +27,7 @@ from pipeline.inversion.audit import AuditSettings, audit_model, default_setting
 from pipeline.inversion.verdict import BACKDOOR
 from pipeline.outputs import make_folder, only_run_in, sha256_of, write_bytes, write_json
 from pipeline.reporting.audit_evidence import as_json, pictures, summary
+from pipeline.source_digest import source_digest
 from pipeline.suspect import open_suspect, scale_candidates
 from pipeline.training.devices import select_devices
 from pipeline.unfinished import close_work_dir, open_work_dir
@@ -89,7 +90,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _request(sources: dict[str, str], scale: str, settings: AuditSettings) -> dict[str, object]:
     """All that the triggers depend on."""
-    return {"inputs": sources, "input scale": scale, "settings": repr(settings)}
+    return {"inputs": sources, "input scale": scale, "settings": repr(settings), "code": source_digest()}
 
 
 if __name__ == "__main__":

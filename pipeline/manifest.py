@@ -11,6 +11,7 @@ from typing import Any
 
 from data.errors import InputError
 from pipeline.outputs import sha256_of
+from pipeline.source_digest import source_digest
 
 SCHEMA_VERSION = 1
 FILE_NAME = "manifest.json"
@@ -37,8 +38,13 @@ class Provenance:
     inputs: Mapping[str, str]
 
     def request(self) -> dict[str, Any]:
-        """All that the result depends on."""
-        return {"settings": dict(self.settings), "seed": self.seed, "inputs": dict(self.inputs)}
+        """All that the result depends on, this program's code included."""
+        return {
+            "settings": dict(self.settings),
+            "seed": self.seed,
+            "inputs": dict(self.inputs),
+            "code": source_digest(),
+        }
 
     def manifest(
         self, findings: Mapping[str, Any], outputs: Mapping[str, str], measured_on: Sequence[str] = ()

@@ -8,6 +8,7 @@ from absl.testing import absltest
 from data.errors import InputError
 from pipeline.manifest import FILE_NAME, SCHEMA_VERSION, Provenance, read_manifest
 from pipeline.outputs import sha256_of, write_json
+from pipeline.source_digest import source_digest
 
 _PROVENANCE = Provenance("repair", {"epochs": 3}, seed=7, devices=("CPU:0",), inputs={"model.h5": "12"})
 
@@ -30,10 +31,11 @@ class ManifestTest(absltest.TestCase):
         self.assertEqual(read["inputs"], {"model.h5": "12"})
         self.assertEqual(read["outputs"], {"model": sha256_of(output)})
         self.assertEqual(read["measured_on"], {test: sha256_of(test)})
+        self.assertEqual(read["code"], source_digest())
         self.assertContainsSubset(("python", "tensorflow", "tensorflow-model-optimization"), read["versions"])
 
     def test_what_is_only_measured_on_is_not_part_of_the_request(self):
-        self.assertCountEqual(_PROVENANCE.request(), ["settings", "seed", "inputs"])
+        self.assertCountEqual(_PROVENANCE.request(), ["settings", "seed", "inputs", "code"])
 
     def test_a_folder_without_one_is_refused(self):
         with self.assertRaisesRegex(InputError, f"no {FILE_NAME} in it; expected the folder of a finished repair"):

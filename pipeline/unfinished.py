@@ -36,7 +36,7 @@ def open_work_dir(out_dir: str, request: Mapping[str, Any], resume: bool) -> str
         if found != wanted:
             raise InputError(
                 f"--resume: the run interrupted in {out_dir} had {_difference(found, wanted)}; expected the same "
-                "flags and files"
+                "flags, files and version of this program"
             )
         return folder
     if os.path.exists(folder):

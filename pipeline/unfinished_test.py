@@ -8,7 +8,7 @@ from data.errors import InputError
 from pipeline.outputs import write_bytes
 from pipeline.unfinished import close_work_dir, open_work_dir, publish, remove_earlier
 
-_REQUEST = {"settings": {"epochs": 3, "layers": ("a", "b")}, "seed": 0, "inputs": {"model.h5": "12"}}
+_REQUEST = {"settings": {"epochs": 3, "layers": ("a", "b")}, "seed": 0, "inputs": {"model.h5": "12"}, "code": "34"}
 
 
 class WorkDirTest(absltest.TestCase):
@@ -40,9 +40,11 @@ class WorkDirTest(absltest.TestCase):
             ({"settings": {"epochs": 4, "layers": ["a", "b"]}}, "epochs = 3 instead of 4"),
             ({"seed": 1}, "seed = 0 instead of 1"),
             ({"inputs": {"model.h5": "34"}}, "model.h5 = 12 instead of 34"),
+            ({"code": "56"}, "code = 34 instead of 56"),
             ({"inputs": {"model.h5": "12", "clean.h5": "5"}}, "other settings"),
         ):
-            with self.subTest(named), self.assertRaisesRegex(InputError, f"--resume: .*{named}.*same flags"):
+            expected = f"--resume: .*{named}.*same flags, files and version"
+            with self.subTest(named), self.assertRaisesRegex(InputError, expected):
                 open_work_dir(self.out_dir, {**_REQUEST, **changed}, resume=True)
             self.assertIn("checkpoint", os.listdir(self.folder))
 

@@ -5,9 +5,12 @@ far out by chance, and the more there are, the farther; the index also wavers wi
 are taken from. Both follow from drawing normal sizes and looking at the largest index.
 """
 
+import math
+
 import numpy as np
 
 _TRIALS = 4000
+_FEWEST = 3
 # Makes the median absolute deviation of a normal distribution its standard deviation.
 _MAD_TO_SIGMA = 1.4826
 # Below this spread of log sizes (5 %) the deviations are noise of the inversion, not differences between classes.
@@ -56,7 +59,12 @@ def index_by_chance(labels: int, reference: int, probability: float, seed: int =
         reference: how many labels median and spread are taken from, at most N; they are among the N.
         probability: of a false alarm, 0..1.
         seed: of the drawing.
+
+    Returns:
+        The index; infinity for fewer than three labels to compare with, which always differ by as many deviations.
     """
+    if reference < _FEWEST:
+        return math.inf
     rng = np.random.default_rng(seed)
     largest = np.empty(_TRIALS)
     for trial in range(_TRIALS):

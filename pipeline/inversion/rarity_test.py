@@ -21,6 +21,10 @@ class RarityTest(absltest.TestCase):
             alarms += anomaly_indices(sizes, sizes).max() > threshold
         self.assertBetween(alarms, 25, 80)
 
+    def test_of_two_labels_the_smaller_is_never_beyond_chance(self):
+        for sizes in (np.array([1.0, 1000.0]), np.array([7.0])):
+            self.assertLess(anomaly_indices(sizes, sizes).max(), index_by_chance(len(sizes), len(sizes), 0.5))
+
     def test_equal_sizes_are_no_outliers(self):
         np.testing.assert_allclose(anomaly_indices(np.full(9, 50.0), np.full(9, 50.0)), 0)
         self.assertGreater(anomaly_indices(np.array([5.0]), np.full(9, 50.0))[0], 10)

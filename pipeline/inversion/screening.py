@@ -30,6 +30,8 @@ from pipeline.progress import log
 _ABOUT = 0.9
 # Of the benchmark's networks, of 43 or 48 labels, waves lead so many images to an ordinary label in some ResNets only.
 _STRONG_WAVE = 0.75
+# What is drawn for the second search of patches is drawn nowhere else: unlearning takes the seeds next to the first.
+_SECOND_SEED = 1000
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,11 @@ class ScreeningSettings:
         inversion: the short inversion of patches and patterns; the family in it does not count.
         warps: that of warps.
         waves: the search of waves, which looks at all labels.
-        narrowband: that of narrowband waves, which does so too.
+        narrowband: that of narrowband waves, which does so too, where nothing is beyond chance.
         tournament: where there are many labels: which are promising; the family in it does not count.
         shortlist: how many labels are many, and how many of them are inverted.
         chance: what is beyond chance is so in this share of clean models, 0..1.
-        starts_in_doubt: where nothing is, from how many starts more each label's patch is searched.
+        more_starts: from how many starts each label's patch is searched a second time.
     """
 
     inversion: InversionSettings
@@ -54,7 +56,7 @@ class ScreeningSettings:
     tournament: TournamentSettings
     shortlist: ShortlistSettings
     chance: float = 0.01
-    starts_in_doubt: int = 2
+    more_starts: int = 2
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Screening:
         warps: by the smallest warp; only of labels that a warp leads to.
         success: the success rate from which on a patch or pattern counts.
         waves: by how many images they lead to their label, which may occur several times.
-        narrowband: narrowband waves, those of the fewest frequencies first.
+        narrowband: narrowband waves, those of the fewest frequencies first; not sought beside what is beyond chance.
         reference: the labels that say what is ordinary.
         chance_index: the anomaly index from which on a patch or pattern is beyond chance.
         beyond_chance: whether one is, in the first search of each, so that it is more than what leads to an easy class.
@@ -92,7 +94,7 @@ class Screening:
         and waves need as much to be suspects besides; where there is a warp, waves do. Narrowband waves are none then.
 
         Args:
-            most: of each family.
+            most: of each family but narrowband waves, of which there are few.
             least_index: the anomaly index from which on a patch or pattern is a suspect.
             most_displacement: pixels, below which a warp is a suspect.
         """
@@ -134,13 +136,11 @@ def screen_labels(
     settings: ScreeningSettings,
     keep_dir: str,
 ) -> Screening:
-    """Tries all waves, narrowband ones too, and inverts a patch, a blended pattern and a warp for each label.
+    """Tries all waves, and inverts a patch, a blended pattern and a warp for each label; of many, of the short list.
 
-    Of many labels, for those on the short list.
-
-    A short search ends in the trigger or in a smear beside it, as chance has it. Where nothing stands out each label's
-    patch is searched again, from other starts, and the smallest counts. Not everywhere: of a clean model's easy classes
-    it makes more of a suspect, too.
+    A short search ends in the trigger or in a smear beside it, as chance has it, so that patches are searched twice,
+    and the smallest counts. Whether anything is beyond chance says the first search alone: of more, the smallest makes
+    a clean model's easy classes stand out, too.
 
     Args:
         model: the suspect.
@@ -150,46 +150,74 @@ def screen_labels(
         settings: what to spend.
         keep_dir: where the triggers are kept; a family found there is not inverted again.
     """
-
-    def kept(name: str) -> str:
-        return os.path.join(keep_dir, f"{name}.npz")
-
-    def chosen(uniform: bool) -> Shortlist:
-        how = replace(settings.tournament, uniform=uniform)
-        order = functools.partial(by_promise, model, clean, input_scale, range(classes), how)
-        name = "blends_order" if uniform else "patches_order"
-        return shortlist(classes, lambda: kept_labels(kept(name), order), settings.shortlist)
-
-    wave_search = functools.partial(find_waves, model, clean, input_scale, settings.waves)
-    waves = kept_found(kept("waves"), InvertedWave, wave_search)
-    narrow_search = functools.partial(
-        find_narrowband_waves, model, clean, input_scale, settings.waves, settings.narrowband
-    )
-    narrowband = kept_found(kept("narrowband"), InvertedWave, narrow_search)
-    lists = chosen(uniform=False), chosen(uniform=True)
+    searches = _Searches(model, clean, input_scale, settings, keep_dir)
+    waves = searches.waves()
+    lists = searches.shortlist(classes, uniform=False), searches.shortlist(classes, uniform=True)
     reference = frozenset(lists[0].reference)
-    labels = sorted({*lists[0].labels, *lists[1].labels, *(wave.label for wave in (*waves, *narrowband))})
+    labels = sorted({*lists[0].labels, *lists[1].labels, *(wave.label for wave in waves)})
     log.info("screening: %d of %d labels", len(labels), classes)
 
-    def inverted(family: str, how: InversionSettings, starts: int = 1) -> tuple[InvertedTrigger, ...]:
-        searched = [label for label in labels for _ in range(starts)]
-        invert = functools.partial(invert_triggers, model, clean, input_scale, searched, how)
-        return kept_found(kept(family), InvertedTrigger, invert)
-
-    bend = functools.partial(invert_warps, model, clean, input_scale, labels, settings.warps)
-    warps = kept_found(kept("warps"), InvertedWarp, bend)
-    works = sorted((warp for warp in warps if warp.success >= settings.warps.success), key=lambda warp: warp.size)
-    how, success = replace(settings.inversion, uniform=False), settings.inversion.success
-    found = inverted("patches", how)
-    patches = rank_triggers(found, success, reference)
-    blends = rank_triggers(inverted("blends", replace(how, uniform=True)), success, reference)
+    success = settings.inversion.success
+    first, more = searches.patches(labels), searches.more_patches(labels)
+    patches = rank_triggers(smallest_of_each((*first, *more), success), success, reference)
+    blends = rank_triggers(searches.blends(labels), success, reference)
     chance_index = index_by_chance(classes, len(reference), settings.chance)
-    beyond_chance = bool(_from(chance_index, [*patches[:1], *blends[:1]]))
-    if not beyond_chance:
+    beyond_chance = bool(_from(chance_index, (*rank_triggers(first, success, reference), *blends)))
+    narrowband = () if beyond_chance else searches.narrowband()
+    warps = searches.warps(labels)
+    return Screening(patches, blends, warps, success, waves, narrowband, reference, chance_index, beyond_chance)
+
+
+@dataclass(frozen=True)
+class _Searches:
+    """The searches of one suspect, each of which keeps what it finds in a file."""
+
+    model: keras.Model
+    clean: ImageSet
+    input_scale: InputScale
+    settings: ScreeningSettings
+    keep_dir: str
+
+    def shortlist(self, classes: int, uniform: bool) -> Shortlist:
+        how = replace(self.settings.tournament, uniform=uniform)
+        order = functools.partial(by_promise, self.model, self.clean, self.input_scale, range(classes), how)
+        path = self._path("blends_order" if uniform else "patches_order")
+        return shortlist(classes, lambda: kept_labels(path, order), self.settings.shortlist)
+
+    def patches(self, labels: Sequence[int]) -> tuple[InvertedTrigger, ...]:
+        return self._inverted("patches", labels, replace(self.settings.inversion, uniform=False))
+
+    def more_patches(self, labels: Sequence[int]) -> tuple[InvertedTrigger, ...]:
         # With another seed: other starts, and other images with them.
-        more = inverted("more_patches", replace(how, seed=how.seed + 1), settings.starts_in_doubt)
-        patches = rank_triggers(smallest_of_each((*found, *more), success), success, reference)
-    return Screening(patches, blends, tuple(works), success, waves, narrowband, reference, chance_index, beyond_chance)
+        how = replace(self.settings.inversion, uniform=False, seed=self.settings.inversion.seed + _SECOND_SEED)
+        searched = [label for label in labels for _ in range(self.settings.more_starts)]
+        return self._inverted("more_patches", searched, how)
+
+    def blends(self, labels: Sequence[int]) -> tuple[InvertedTrigger, ...]:
+        return self._inverted("blends", labels, replace(self.settings.inversion, uniform=True))
+
+    def warps(self, labels: Sequence[int]) -> tuple[InvertedWarp, ...]:
+        """Those that lead to their label, the smallest first."""
+        how = self.settings.warps
+        bend = functools.partial(invert_warps, self.model, self.clean, self.input_scale, labels, how)
+        found = kept_found(self._path("warps"), InvertedWarp, bend)
+        return tuple(sorted((warp for warp in found if warp.success >= how.success), key=lambda warp: warp.size))
+
+    def waves(self) -> tuple[InvertedWave, ...]:
+        search = functools.partial(find_waves, self.model, self.clean, self.input_scale, self.settings.waves)
+        return kept_found(self._path("waves"), InvertedWave, search)
+
+    def narrowband(self) -> tuple[InvertedWave, ...]:
+        how = self.settings.waves, self.settings.narrowband
+        search = functools.partial(find_narrowband_waves, self.model, self.clean, self.input_scale, *how)
+        return kept_found(self._path("narrowband"), InvertedWave, search)
+
+    def _inverted(self, name: str, labels: Sequence[int], how: InversionSettings) -> tuple[InvertedTrigger, ...]:
+        invert = functools.partial(invert_triggers, self.model, self.clean, self.input_scale, labels, how)
+        return kept_found(self._path(name), InvertedTrigger, invert)
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self.keep_dir, f"{name}.npz")
 
 
 def _from(index: float, family: Sequence[RankedTrigger]) -> list[RankedTrigger]:
