@@ -1,13 +1,23 @@
-"""Tests of which labels are suspects, given how small their triggers are."""
+"""Tests of which labels are suspects, given how small their triggers are, and of the searches that say so."""
+
+import os
+from dataclasses import replace
 
 import numpy as np
 from absl.testing import absltest
 
-from pipeline.inversion.screening import Screening
+from models.input_scale import UNIT_SCALE
+from pipeline.inversion.keeping import kept_found
+from pipeline.inversion.narrowband import NarrowbandSettings
+from pipeline.inversion.screening import Screening, ScreeningSettings, screen_labels
+from pipeline.inversion.search import InversionSettings
+from pipeline.inversion.search_test import TARGET, bright_rows, planted_network
+from pipeline.inversion.shortlist import ShortlistSettings
 from pipeline.inversion.suspicious import RankedTrigger
+from pipeline.inversion.tournament import TournamentSettings
 from pipeline.inversion.trigger import InvertedTrigger
-from pipeline.inversion.warps import InvertedWarp
-from pipeline.inversion.waves import InvertedWave
+from pipeline.inversion.warps import InvertedWarp, WarpSettings
+from pipeline.inversion.waves import InvertedWave, WaveSettings
 
 
 def _family(uniform: bool, *indices: float) -> tuple[RankedTrigger, ...]:
@@ -87,6 +97,113 @@ class SuspectsTest(absltest.TestCase):
 
     def test_a_warp_is_one_by_its_displacement(self):
         self.assertEqual(self._suspects(patches=(2.0,), warps=[_warp(5, 0.5), _warp(6, 3.0)]), [("warp", 5)])
+
+
+def _screening(shortlist: ShortlistSettings) -> ScreeningSettings:
+    return ScreeningSettings(
+        InversionSettings(steps=60, batch_size=8, learning_rate=0.3),
+        WarpSettings(steps=5),
+        WaveSettings(most_periods=1),
+        NarrowbandSettings(),
+        TournamentSettings(grain=1),
+        shortlist,
+    )
+
+
+class ScreeningTest(absltest.TestCase):
+    def test_the_planted_label_comes_first_and_is_not_inverted_twice(self):
+        folder = self.create_tempdir().full_path
+        arguments = (bright_rows(48), UNIT_SCALE, 6, _screening(ShortlistSettings()), folder)
+        screening = screen_labels(planted_network(), *arguments)
+        self.assertEqual(screening.patches[0].trigger.label, TARGET)
+        first = screening.patches[0]
+        self.assertAlmostEqual(screening.size_at(first.anomaly_index, False) / first.trigger.size, 1, places=5)
+        self.assertGreater(screening.size_at(first.anomaly_index - 1, uniform=False), first.trigger.size)
+
+        forgetful = planted_network()
+        forgetful.set_weights([np.zeros_like(weight) for weight in forgetful.get_weights()])
+        kept = screen_labels(forgetful, *arguments)
+        np.testing.assert_array_equal(kept.patches[0].trigger.mask, screening.patches[0].trigger.mask)
+        self.assertEqual(kept.patches[0].anomaly_index, screening.patches[0].anomaly_index)
+
+    def test_of_many_labels_the_promising_ones_are_inverted_and_some_to_compare_with(self):
+        settings = _screening(ShortlistSettings(above=4, least_promising=1, reference=2))
+        folder = self.create_tempdir().full_path
+        screening = screen_labels(planted_network(), bright_rows(48), UNIT_SCALE, 6, settings, folder)
+        self.assertLen(screening.reference, 2)
+        inverted = {ranked.trigger.label for ranked in screening.patches}
+        self.assertContainsSubset({TARGET, *screening.reference}, inverted)
+        self.assertLess(len(inverted), 6)
+        self.assertEqual(screening.patches[0].trigger.label, TARGET)
+
+
+class TwoSearchesTest(absltest.TestCase):
+    """Of triggers that were searched before, each family in its file."""
+
+    def setUp(self):
+        super().setUp()
+        self.folder = self.create_tempdir().full_path
+        self.keep("waves", InvertedWave, [])
+        self.keep("warps", InvertedWarp, [])
+        self.keep("blends", InvertedTrigger, [_sized(label, 40 + label, uniform=True) for label in range(6)])
+        self.keep("patches", InvertedTrigger, [_sized(label, 30 + label) for label in range(6)])
+
+    def keep(self, name, kind, found):
+        path = os.path.join(self.folder, f"{name}.npz")
+        if os.path.exists(path):
+            os.remove(path)
+        kept_found(path, kind, lambda: found)
+
+    def screen(self, chance: float = 0.01) -> Screening:
+        settings = replace(_screening(ShortlistSettings()), chance=chance)
+        return screen_labels(planted_network(), bright_rows(48), UNIT_SCALE, 6, settings, self.folder)
+
+    def narrowband_was_sought(self) -> bool:
+        return os.path.exists(os.path.join(self.folder, "narrowband.npz"))
+
+    def test_the_smallest_of_both_counts_and_only_the_first_is_beyond_chance(self):
+        more = [_sized(label, 50 + label) for label in range(6) for _ in range(2)]
+        more[2 * TARGET + 1] = _sized(TARGET, 1)
+        self.keep("more_patches", InvertedTrigger, more)
+        screening = self.screen()
+        sizes = {one.trigger.label: one.trigger.size for one in screening.patches}
+        self.assertEqual(sizes, {**{label: 30 + label for label in range(6)}, TARGET: 1})
+        self.assertGreater(screening.patches[0].anomaly_index, screening.chance_index)
+        self.assertFalse(screening.beyond_chance)
+        self.assertTrue(self.narrowband_was_sought())
+
+    def test_a_second_target_beside_one_that_stands_out_is_a_suspect_though_the_first_search_missed_it(self):
+        self.keep("patches", InvertedTrigger, [_sized(label, 1 if label == TARGET else 30) for label in range(6)])
+        more = [_sized(label, 2 if label == 4 else 50) for label in range(6) for _ in range(2)]
+        self.keep("more_patches", InvertedTrigger, more)
+        screening = self.screen()
+        self.assertTrue(screening.beyond_chance)
+        self.assertFalse(self.narrowband_was_sought())
+        suspects = screening.suspects(most=3, least_index=3.0, most_displacement=1.5)
+        self.assertEqual([one.trigger.label for one in suspects], [TARGET, 4])
+
+    def test_the_second_search_starts_elsewhere_and_twice(self):
+        os.remove(os.path.join(self.folder, "patches.npz"))
+        self.screen()
+        first, more = (
+            kept_found(os.path.join(self.folder, f"{name}.npz"), InvertedTrigger, list)
+            for name in ("patches", "more_patches")
+        )
+        self.assertEqual([trigger.label for trigger in first], list(range(6)))
+        self.assertEqual([trigger.label for trigger in more], [label for label in range(6) for _ in range(2)])
+        for label in range(6):
+            masks = [trigger.mask for trigger in (*first, *more) if trigger.label == label]
+            self.assertLen({mask.tobytes() for mask in masks}, 3)
+
+    def test_a_pattern_is_beyond_chance_too(self):
+        self.keep("blends", InvertedTrigger, [_sized(label, 40 - 39 * (label == 3), True) for label in range(6)])
+        self.keep("more_patches", InvertedTrigger, [_sized(label, 50) for label in range(6) for _ in range(2)])
+        self.assertTrue(self.screen().beyond_chance)
+
+
+def _sized(label: int, pixels: float, uniform: bool = False) -> InvertedTrigger:
+    mask = np.full((8, 8, 1), pixels / 64, np.float32)
+    return InvertedTrigger(label, mask, np.zeros((8, 8, 3), np.float32), 1.0, uniform)
 
 
 if __name__ == "__main__":
