@@ -1,18 +1,23 @@
 """Tests of unlearning on a network whose trigger is known: one bright pixel that leads to label 2."""
 
+import os
+from dataclasses import replace
+
 import numpy as np
 from absl.testing import absltest
 
 from models.answers import answers_of
 from models.input_scale import UNIT_SCALE
 from models.legacy_keras import keras
-from pipeline.inversion.search import InversionSettings
+from pipeline.inversion.keeping import kept_found
+from pipeline.inversion.search import BestStarts, InversionSettings, invert_from_best_starts, invert_triggers
 from pipeline.inversion.search_test import bright_rows, planted_network
 from pipeline.inversion.trigger import InvertedTrigger
 from pipeline.inversion.warps import WarpSettings
+from pipeline.inversion.waves import InvertedWave
 from pipeline.training.batches import Batches
 from pipeline.training.devices import select_devices
-from pipeline.unlearning.rounds import UnlearningSettings, unlearn
+from pipeline.unlearning.rounds import UnlearningSettings, _not_found_better, unlearn
 
 _SETTINGS = UnlearningSettings(
     rounds=2,
@@ -64,6 +69,39 @@ class UnlearnTest(absltest.TestCase):
         self.assertEqual(history_again, history)
         for left, right in zip(cured.get_weights(), again.get_weights(), strict=True):
             np.testing.assert_array_equal(left, right)
+
+
+class FirstRoundTest(absltest.TestCase):
+    def test_it_goes_on_from_the_best_of_several_starts_for_longer_and_later_rounds_do_not(self):
+        badnet, clean = planted_network(), bright_rows(48)
+        settings = replace(_SETTINGS, steps=1, last_steps=1, learning_rate=1e-6, first_starts=4, first_steps=60)
+        folder = self.create_tempdir().full_path
+        batches = Batches(clean, UNIT_SCALE, 16, 0, passes=1)
+        unlearn(badnet, batches, answers_of(badnet, UNIT_SCALE), [_trigger()], settings, select_devices("cpu"), folder)
+
+        search, short = (badnet, clean, UNIT_SCALE), settings.inversion
+        thorough = replace(short, steps=60)
+        (best,) = invert_from_best_starts(*search, [2], thorough, BestStarts(tried=4, kept=1, trial_steps=short.steps))
+        (usual,) = invert_triggers(*search, [2], thorough)
+        self.assertGreater(np.abs(best.mask - usual.mask).max(), 0.02, "the first start was the best: another seed")
+        (first,) = _kept(folder, 0)
+        np.testing.assert_allclose(first.mask, best.mask, atol=1e-3)
+
+        # The network was hardly changed.
+        (again,) = invert_triggers(*search, [2], replace(short, seed=short.seed + 1))
+        (second,) = _kept(folder, 1)
+        np.testing.assert_allclose(second.mask, again.mask, atol=0.05)
+
+    def test_what_it_finds_smaller_takes_the_place_of_what_screening_found(self):
+        small, large = _trigger(), replace(_trigger(), mask=np.full((8, 8, 1), 0.5, np.float32))
+        other, wave = replace(large, label=3), InvertedWave(2, 1, 1, 0.0, 40.0, 1.0, 8, 8)
+        self.assertEqual(_not_found_better([large, other, wave], [small]), [other, wave])
+        self.assertEqual(_not_found_better([small], [large]), [small])
+        self.assertEqual(_not_found_better([replace(large, uniform=True)], [small])[0].kind, "blended pattern")
+
+
+def _kept(folder: str, number: int) -> tuple[InvertedTrigger, ...]:
+    return kept_found(os.path.join(folder, f"round_{number}", "patches.npz"), InvertedTrigger, tuple)
 
 
 if __name__ == "__main__":
