@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench.figures import COLUMNS
+from bench.grid import BadNet
 from bench.locks import held
 from data.errors import InputError
 from pipeline.outputs import make_folder, write_bytes
@@ -37,7 +38,7 @@ class Results:
         self.path = path
 
     def rows(self) -> list[Row]:
-        """Every row, values as text; none if there is no file.
+        """Every row, values as text; none if there is no file. Roles are today's: a cell may be looked at later.
 
         Raises:
             InputError: the file is not one of this benchmark.
@@ -48,7 +49,7 @@ class Results:
             reader = csv.DictReader(file)
             if tuple(reader.fieldnames or ()) != HEADER:
                 raise InputError(f"--results={self.path}: other columns than this benchmark's; expected another file")
-            return list(reader)
+            return [{**row, "role": _role(row)} for row in reader]
 
     def done(self) -> frozenset[str]:
         """Names of the cells that have a row."""
@@ -66,3 +67,7 @@ class Results:
             writer.writeheader()
             writer.writerows([*rows, row])
             write_bytes(self.path, text.getvalue().encode())
+
+
+def _role(row: Row) -> str:
+    return BadNet(row["dataset"], row["network"], row["attack"], int(row["seed"])).role

@@ -5,7 +5,7 @@ import sys
 from absl.testing import absltest
 
 from bench.example_rows import example_row
-from bench.grid import quick_cells
+from bench.grid import DEVELOPMENT, HELD_OUT, quick_cells
 from bench.results import HEADER, Results
 from data.errors import InputError
 
@@ -13,7 +13,7 @@ _ADD_MANY = """
 import sys
 from bench.results import HEADER, Results
 for number in range(20):
-    Results(sys.argv[1]).add({**dict.fromkeys(HEADER, "x"), "cell": f"{sys.argv[2]} {number}"})
+    Results(sys.argv[1]).add({**dict.fromkeys(HEADER, "x"), "seed": 0, "cell": f"{sys.argv[2]} {number}"})
 """
 
 
@@ -32,6 +32,11 @@ class ResultsTest(absltest.TestCase):
         self.assertEqual([row["cell"] for row in rows], [first.name, second.name])
         self.assertEqual((rows[0]["asr_after"], rows[1]["asr_after"], rows[1]["versions"]), ("0.5", "", 'a, "b"'))
         self.assertEqual(results.done(), {first.name, second.name})
+
+    def test_a_role_is_what_the_grid_says_by_now(self):
+        first = quick_cells()[0]
+        Results(self.path).add({**example_row(first), "role": HELD_OUT})
+        self.assertEqual([row["role"] for row in Results(self.path).rows()], [DEVELOPMENT])
 
     def test_two_processes_lose_no_row(self):
         running = [

@@ -148,7 +148,9 @@ def _unlearning(
         first_starts=8,
         most_pixels=most_pixels,
         most_displacement=most_displacement,
-        inversion=InversionSettings(steps=60, batch_size=16, learning_rate=0.3, grain=grain, seed=settings.seed + 1),
+        inversion=InversionSettings(
+            steps=60, batch_size=16, learning_rate=0.3, grain=grain, labels_at_once=32, seed=settings.seed + 1
+        ),
         warping=WarpSettings(seed=settings.seed + 1),
         first_steps=150,
         batch_norm=settings.tune_batch_norm,
