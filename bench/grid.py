@@ -14,7 +14,7 @@ NETWORKS = ("vgg", "resnet", "deepid")
 ATTACKS = ("patch", "middle-patch", "blended", "sig", "wanet", "multi", "pruning-aware")
 METHODS = ("fine-tuning", "fine-pruning", "full")
 
-# Attacks that the product does not claim to stop (docs/threat-model.md).
+# Beyond the threat model, or made to evade `full` (docs/threat-model.md).
 BEYOND_ATTACKS = ("all-to-all", "source-specific", "large-patch", "strong-pattern", "fine-wave")
 
 HELD_OUT, DEVELOPMENT, AT_SCALE = "held out", "development", "at CSAW's scale"
