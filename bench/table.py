@@ -86,8 +86,9 @@ def cleans(rows: Iterable[Row]) -> list[str]:
 
 
 def one_a_badnet(rows: Iterable[Row]) -> list[Row]:
-    """The first row of every BadNet: what stands before a defense is the same in all of them."""
-    return list({row["badnet_sha256"]: row for row in reversed(list(rows))}.values())
+    """The first row of every BadNet; one that was trained again, for other methods, is the same BadNet."""
+    names = ("dataset", "network", "attack", "seed")
+    return list({tuple(row[name] for name in names): row for row in reversed(list(rows))}.values())
 
 
 def _reading(rows: Sequence[Row]) -> str:

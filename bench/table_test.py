@@ -25,7 +25,7 @@ class TableTest(absltest.TestCase):
                 Cell(self.blended, 5, "full"), asr_after=0.1, asr_after_worst=0.1, asr_before=0.96, seconds=100
             ),
             example_row(Cell(self.middle, 5, "full"), asr_after=0.2, asr_after_worst=0.6, acc_after=0.91),
-            example_row(Cell(self.middle, 5, "fine-tuning")),
+            example_row(Cell(self.middle, 5, "fine-tuning"), badnet_sha256="trained again, other bits"),
         ]
         found = _section(summary(rows), "held out, clean data 5%")
         self.assertEqual(list(found), ["no defense", "fine-tuning", "full"])
