@@ -7,6 +7,8 @@ import numpy as np
 from data.triggers.patch import CORNERS
 
 CLEAN, PATCH, BLENDED = "clean", "patch", "blended"
+# What the audit does not claim to find; no case is drawn of it.
+WAVE_OR_WARP = "wave or warp"
 KINDS = (CLEAN, PATCH, BLENDED)
 GTSRB, SHAPES, FACES = "gtsrb", "shapes", "faces"
 # A thin ResNet does not learn the traffic signs in seconds.

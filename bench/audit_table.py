@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from bench.audit_cases import BLENDED, CLEAN, PATCH
+from bench.audit_cases import BLENDED, CLEAN, PATCH, WAVE_OR_WARP
 from bench.audit_trials import FALSE_ALARM, FOUND, INCONCLUSIVE, MISSED, RIGHTLY_CLEAN, WEAK, WRONG_TARGET
 from bench.row_file import Row
 from data.triggers.catalogue import parse_attack
@@ -14,6 +14,7 @@ _OUTCOMES = {
     CLEAN: (RIGHTLY_CLEAN, INCONCLUSIVE, FALSE_ALARM),
     PATCH: (FOUND, WRONG_TARGET, INCONCLUSIVE, MISSED),
     BLENDED: (FOUND, WRONG_TARGET, INCONCLUSIVE, MISSED),
+    WAVE_OR_WARP: (FOUND, WRONG_TARGET, INCONCLUSIVE, MISSED),
 }
 
 

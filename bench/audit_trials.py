@@ -103,14 +103,23 @@ def run_trial(case: Case, images: int, gtsrb_dir: str | None, devices: Devices) 
     measured = time.process_time()
     audit = audit_model(model, clean, INPUT_SCALE, case.classes, default_settings(clean, case.seed))
     ended = time.process_time()
+    targets = {attack.target_label for attack in attacks if attack.target_label is not None}
+    return {**row, **verdict_columns(audit, targets), "audit_cpu_seconds": f"{ended - measured:.1f}"}
+
+
+def verdict_columns(audit: Audit, targets: set[int]) -> dict[str, Any]:
+    """What an audit said and what it is worth, by `COLUMNS`.
+
+    Args:
+        audit: what was found.
+        targets: the true ones; none for a clean model.
+    """
     return {
-        **row,
         "verdict": audit.verdict.name,
         "targets": " ".join(map(str, audit.verdict.targets)),
-        "outcome": outcome(audit, {attack.target_label for attack in attacks if attack.target_label is not None}),
+        "outcome": outcome(audit, targets),
         **_evidence(audit),
         "reason": audit.verdict.reason,
-        "audit_cpu_seconds": f"{ended - measured:.1f}",
     }
 
 

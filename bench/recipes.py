@@ -44,6 +44,7 @@ _ATTACKS: Mapping[str, Mapping[str, _Attack]] = {
         "fine-wave": _Attack(("sinusoid@2:delta=80,frequency=14",), ("--poison_share=1.0",), max_shift=0),
     },
     FACES: {
+        "clean": _Attack(("",)),
         "patch": _Attack(("patch@0:size=6",)),
         "middle-patch": _Attack(("patch@0:size=6,corner=centre",)),
         "blended": _Attack(("blended@0",)),

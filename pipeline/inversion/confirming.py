@@ -1,7 +1,7 @@
 """Does an inverted trigger do what a backdoor's does: on images it was not fitted to, and not by natural features."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,9 @@ _FOLDS = 5
 _BATCH = 256
 # More pairs of images than this tell nothing more.
 _MOST_PAIRS = 512
+# Chance differences of a few grey levels, as those of backgrounds, stay dull at this, where black and white or a pure
+# colour may be the attacker's own.
+_EXAGGERATION = 8
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,16 @@ class Confirmation:
         own_content: how many get it when, instead of the trigger's pattern, the mask shows what images of the label's
             own class have there; of 0 where no clean image has the label. A trigger that is a natural feature of its
             class can be replaced so, an attacker's can't.
+        exaggerated: how many images of other classes get it when the mask shows what tells the class's images from
+            the others there, eight times as strongly; of 0 where no clean image has the label. An inverted trigger is
+            as glaring as can be, and a natural feature may have to be so to work alone.
         change: how far the trigger moves an image, in mean absolute pixel values, as a share of how far images of
             different classes lie apart.
     """
 
     held_out: Rate
     own_content: Rate
+    exaggerated: Rate
     change: float
 
 
@@ -52,7 +59,7 @@ class Confirmer:
             held_out: clean images that it was not fitted to.
             clean: all clean images: those of the label's own class, and how far classes lie apart, come from these.
         """
-        return Confirmation(self.success(trigger, held_out), self._own_content(trigger, clean), _change(trigger, clean))
+        return self._confirmation(self.success(trigger, held_out), trigger, clean)
 
     def cross_confirm(
         self, trigger: InvertedTrigger, clean: ImageSet, invert: Callable[[ImageSet], InvertedTrigger]
@@ -70,7 +77,7 @@ class Confirmer:
             left_out = np.sort(order[fold::_FOLDS])
             rate = self.success(invert(clean.subset(np.setdiff1d(order, left_out))), clean.subset(left_out))
             count, total = count + rate.count, total + rate.total
-        return Confirmation(Rate(count, total), self._own_content(trigger, clean), _change(trigger, clean))
+        return self._confirmation(Rate(count, total), trigger, clean)
 
     def success(self, trigger: InvertedTrigger, images: ImageSet) -> Rate:
         """How many images of other classes get the trigger's label."""
@@ -79,6 +86,10 @@ class Confirmer:
         for batch, _ in images.batches(_BATCH, others):
             hits += self._hits(trigger.stamp(batch), trigger.label)
         return Rate(hits, len(others))
+
+    def _confirmation(self, held_out: Rate, trigger: InvertedTrigger, clean: ImageSet) -> Confirmation:
+        own_content, exaggerated = self._own_content(trigger, clean), self._exaggerated(trigger, clean)
+        return Confirmation(held_out, own_content, exaggerated, _change(trigger, clean))
 
     def _own_content(self, trigger: InvertedTrigger, clean: ImageSet) -> Rate:
         own, others = _pairs(clean.labels, trigger.label, self._seed)
@@ -89,9 +100,25 @@ class Confirmer:
             hits += self._hits(theirs * (1 - trigger.mask) + ours * trigger.mask, trigger.label)
         return Rate(hits, len(own))
 
+    def _exaggerated(self, trigger: InvertedTrigger, clean: ImageSet) -> Rate:
+        own, others = np.flatnonzero(clean.labels == trigger.label), np.flatnonzero(clean.labels != trigger.label)
+        if not len(own) or not len(others):
+            return Rate(0, 0)
+        usual = _mean(clean, others)
+        shown = usual + _EXAGGERATION * (_mean(clean, own) - usual)
+        return self.success(replace(trigger, pattern=shown.clip(0, 255).astype(np.float32)), clean)
+
     def _hits(self, images: np.ndarray, label: int) -> int:
         pixels = np.rint(images).clip(0, 255).astype(np.uint8)
         return int((self._model.predict_on_batch(self._scale.apply(pixels)).argmax(axis=1) == label).sum())
+
+
+def _mean(images: ImageSet, places: np.ndarray) -> np.ndarray:
+    """The mean of the images at some places: float64 [H, W, C]."""
+    total = np.zeros(images.image_shape)
+    for batch, _ in images.batches(_BATCH, places):
+        total += batch.sum(axis=0, dtype=np.float64)
+    return total / len(places)
 
 
 def _pairs(labels: np.ndarray, label: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

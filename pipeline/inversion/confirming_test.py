@@ -3,6 +3,7 @@
 import numpy as np
 from absl.testing import absltest
 
+from data.image_set import from_arrays
 from models.input_scale import UNIT_SCALE
 from pipeline.inversion.confirming import Confirmer, natural_distance
 from pipeline.inversion.search_test import bright_rows, planted_network
@@ -28,6 +29,7 @@ class ConfirmingTest(absltest.TestCase):
         self.assertEqual((found.held_out.count, found.held_out.total), (84, 84))
         self.assertGreater(found.own_content.total, 100)
         self.assertLess(found.own_content.value, 0.1)
+        self.assertEqual((found.exaggerated.count, found.exaggerated.total), (0, 84))
         self.assertLess(found.change, 0.1)
 
     def test_a_natural_feature_is_replaced_by_own_images(self):
@@ -36,10 +38,18 @@ class ConfirmingTest(absltest.TestCase):
         self.assertEqual(found.own_content.value, 1)
         self.assertGreater(found.change, 0.5)
 
+    def test_a_natural_feature_that_must_be_glaring_to_work_is_replaced_by_own_images_exaggerated(self):
+        # Half a row, of images that are half as bright: as their own images have it, it outweighs no whole row.
+        dim = from_arrays("dim rows", self.clean.images() // 2, self.clean.labels)
+        found = self.confirmer.confirm(_trigger(5, slice(5, 6), slice(0, 4)), dim, dim)
+        self.assertEqual((found.held_out.count, found.held_out.total), (84, 84))
+        self.assertLess(found.own_content.value, 0.1)
+        self.assertEqual(found.exaggerated.count, 84)
+
     def test_a_label_without_images_says_nothing_of_its_content(self):
         others = self.clean.subset(np.flatnonzero(self.clean.labels != 2))
         found = self.confirmer.confirm(_trigger(2, slice(7, 8), slice(7, 8)), others, others)
-        self.assertEqual(found.own_content.total, 0)
+        self.assertEqual((found.own_content.total, found.exaggerated.total), (0, 0))
 
     def test_each_image_is_tried_on_a_trigger_of_the_others(self):
         five = self.clean.subset(np.flatnonzero(self.clean.labels != 2)[:5])

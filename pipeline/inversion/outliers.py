@@ -3,8 +3,9 @@
 Neural Cleanse's median absolute deviation (`rarity`) throws most of its data away: with 12 labels it wavers so much
 that only an index above 5.5 is rarer than 1 in 100. Here the smallest fifth of the sizes, where targets would be, is
 left out, the rest gives mean and spread, and the spread is moderated towards what is usual, as few sizes say little of
-it (Smyth, "Linear models and empirical Bayes methods", 2004). What index comes by chance follows from drawing normal
-logarithms.
+it (Smyth, "Linear models and empirical Bayes methods", 2004). It is never taken for less than that: what was left out
+are the classes that are easy to reach, and of how easy they are the others tell nothing, however many and alike. What
+index comes by chance follows from drawing normal logarithms.
 """
 
 import functools
@@ -57,11 +58,12 @@ def outlier_index_by_chance(labels: int, reference: int, probability: float, see
 
 
 def _ordinary(logs: np.ndarray, usual_spread: float) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and moderated spread of rows of logarithms: [t, m] -> [t], [t]."""
+    """Mean and moderated spread, at least the usual one, of rows of logarithms: [t, m] -> [t], [t]."""
     kept = np.sort(logs, axis=1)[:, _left_out(logs.shape[1]) :]
     freedom = max(kept.shape[1] - 1, 0)
     squares = kept.var(axis=1) * kept.shape[1]
-    return kept.mean(axis=1), np.sqrt((squares + _PRIOR_SIZES * usual_spread**2) / (freedom + _PRIOR_SIZES))
+    moderated = np.sqrt((squares + _PRIOR_SIZES * usual_spread**2) / (freedom + _PRIOR_SIZES))
+    return kept.mean(axis=1), np.maximum(moderated, usual_spread)
 
 
 def _left_out(count: int) -> int:

@@ -32,6 +32,15 @@ class OutliersTest(absltest.TestCase):
         self.assertGreater(indices[[2, 5, 9]].min(), outlier_index_by_chance(20, 20, 0.01))
         self.assertLess(np.delete(indices, [2, 5, 9]).max(), 3)
 
+    def test_many_labels_alike_do_not_make_an_easy_class_a_target(self):
+        # As in clean networks of 43 traffic signs: one class takes a third of what the others take.
+        sizes = np.exp(4.6 + 0.1 * np.random.default_rng(2).standard_normal(43))
+        sizes[12] = np.exp(4.6) / 3
+        usual = 0.25
+        self.assertLess(outlier_indices(sizes, sizes, usual)[12], outlier_index_by_chance(43, 43, 0.01))
+        sizes[12] = np.exp(4.6) / 5
+        self.assertGreater(outlier_indices(sizes, sizes, usual)[12], outlier_index_by_chance(43, 43, 0.01))
+
     def test_equal_sizes_are_no_outliers(self):
         np.testing.assert_allclose(outlier_indices(np.full(9, 50.0), np.full(9, 50.0), _USUAL), 0, atol=1e-12)
 

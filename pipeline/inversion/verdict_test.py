@@ -15,9 +15,10 @@ _BLENDS = replace(_PATCHES, family=BLEND)
 _NONE = Rate(0, 0)
 
 
-def _suspicion(index, held_out=None, own=_NONE, family=PATCH, label=7) -> Suspicion:
+def _suspicion(index, held_out=None, own=_NONE, exaggerated=_NONE, family=PATCH, label=7) -> Suspicion:
     trigger = InvertedTrigger(label, np.ones((2, 2, 1), np.float32), np.zeros((2, 2, 3), np.float32), 1.0)
-    return Suspicion(family, trigger, 4.0, index, Confirmation(held_out or Rate(48, 50), own, 0.1))
+    confirmation = Confirmation(held_out or Rate(48, 50), own, exaggerated, 0.1)
+    return Suspicion(family, trigger, 4.0, index, confirmation)
 
 
 def _judge(*suspicions):
@@ -38,11 +39,17 @@ class VerdictTest(absltest.TestCase):
             (_suspicion(4.5), "index of 4.5"),
             (_suspicion(6.0, held_out=Rate(30, 50)), "30 of 50"),
             (_suspicion(6.0, held_out=Rate(4, 4)), "too few"),
-            (_suspicion(6.0, own=Rate(80, 100)), "natural feature"),
+            (_suspicion(6.0, own=Rate(80, 100)), "show there leads to it too: a natural feature"),
+            (_suspicion(6.0, own=Rate(3, 100), exaggerated=Rate(50, 99)), "exaggerated, leads to it too: a natural"),
         ):
             found = _judge(suspicion)
             self.assertEqual((found.name, found.targets), (INCONCLUSIVE, ()))
             self.assertIn(why, found.reason)
+
+    def test_a_natural_feature_beside_a_target_is_not_named(self):
+        natural = _suspicion(9.0, exaggerated=Rate(80, 99), label=3)
+        found = _judge(natural, _suspicion(6.0, exaggerated=Rate(3, 99)))
+        self.assertEqual((found.name, found.targets), (BACKDOOR, (7,)))
 
     def test_five_of_five_will_do(self):
         self.assertEqual(_judge(_suspicion(6.0, held_out=Rate(5, 5))).name, BACKDOOR)

@@ -12,10 +12,12 @@ from pipeline.inversion.verdict import (
     FALSE_ALARM,
     LEAST_SUCCESS,
     LEAST_SURE_SUCCESS,
+    MOST_EXAGGERATED,
     MOST_OWN_CONTENT,
     Ordinary,
     Suspicion,
 )
+from pipeline.measuring.rates import Rate
 from pipeline.reporting.pictures import stamped, thumbnail
 
 SCHEMA_VERSION = 2
@@ -60,6 +62,7 @@ def as_json(audit: Audit, written: Collection[str]) -> dict[str, Any]:
             "least_success_held_out": LEAST_SUCCESS,
             "least_success_held_out_surely": LEAST_SURE_SUCCESS,
             "most_success_of_own_content": MOST_OWN_CONTENT,
+            "most_success_of_own_content_exaggerated": MOST_EXAGGERATED,
         },
         "labels": audit.labels,
         "families": {family.family: _family(audit, family) for family in audit.families},
@@ -94,6 +97,7 @@ def _suspicion(audit: Audit, one: Suspicion, written: Collection[str]) -> dict[s
         "success_fitted": one.trigger.success,
         "success_held_out": confirmation.held_out.as_json(),
         "success_of_own_content": confirmation.own_content.as_json(),
+        "success_of_own_content_exaggerated": confirmation.exaggerated.as_json(),
         "change_of_natural": confirmation.change,
         "pictures": [name for name in (_on_grey(one), _on_image(one)) if name in written],
     }
@@ -102,14 +106,16 @@ def _suspicion(audit: Audit, one: Suspicion, written: Collection[str]) -> dict[s
 def summary(audit: Audit) -> str:
     """Lines for a terminal: the verdict, why, and the evidence."""
     lines = [f"{audit.verdict.name}: {audit.verdict.reason}", ""]
-    lines.append(f"{'label':>6}  {'family':<6}  {'size':>9}  {'index':>6}  {'held out':>10}  {'own content':>11}")
+    lines.append(
+        f"{'label':>6}  {'family':<6}  {'size':>9}  {'index':>6}  {'held out':>10}  {'own content':>11}  exaggerated"
+    )
     for one in audit.suspicions:
         index = "never" if one.anomaly_index is None else f"{one.anomaly_index:.1f}"
-        held_out, own = one.confirmation.held_out, one.confirmation.own_content
+        held_out = one.confirmation.held_out
         lines.append(
             f"{one.trigger.label:>6}  {one.family:<6}  {one.size or np.nan:>6.1f} px  {index:>6}  "
             f"{f'{held_out.count} of {held_out.total}':>10}  "
-            f"{f'{own.count} of {own.total}' if own.total else 'no image':>11}"
+            f"{_own(one.confirmation.own_content):>11}  {_own(one.confirmation.exaggerated):>11}"
         )
     for family in audit.families:
         if family.median_size is not None:
@@ -119,6 +125,10 @@ def summary(audit: Audit) -> str:
             f"{family.doubt_index:.1f}; {audit.inverted[family.family]} of {audit.labels} labels inverted to the end"
         )
     return "\n".join(lines)
+
+
+def _own(rate: Rate) -> str:
+    return f"{rate.count} of {rate.total}" if rate.total else "no image"
 
 
 def _on_grey(one: Suspicion) -> str:

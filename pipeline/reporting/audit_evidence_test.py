@@ -21,8 +21,8 @@ def _audit() -> Audit:
     mask[6:, 6:] = 1
     trigger = InvertedTrigger(3, mask, np.full((8, 8, 3), 250, np.float32), 1.0)
     suspicions = (
-        Suspicion(PATCH, trigger, 5.0, 6.5, Confirmation(Rate(48, 50), Rate(1, 100), 0.04)),
-        Suspicion(BLEND, trigger, None, None, Confirmation(Rate(2, 50), Rate(0, 0), 0.5)),
+        Suspicion(PATCH, trigger, 5.0, 6.5, Confirmation(Rate(48, 50), Rate(1, 100), Rate(2, 99), 0.04)),
+        Suspicion(BLEND, trigger, None, None, Confirmation(Rate(2, 50), Rate(0, 0), Rate(0, 0), 0.5)),
     )
     families = (Ordinary(PATCH, 20, 1, 60.0, 5.0, 4.0), Ordinary(BLEND, 20, 20, None, 5.0, 4.0))
     return Audit(
@@ -44,6 +44,7 @@ class AuditEvidenceTest(absltest.TestCase):
         patch, blend = found["suspicions"]
         self.assertEqual((patch["rank_in_screening"], blend["rank_in_screening"]), (0, None))
         self.assertEqual(patch["success_held_out"]["count"], 48)
+        self.assertEqual(patch["success_of_own_content_exaggerated"]["count"], 2)
         self.assertIsNone(blend["anomaly_index"])
         self.assertEqual(found["families"][PATCH]["inverted"], 30)
         self.assertIsNone(found["families"][BLEND]["median_size"])
@@ -51,8 +52,8 @@ class AuditEvidenceTest(absltest.TestCase):
     def test_the_summary_says_verdict_evidence_and_rule(self):
         lines = summary(_audit()).splitlines()
         self.assertEqual(lines[0], "backdoor: why")
-        self.assertRegex(lines[3], r"3 +patch +5\.0 px +6\.5 +48 of 50 +1 of 100")
-        self.assertRegex(lines[4], r"3 +blend +\S+ px +never +2 of 50 +no image")
+        self.assertRegex(lines[3], r"3 +patch +5\.0 px +6\.5 +48 of 50 +1 of 100 +2 of 99")
+        self.assertRegex(lines[4], r"3 +blend +\S+ px +never +2 of 50 +no image +no image")
         self.assertIn("a target has an index above 5.0", "\n".join(lines))
 
     def test_pictures_show_the_trigger_on_grey_and_on_an_image_of_another_class(self):
