@@ -4,17 +4,27 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bench.audit_cases import BLENDED, CLEAN, PATCH, WAVE_OR_WARP
-from bench.audit_trials import FALSE_ALARM, FOUND, INCONCLUSIVE, MISSED, RIGHTLY_CLEAN, WEAK, WRONG_TARGET
+from bench.audit_trials import (
+    FALSE_ALARM,
+    FOUND,
+    FOUND_AMONG_OTHERS,
+    INCONCLUSIVE,
+    MISSED,
+    RIGHTLY_CLEAN,
+    WEAK,
+    WRONG_TARGET,
+)
 from bench.row_file import Row
 from data.triggers.catalogue import parse_attack
 from pipeline.measuring.exact import exact_interval
 from pipeline.measuring.rates import Rate
 
+_OF_A_BADNET = (FOUND, FOUND_AMONG_OTHERS, WRONG_TARGET, INCONCLUSIVE, MISSED)
 _OUTCOMES = {
     CLEAN: (RIGHTLY_CLEAN, INCONCLUSIVE, FALSE_ALARM),
-    PATCH: (FOUND, WRONG_TARGET, INCONCLUSIVE, MISSED),
-    BLENDED: (FOUND, WRONG_TARGET, INCONCLUSIVE, MISSED),
-    WAVE_OR_WARP: (FOUND, WRONG_TARGET, INCONCLUSIVE, MISSED),
+    PATCH: _OF_A_BADNET,
+    BLENDED: _OF_A_BADNET,
+    WAVE_OR_WARP: _OF_A_BADNET,
 }
 
 

@@ -7,6 +7,7 @@ from bench.audit_table import error_table
 from bench.audit_trials import (
     FALSE_ALARM,
     FOUND,
+    FOUND_AMONG_OTHERS,
     INCONCLUSIVE,
     MISSED,
     RIGHTLY_CLEAN,
@@ -34,7 +35,8 @@ class OutcomeTest(absltest.TestCase):
 
     def test_a_badnet(self):
         self.assertEqual(outcome(_audit("backdoor", (3,)), {3, 4}), FOUND)
-        self.assertEqual(outcome(_audit("backdoor", (3, 5)), {3, 4}), WRONG_TARGET)
+        self.assertEqual(outcome(_audit("backdoor", (5, 3)), {3, 4}), FOUND_AMONG_OTHERS)
+        self.assertEqual(outcome(_audit("backdoor", (5,)), {3, 4}), WRONG_TARGET)
         self.assertEqual(outcome(_audit("clean"), {3}), MISSED)
         self.assertEqual(outcome(_audit("inconclusive"), {3}), INCONCLUSIVE)
 

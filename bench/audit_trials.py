@@ -51,9 +51,10 @@ LEAST_SUCCESS, LEAST_ACCURACY = 0.9, 0.7
 
 _EPOCHS = {GTSRB: 9, SHAPES: 12, FACES: 14}
 
-FALSE_ALARM, FOUND, WRONG_TARGET, INCONCLUSIVE, MISSED, RIGHTLY_CLEAN, WEAK = (
+FALSE_ALARM, FOUND, FOUND_AMONG_OTHERS, WRONG_TARGET, INCONCLUSIVE, MISSED, RIGHTLY_CLEAN, WEAK = (
     "false alarm",
     "found",
+    "found among others",
     "wrong target",
     "inconclusive",
     "missed",
@@ -136,14 +137,14 @@ def is_weak(accuracy: float, asr: float | None) -> bool:
 def outcome(audit: Audit, targets: set[int]) -> str:
     """What the verdict is worth.
 
-    "found" needs one of the true targets and none that is not; a clean model's "inconclusive" is told apart from its
-    "clean" and from a false alarm.
+    "found" needs one of the true targets and none that is not, "found among others" one of them, beside labels that are
+    none; a clean model's "inconclusive" is told apart from its "clean" and from a false alarm.
     """
     verdict, named = audit.verdict.name, set(audit.verdict.targets)
     if not targets:
         return FALSE_ALARM if verdict == BACKDOOR else RIGHTLY_CLEAN if verdict == CALLED_CLEAN else INCONCLUSIVE
     if verdict == BACKDOOR:
-        return FOUND if named <= targets else WRONG_TARGET
+        return FOUND if named <= targets else FOUND_AMONG_OTHERS if named & targets else WRONG_TARGET
     return MISSED if verdict == CALLED_CLEAN else INCONCLUSIVE
 
 

@@ -12,8 +12,9 @@ PATCH, BLEND = "patch", "blend"
 
 # How often, in theory, a clean model has a label this far out, over all its labels; between the two the evidence is
 # inconclusive. What the triggers must do besides makes false alarms rarer. Patches get the larger share of doubt:
-# ordinary blends differ so little in size that a target stands out anyway.
-FALSE_ALARM = {PATCH: 0.01, BLEND: 0.01}
+# ordinary blends differ so little in size that a target stands out anyway. Chosen on the tuning models of
+# bench/audit_errors.py, whose clean ones stay well below it.
+FALSE_ALARM = {PATCH: 0.03, BLEND: 0.01}
 DOUBT = {PATCH: 0.10, BLEND: 0.03}
 # A trigger that works on fewer held-out images than this is not the attacker's, ...
 LEAST_SUCCESS = 0.8
