@@ -9,7 +9,6 @@ missing.
 """
 
 import json
-import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,9 +19,8 @@ from bench.audit_cases import BLENDED, CLEAN, PATCH, WAVE_OR_WARP
 from bench.audit_table import error_table
 from bench.audit_trials import COLUMNS, WEAK, is_weak, verdict_columns
 from bench.cells import Workshop, make_badnet
-from bench.grid import ATTACKS, DEVELOPMENT, FACES, GTSRB, HELD_OUT, NETWORKS, BadNet
+from bench.grid import ATTACKS, DEVELOPMENT, FACES, GTSRB, HELD_OUT, NETWORKS, BadNet, chosen_cells
 from bench.row_file import RowFile
-from data.errors import InputError
 from data.opening import open_image_set
 from data.triggers.catalogue import parse_attack
 from flags import benchmarking, running
@@ -49,7 +47,7 @@ _KINDS = {_CLEAN: CLEAN, "blended": BLENDED, "sig": WAVE_OR_WARP, "wanet": WAVE_
 def main(argv: Sequence[str]) -> None:
     """Audits the networks that have no row yet, and prints a table for each role."""
     command.check_arguments(argv, most=0)
-    badnets = _chosen(benchmarking.CELLS.value)
+    badnets = chosen_cells(audited_badnets(), benchmarking.CELLS.value)
     workshop, results = Workshop.from_flags(), RowFile(AUDITS.value, COLUMNS)
     select_devices("cpu")
     for badnet in badnets:
@@ -123,19 +121,6 @@ def audit_row(badnet: BadNet, workshop: Workshop, settings: AuditSettings | None
     seconds = time.process_time() - started
     targets = {target for text in attacks if (target := parse_attack(text).target_label) is not None}
     return {**row, **verdict_columns(audit, targets), "audit_cpu_seconds": f"{seconds:.1f}"}
-
-
-def _chosen(wanted: str) -> tuple[BadNet, ...]:
-    try:
-        names = re.compile(wanted)
-    except re.error as error:
-        raise InputError(f"--cells={wanted}: {error}; expected a regular expression") from error
-    chosen = tuple(badnet for badnet in audited_badnets() if names.search(badnet.name))
-    if not chosen:
-        raise InputError(
-            f"--cells={wanted}: no such network; expected a part of a name such as {audited_badnets()[0].name}"
-        )
-    return chosen
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ A cell is one repair of one BadNet. "No defense" is no cell: every repair measur
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from data.errors import InputError
 
@@ -124,6 +125,9 @@ class Cell:
         return f"{self.badnet.name}/{self.clean}/{self.method}"
 
 
+_Named = TypeVar("_Named", Cell, BadNet)
+
+
 def all_cells() -> tuple[Cell, ...]:
     """The whole grid: seed 0, a named subset with scarce data and more seeds, attacks out of scope, the large one."""
     return tuple(dict.fromkeys(_all_cells()))
@@ -134,11 +138,11 @@ def quick_cells() -> tuple[Cell, ...]:
     return tuple(cell for case in _QUICK for cell in _repairs(BadNet(*case), _MAIN_PERCENT))
 
 
-def chosen_cells(cells: Sequence[Cell], wanted: str) -> tuple[Cell, ...]:
-    """The cells whose names match.
+def chosen_cells(cells: Sequence[_Named], wanted: str) -> tuple[_Named, ...]:
+    """The cells, or the BadNets, whose names match.
 
     Args:
-        cells: to choose from.
+        cells: to choose from, at least one.
         wanted: the value of --cells, a regular expression that is to be somewhere in the name.
 
     Raises:
@@ -150,7 +154,7 @@ def chosen_cells(cells: Sequence[Cell], wanted: str) -> tuple[Cell, ...]:
         raise InputError(f"--cells={wanted}: {error}; expected a regular expression") from error
     chosen = tuple(cell for cell in cells if names.search(cell.name))
     if not chosen:
-        raise InputError(f"--cells={wanted}: no such cell; expected a part of a name that bench.defenses --list prints")
+        raise InputError(f"--cells={wanted}: no such cell; expected a part of a name such as {cells[0].name}")
     return chosen
 
 
