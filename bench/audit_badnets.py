@@ -18,6 +18,7 @@ from absl import flags
 from bench.audit_cases import BLENDED, CLEAN, PATCH, WAVE_OR_WARP
 from bench.audit_table import error_table
 from bench.audit_trials import COLUMNS, WEAK, is_weak, verdict_columns
+from bench.binaries import BinaryError
 from bench.cells import Workshop, make_badnet
 from bench.grid import ATTACKS, DEVELOPMENT, FACES, GTSRB, HELD_OUT, NETWORKS, BadNet, chosen_cells
 from bench.row_file import RowFile
@@ -44,20 +45,28 @@ _CLEAN_SEEDS = (0, 1, 2)
 _KINDS = {_CLEAN: CLEAN, "blended": BLENDED, "sig": WAVE_OR_WARP, "wanet": WAVE_OR_WARP}
 
 
-def main(argv: Sequence[str]) -> None:
-    """Audits the networks that have no row yet, and prints a table for each role."""
+def main(argv: Sequence[str]) -> int:
+    """Audits the networks that have no row yet, and prints a table for each role; exit status 1 if some failed."""
     command.check_arguments(argv, most=0)
     badnets = chosen_cells(audited_badnets(), benchmarking.CELLS.value)
     workshop, results = Workshop.from_flags(), RowFile(AUDITS.value, COLUMNS)
     select_devices("cpu")
+    failures = 0
     for badnet in badnets:
-        if badnet.name not in results.names():
+        if badnet.name in results.names():
+            continue
+        try:
             row = audit_row(badnet, workshop)
-            results.add(row)
-            log.info("%s: %s; %s", badnet.name, row["outcome"], row["reason"])
+        except BinaryError as failure:
+            failures += 1
+            log.warning("%s: %s", badnet.name, failure)
+            continue
+        results.add(row)
+        log.info("%s: %s; %s", badnet.name, row["outcome"], row["reason"])
     for wanted in (DEVELOPMENT, HELD_OUT):
         of_role = [row for row in results.rows() if row["case"] in {one.name for one in badnets if role(one) == wanted}]
         print(f"{wanted}\n\n{error_table(of_role)}\n")
+    return min(failures, 1)
 
 
 def audited_badnets() -> tuple[BadNet, ...]:
