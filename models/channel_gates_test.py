@@ -220,7 +220,7 @@ class GatesTest(tf.test.TestCase, parameterized.TestCase):
         train(gated, 4)
         closed = closed_channels(gated)["conv_3"]
         self.assertCountEqual(np.flatnonzero(closed), np.argsort(activation)[:6])
-        site = gated.get_layer("prune_low_magnitude_gate_conv_3")
+        site = gated.get_layer("prune_low_magnitude_goodnet_gate_conv_3")
         features = keras.Model(gated.input, site.output)(example_images()).numpy()
         self.assertTrue((features[..., closed] == 0).all())
         self.assertTrue((features[..., ~closed] != 0).any(axis=(0, 1, 2)).all())
@@ -288,7 +288,7 @@ class HoldClosedTest(tf.test.TestCase, parameterized.TestCase):
                 self.assertAllEqual(now[..., ::2], was[..., ::2])
                 self.assertNotAllClose(now[..., 1::2], was[..., 1::2], atol=1e-6)
         site = groups[-1].sites[-1]
-        feature = keras.Model(held.inputs, held.get_layer(f"gate_{site}").output)(example_images()).numpy()
+        feature = keras.Model(held.inputs, held.get_layer(f"goodnet_gate_{site}").output)(example_images()).numpy()
         self.assertAllEqual(feature[..., ::2], np.zeros_like(feature[..., ::2]))
         self.assertGreater(np.abs(feature[..., 1::2]).max(), 0)
 
@@ -338,7 +338,7 @@ class ChannelGateTest(tf.test.TestCase):
     def test_wrapped_layer_trains_and_the_rank_does_not(self):
         gate = ChannelGate(L.Conv2D(4, 3, name="conv"))
         gate(example_images())
-        self.assertEqual(gate.name, "gate_conv")
+        self.assertEqual(gate.name, "goodnet_gate_conv")
         self.assertLen(gate.trainable_weights, 2)
         self.assertEqual([weight.shape for weight in gate.get_prunable_weights()], [(4,)])
         gate.rank.assign([0.0, 0.1, 0.2, 1.0])

@@ -122,7 +122,7 @@ class _Reader:
         layers = [self._layer(item, depth) for item in listed]
         if layers[0].kind != "InputLayer":
             shape = _sequential_shape(entry, settings, listed[0])
-            layers.insert(0, LayerSpec("InputLayer", _free_name("input", layers), {"shape": shape}, True, ()))
+            layers.insert(0, LayerSpec("InputLayer", _free_name("input", layers), {"shape": shape, "dtype": "float32"}, True, ()))
         chained: list[LayerSpec | ModelSpec] = [layers[0]]
         for layer in layers[1:]:
             chained.append(_called(layer, Call((TensorRef(chained[-1].name, 0, 0),), {})))

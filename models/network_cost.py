@@ -39,6 +39,11 @@ class CostLimits:
     multiply_adds: int = MOST_MULTIPLY_ADDS
 
 
+def limits_for(most_multiply_adds: int, networks: int) -> CostLimits:
+    """Limits of a file that holds so many networks of at most so many multiply-adds each."""
+    return CostLimits(MOST_NUMBERS, networks * MOST_NUMBERS_OF_ALL, networks * most_multiply_adds)
+
+
 class NetworkCost:
     """Adds up what the layers cost, and refuses the one that is too much."""
 

@@ -3,7 +3,7 @@
 It has imported TensorFlow, which takes seconds, and runs nothing of it: a fork for every file does, in which a
 reader finds TensorFlow at hand and whose end ends nothing else. It lives as long as the other end of its socket.
 
-A request is a line of JSON on the socket, {"architecture", "image_shape", "flat", "multiply_adds", "size"}, with two
+A request is a line of JSON on the socket, {"architecture", "image_shape", "flat", "limits", "size"}, with two
 descriptors: the file, and an empty one for the network. The answer is a line of JSON, {"status", "part", "said"}: the
 status as `os.waitstatus_to_exitcode` gives it, what was worked on at last, and the line about what is wrong.
 """
@@ -93,12 +93,12 @@ def _work(request: dict[str, Any], file: int, target: int, notes: _Notes) -> int
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, signal.SIGALRM, signal.SIGPROF):
             signal.signal(number, signal.SIG_DFL)
-        _restrict(request["size"], request["multiply_adds"])
+        limits = CostLimits(*request["limits"])
+        _restrict(request["size"], limits.multiply_adds)
         # One thread for all: what a network costs is then the same on every machine.
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
         shape = request["image_shape"]
-        limits = CostLimits(multiply_adds=request["multiply_adds"])
         with os.fdopen(file, "rb") as source, os.fdopen(target, "wb") as copy:
             network = read_model(
                 source, request["architecture"], None if shape is None else tuple(shape), request["flat"], limits, notes.at

@@ -7,6 +7,7 @@ already built and run within the limits is built here.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import stat
 from typing import BinaryIO
@@ -20,7 +21,7 @@ from models.config_reading import read_config
 from models.legacy_keras import keras
 from models.model_reading import EXPECTED
 from models.model_spec import reason
-from models.network_cost import MOST_MULTIPLY_ADDS, CostLimits
+from models.network_cost import MOST_MULTIPLY_ADDS, limits_for
 from models.opener import read_elsewhere
 from models.plain_copy import array_at, read_copy
 from models.weights_only import ImageShape
@@ -40,7 +41,8 @@ def open_model(
         architecture: a name in `ARCHITECTURES` for weights without a configuration; None recognises DeepID.
         image_shape: (height, width, channels) for weights that don't tell it; None for all else.
         flat: True to dissolve nested models into one functional graph, False to keep them.
-        most_multiply_adds: what the network may cost for one image.
+        most_multiply_adds: what the network may cost for one image; twice that where nested models are kept, as in a
+            detector, which holds a suspect and its repair.
 
     Returns:
         An uncompiled functional Keras 2 model in float32, all layers trainable, without initialisers, regularisers,
@@ -50,13 +52,14 @@ def open_model(
     Raises:
         InputError: one line that names the file, what is wrong with it and what was expected.
     """
+    limits = limits_for(most_multiply_adds, networks=1 if flat else 2)
     try:
         with _opened(path) as file, temporary_file(size := os.fstat(file.fileno()).st_size) as target:
             request = {
                 "architecture": architecture,
                 "image_shape": image_shape,
                 "flat": flat,
-                "multiply_adds": most_multiply_adds,
+                "limits": dataclasses.astuple(limits),
                 "size": size,
             }
             read_elsewhere(file, target, request)
@@ -67,7 +70,6 @@ def open_model(
                 tuple(layer): [array_at(values, array["shape"], array["offset"]) for array in arrays]
                 for layer, arrays in index["weights"]
             }
-            limits = CostLimits(multiply_adds=most_multiply_adds)
             return build_model(read_config(index["config"]), weights, flat, limits)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error

@@ -28,6 +28,7 @@ def write_index(target: BinaryIO, index: Any) -> None:
     encoded = json.dumps(index).encode()
     target.write(encoded)
     target.write(len(encoded).to_bytes(8, "little"))
+    target.flush()
 
 
 def read_copy(copy: BinaryIO) -> tuple[Any, np.ndarray]:
