@@ -15,19 +15,22 @@ _ALONE = "expected each image to be treated alone"
 _NAMING_AXES = ("axis", "axes", "squeeze_dims", "dims")
 
 
-def check_shape(shape: Any) -> None:
-    """Checks the shape of a layer's output.
+def check_shapes(shapes: Sequence[Any]) -> None:
+    """Checks the shapes of a layer's outputs, `tf.TensorShape`s.
 
     Raises:
-        InputError: its first axis isn't the batch, or another one has no fixed size.
+        InputError: the first axis of one isn't the batch, or another one has no fixed size.
     """
-    if shape.rank is None:
-        raise InputError("its output has an unknown number of axes; expected a batch of arrays of a fixed size")
-    extents = list(shape)
-    if not extents or extents[0] is not None:
-        raise InputError(f"its output has the shape {extents} whatever the number of images; {_ALONE}")
-    if None in extents[1:]:
-        raise InputError(f"its output has the shape {extents}, None for unknown; expected fixed sizes after the first")
+    for shape in shapes:
+        if shape.rank is None:
+            raise InputError("its output has an unknown number of axes; expected a batch of arrays of a fixed size")
+        extents = list(shape)
+        if not extents or extents[0] is not None:
+            raise InputError(f"its output has the shape {extents} whatever the number of images; {_ALONE}")
+        if None in extents[1:]:
+            raise InputError(
+                f"its output has the shape {extents}, None for unknown; expected fixed sizes but the first"
+            )
 
 
 def check_axes(arguments: Mapping[str, Any], rank: int | None) -> None:

@@ -112,13 +112,13 @@ class _Builder:
         return outputs
 
     def _check(
-        self, layer: LayerSpec, given: Sequence[tf.Tensor], outputs: Sequence[tf.Tensor], multiply_adds: int
+        self, layer: LayerSpec | ModelSpec, given: Sequence[tf.Tensor], outputs: Sequence[tf.Tensor], multiply_adds: int
     ) -> None:
         """Images treated alone, and not too many numbers; of nested models that are kept sizes may be unknown."""
         if self._flat:
-            for output in outputs:
-                _about(layer, lambda output=output: batch_axis.check_shape(output.shape))
-            self._cost.count(layer.name, *([tensor.shape for tensor in side] for side in (given, outputs)), multiply_adds)
+            flowing_in, flowing_out = ([tensor.shape for tensor in side] for side in (given, outputs))
+            _about(layer, lambda: batch_axis.check_shapes(flowing_out))
+            self._cost.count(layer.name, flowing_in, flowing_out, multiply_adds)
 
     def _multiply_adds(self, layer: LayerSpec, given: Sequence[tf.Tensor], outputs: Sequence[tf.Tensor]) -> int:
         if not self._flat or layer.kind not in LAYER_RULES:
@@ -275,12 +275,14 @@ def _in_order(spec: ModelSpec, offsets: Mapping[str, int]) -> Iterator[tuple[Lay
         )
 
 
-def _about(layer: LayerSpec, check: Callable[[], None]) -> None:
+def _about(layer: LayerSpec | ModelSpec, check: Callable[[], None]) -> None:
     try:
         check()
     except InputError as error:
-        function = layer.settings.get("function")
-        raise InputError(f"layer {quoted(layer.name)} ({quoted(function) if function else layer.kind}): {error}") from None
+        function = layer.settings.get("function") if isinstance(layer, LayerSpec) else None
+        raise InputError(
+            f"layer {quoted(layer.name)} ({quoted(function) if function else layer.kind}): {error}"
+        ) from None
 
 
 @contextlib.contextmanager

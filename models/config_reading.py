@@ -80,12 +80,14 @@ def read_config(config: Any) -> ModelSpec:
 
 
 def _calls_and_read(spec: ModelSpec) -> tuple[int, int]:
-    """Calls of layers, and what they read, when a model is called once; nested models that are called twice multiply."""
+    """Calls of layers, and what they read, when a model is called once; nested models called twice multiply."""
     calls = read = 0
     for layer in spec.layers:
         inner = _calls_and_read(layer) if isinstance(layer, ModelSpec) else (0, 0)
         calls += len(layer.calls) * (1 + inner[0])
-        read += len(layer.calls) * inner[1] + sum(1 for _ in refs_in([[call.args, call.kwargs] for call in layer.calls]))
+        read += len(layer.calls) * inner[1] + sum(
+            1 for _ in refs_in([[call.args, call.kwargs] for call in layer.calls])
+        )
     return calls, read
 
 
@@ -122,7 +124,9 @@ class _Reader:
         layers = [self._layer(item, depth) for item in listed]
         if layers[0].kind != "InputLayer":
             shape = _sequential_shape(entry, settings, listed[0])
-            layers.insert(0, LayerSpec("InputLayer", _free_name("input", layers), {"shape": shape, "dtype": "float32"}, True, ()))
+            layers.insert(
+                0, LayerSpec("InputLayer", _free_name("input", layers), {"shape": shape, "dtype": "float32"}, True, ())
+            )
         chained: list[LayerSpec | ModelSpec] = [layers[0]]
         for layer in layers[1:]:
             chained.append(_called(layer, Call((TensorRef(chained[-1].name, 0, 0),), {})))

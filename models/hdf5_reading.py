@@ -90,7 +90,9 @@ class _Copier:
         if 0 in dataset.shape or dataset.ndim > _MOST_AXES:
             # An axis of 0 makes the others free of charge, however long they are.
             shape = ", ".join(map(str, dataset.shape[:_MOST_AXES]))
-            raise _RefusedError(f"an array of {dataset.ndim} axes ({shape}); expected numbers, in 1 to {_MOST_AXES} axes")
+            raise _RefusedError(
+                f"an array of {dataset.ndim} axes ({shape}); expected numbers, in 1 to {_MOST_AXES} axes"
+            )
         self._check_storage(dataset)
         with np.errstate(over="ignore", invalid="ignore"):
             return write_array(self._target, dataset[()])

@@ -6,15 +6,8 @@ undo the choice.
 """
 
 import os
-import resource
-import sys
 
-# Under less address space TensorFlow neither starts nor ends.
-_LEAST_ADDRESS_SPACE = 3 * 2**30
-if 0 <= resource.getrlimit(resource.RLIMIT_AS)[0] < _LEAST_ADDRESS_SPACE:
-    sys.exit("ulimit -v: too little address space for TensorFlow; expected at least 3145728 (3 GiB), or unlimited")
-# Keras walks over a network by recursion, a call a layer: a chain of a thousand layers is deeper than Python's default.
-sys.setrecursionlimit(max(sys.getrecursionlimit(), 20_000))
+import models.interpreter_limits  # noqa: F401
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -14,7 +14,7 @@ from typing import Any
 from data.errors import InputError
 from models.model_spec import quoted
 
-# One layer's output for a batch of 256 images is 4 GiB then; the largest of VGG16 at 224 x 224 are three quarters of it.
+# For a batch of 256 images one layer's output is 4 GiB then; the largest of VGG16, at 224 x 224, are 3 GiB.
 MOST_NUMBERS = 2**22
 MOST_NUMBERS_OF_ALL = 2**27
 # EfficientNetB7, the most costly network of keras.applications, has 37 x 10^9 at its own 600 x 600.
@@ -81,9 +81,7 @@ class NetworkCost:
             )
 
 
-def layer_multiply_adds(
-    settings: Mapping[str, Any], weight_shapes: Mapping[str, Sequence[int]], output: Shape
-) -> int:
+def layer_multiply_adds(settings: Mapping[str, Any], weight_shapes: Mapping[str, Sequence[int]], output: Shape) -> int:
     """Multiply-adds an image of a layer on the allow-list, beyond one for every number that flows in or out.
 
     Args:

@@ -101,13 +101,20 @@ def _work(request: dict[str, Any], file: int, target: int, notes: _Notes) -> int
         shape = request["image_shape"]
         with os.fdopen(file, "rb") as source, os.fdopen(target, "wb") as copy:
             network = read_model(
-                source, request["architecture"], None if shape is None else tuple(shape), request["flat"], limits, notes.at
+                source,
+                request["architecture"],
+                None if shape is None else tuple(shape),
+                request["flat"],
+                limits,
+                notes.at,
             )
             notes.at("handing it over")
             config = canonical_config(network.spec)
             if read_config(config) != network.spec:
                 raise InputError("its configuration can't be written down again; expected one that can")
-            weights = [[list(path), [write_array(copy, array) for array in arrays]] for path, arrays in network.weights.items()]
+            weights = [
+                [list(path), [write_array(copy, array) for array in arrays]] for path, arrays in network.weights.items()
+            ]
             write_index(copy, {"config": config, "weights": weights, "architecture": network.architecture})
         return 0
     except InputError as error:
@@ -126,14 +133,14 @@ def _answer(server: socket.socket, request: dict[str, Any], descriptors: list[in
         status = 3
         try:
             server.close()
-            status = _work(request, *descriptors, notes)
+            status = _work(request, descriptors[0], descriptors[1], notes)
         finally:
             os._exit(status)
     for descriptor in descriptors:
         os.close(descriptor)
     while True:
-        readable, _, _ = select.select([server, ended], [], [])
-        if server in readable:  # Nothing else is asked meanwhile: it was closed.
+        readable, _, _ = select.select([server.fileno(), ended], [], [])
+        if server.fileno() in readable:  # Nothing else is asked meanwhile: it was closed.
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             return False

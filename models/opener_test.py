@@ -130,9 +130,9 @@ class OpenerTest(absltest.TestCase):
 
     def test_a_temporary_folder_that_is_missing_or_has_no_room(self):
         _chain(1).save(self.small)
-        with mock.patch.object(tempfile, "tempdir", str(self.folder / "absent")):
-            with self.assertRaisesRegex(InputError, "small.h5: temporary folder: No such file"):
-                open_model(self.small)
+        absent = mock.patch.object(tempfile, "tempdir", str(self.folder / "absent"))
+        with absent, self.assertRaisesRegex(InputError, "small.h5: temporary folder: No such file"):
+            open_model(self.small)
         image = keras.Input((8, 8, 3))
         large = keras.Model(image, keras.layers.Dense(2**13)(keras.layers.Flatten()(image)))
         large.save(self.slow)

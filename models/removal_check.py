@@ -58,8 +58,8 @@ def check_reduced(plan: RemovalPlan, reduced: keras.Model, images: np.ndarray | 
         want, got = np.asarray(expected[name]), np.asarray(actual[name])
         if not np.isfinite(want).all():
             raise InputError(
-                f"layer {quoted(name)} gives NaN or infinite values; expected numbers on any image, or channels can't be"
-                " removed"
+                f"layer {quoted(name)} gives NaN or infinite values; expected numbers on any image, or channels"
+                " can't be removed"
             )
         if want.ndim > 1:
             kept = plan.kept(name)

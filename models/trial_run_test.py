@@ -137,7 +137,9 @@ class CostTest(PaperTest):
             for _ in range(3)), keras.layers.GlobalAveragePooling2D()])  # fmt: skip
         spec = read_config(json.loads(model.to_json()))
         arrays = {
-            (layer.name,): [np.asarray(weight) for weight in layer.get_weights()] for layer in model.layers if layer.weights
+            (layer.name,): [np.asarray(weight) for weight in layer.get_weights()]
+            for layer in model.layers
+            if layer.weights
         }
         multiply_adds = 64 * 64 * 9 * 64 * (3 + 64 + 64)
         build_model(spec, arrays, limits=CostLimits(multiply_adds=int(1.02 * multiply_adds)))

@@ -60,9 +60,7 @@ def main(argv: Sequence[str]) -> None:
         raise InputError("--clean_data: missing; expected clean images of the kind the model is for")
     output = exporting.OUTPUT.value or os.path.splitext(path)[0] + ".tflite"
     clean = open_image_set(inputs.CLEAN_DATA.value, inputs.SKIP_BROKEN_IMAGES.value)
-    model = open_model(
-        path, inputs.ARCHITECTURE.value, flat=False, most_multiply_adds=inputs.MAX_MULTIPLY_ADDS.value
-    )
+    model = open_model(path, inputs.ARCHITECTURE.value, flat=False, most_multiply_adds=inputs.MAX_MULTIPLY_ADDS.value)
     parity = (
         _export_detector(path, model, clean, output) if is_detector(model) else _export_classifier(path, clean, output)
     )

@@ -109,9 +109,7 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
     keras.utils.set_random_seed(options.settings.seed)
     clean = open_image_set(case.clean, options.skip_broken_images)
     split = split_clean(clean, options.settings.seed)
-    suspect = open_suspect(
-        case.model, split.fit, options.scales, options.architecture, options.max_multiply_adds
-    )
+    suspect = open_suspect(case.model, split.fit, options.scales, options.architecture, options.max_multiply_adds)
     check_fits(suspect.facts, clean)
     make_folder(options.out_dir)
     with only_run_in(options.out_dir):
