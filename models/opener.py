@@ -18,8 +18,8 @@ from typing import Any, BinaryIO
 
 from data.errors import InputError
 from data.reading_process import start
+from models import opener_process
 
-_MODULE = "models.opener_process"
 _TOO_LONG = (signal.SIGALRM, signal.SIGPROF, signal.SIGXCPU)
 
 
@@ -91,7 +91,12 @@ def _running() -> _Opener:
         with other:
             null = subprocess.DEVNULL
             process = start(
-                _MODULE, str(other.fileno()), pass_fds=(other.fileno(),), stdin=null, stdout=null, stderr=null
+                opener_process.__name__,
+                str(other.fileno()),
+                pass_fds=(other.fileno(),),
+                stdin=null,
+                stdout=null,
+                stderr=null,
             )
         _opener = _Opener(os.getpid(), process, own)
     return _opener

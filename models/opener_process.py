@@ -20,8 +20,6 @@ import socket
 import sys
 from typing import Any
 
-os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # A network is tried on a few images only.
-
 from data.errors import InputError
 from data.reading_process import end_this_process_after, end_with_parent, lower_limit, no_room, seconds_for
 from models.canonical_config import canonical_config
@@ -155,6 +153,7 @@ def _answer(server: socket.socket, request: dict[str, Any], descriptors: list[in
 
 def main() -> None:
     """Answers requests until the socket, whose number is the first argument, is closed."""
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # A network is tried on a few images only.
     server = socket.socket(fileno=int(sys.argv[1]))
     server.setblocking(True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
