@@ -25,6 +25,7 @@ from models.deepid import deepid
 from models.example_nets import CLASSES, EXAMPLES, IMAGE_SHAPE, example_images, randomised
 from models.layer_graph import layer_graph
 from models.legacy_keras import keras, tf, tfmot
+from models.model_reading import read_model
 
 L = keras.layers
 UpdatePruningStep = tfmot.sparsity.keras.UpdatePruningStep
@@ -256,6 +257,21 @@ class GatesTest(tf.test.TestCase, parameterized.TestCase):
             add_gates(model, {gate_groups(model, ["next_b"])[0].name: np.ones(7)}, decay(0.5, 3))
         with self.assertRaisesRegex(InputError, "ranks for next_b"):
             add_gates(model, {"next_b": np.ones(8)}, decay(0.5, 3))
+
+    def test_a_suspect_whose_layers_have_the_names_of_gates(self):
+        image = keras.Input(IMAGE_SHAPE)
+        features = image
+        for name in ("conv", "gate_conv", "goodnet_gate_conv", "prune_low_magnitude_goodnet_gate_conv"):
+            features = L.Conv2D(4, 3, padding="same", activation="relu", name=name)(features)
+        model = keras.Model(image, L.Dense(3, name="threshold")(L.GlobalAveragePooling2D(name="badnet")(features)))
+        path = os.path.join(self.create_tempdir(), "model.h5")
+        model.save(path)
+        with open(path, "rb") as file:
+            opened = read_model(file).model
+        groups = gate_groups(opened, [layer.name for layer in opened.layers if isinstance(layer, L.Conv2D)])
+        self.assertLen(groups, 4)
+        gated = add_gates(opened, {group.name: rank_channels(np.arange(4.0)) for group in groups}, decay(0.5, 2))
+        self.assertAllClose(gated(example_images()), model(example_images()), atol=1e-5)
 
     def test_gated_model_survives_saving(self):
         model = randomised(EXAMPLES["batch_norm_chain"]())

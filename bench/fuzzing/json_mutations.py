@@ -11,6 +11,7 @@ import numpy as np
 from models import op_rules
 
 _NUMBERS = (0, -1, 7, 10**12, 2**31, 2**63, 2**63 - 1, -(2**63) - 1, 10**400, -(10**400), 1e308, 3e38, 1e-45)
+_NOT_FINITE = (float("nan"), float("inf"))
 _ARGUMENTS = (
     "axis", "axes", "perm", "shape", "y", "x", "a", "b", "name", "keepdims", "batch_dims", "indices", "depth", "dtype",
     "slice_spec", "squeeze_dims", "on_value", "clip_value_min", "clip_value_max", "alpha", "validate_indices", "begin",
@@ -100,7 +101,7 @@ def _hostile_value(old: Any, rng: np.random.Generator) -> Any:
             "__class__", "os.system", "evil", "pkg>" + old, "float64", "resource", "null", "{{}}", old + "\0",
         ][rng.integers(17)]  # fmt: skip
     choices: list[Any] = [
-        None, True, False, 0, 1, -1, 3, 2**31, *_NUMBERS, 0.5, float("nan"), float("inf"), "", "relu", "softmax", [], {},
+        None, True, False, 0, 1, -1, 3, 2**31, *_NUMBERS, 0.5, *_NOT_FINITE, "", "relu", "softmax", [], {},
         [None], [[]], [1, 1], [3, 3], [None, 8, 8, 3], [10**6] * 4, [0] * 1000, ["x", 0, 0, {}], {"class_name": "Evil"},
         {"class_name": "__lambda__", "config": {"value": _code()}}, _deep(200), "x" * 100_000,
         {"class_name": "function", "config": "system", "module": "os"},
