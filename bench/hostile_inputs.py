@@ -7,6 +7,7 @@ python -m bench.hostile_inputs --write    # puts it into the page
 import argparse
 import io
 import json
+import os
 import pickle
 import re
 import stat
@@ -27,6 +28,7 @@ from PIL import Image
 from data.errors import InputError
 from data.image_set import from_arrays
 from data.opening import open_image_set
+from models import op_rules
 from models.classifier import check_fits, classifier_facts
 from models.legacy_keras import keras
 from models.opening import open_model
@@ -107,6 +109,59 @@ def _config(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], Path]:
         file.attrs["model_config"] = json.dumps(config)
 
     return _h5(change_file)
+
+
+def _then(function: str, **arguments: Any) -> Callable[[Path], Path]:
+    """A model after whose last layer a function is called."""
+
+    def change(at: dict[str, Any]) -> None:
+        kind = "SlicingOpLambda" if function == op_rules.GET_ITEM else "TFOpLambda"
+        entry = {"class_name": kind, "name": "out", "config": {"name": "out", "function": function}}
+        node = ["fc", 0, 0, arguments]
+        at["model"]["config"]["layers"].append(
+            {**entry, "inbound_nodes": [[node, node] if function == "stack" else node]}
+        )
+        at["model"]["config"]["output_layers"] = [["out", 0, 0]]
+
+    return _config(change)
+
+
+def _wide(at: dict[str, Any]) -> None:
+    """Six convolutions of many channels on large images."""
+    layers, last = at["model"]["config"]["layers"], "image"
+    at["image"]["config"]["batch_input_shape"] = [None, 1024, 1024, 3]
+    for number in range(6):
+        settings = {"name": f"wide_{number}", "filters": 64, "kernel_size": [3, 3], "padding": "same"}
+        layers.append({"class_name": "Conv2D", "name": settings["name"], "config": settings,
+                       "inbound_nodes": [[[last, 0, 0, {}]]]})  # fmt: skip
+        last = f"wide_{number}"
+    at["model"]["config"]["output_layers"] = [[last, 0, 0]]
+
+
+def _adding(at: dict[str, Any]) -> None:
+    layers, last = at["model"]["config"]["layers"], "image"
+    for number in range(200):
+        layers.append({"class_name": "Add", "name": f"add_{number}", "config": {"name": f"add_{number}"},
+                       "inbound_nodes": [[[last, 0, 0, {}]] * 1000]})  # fmt: skip
+        last = f"add_{number}"
+
+
+def _with_damaged_lzma(folder: Path) -> Path:
+    path = _archive(lambda members: None, compression=zipfile.ZIP_LZMA)(folder)
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        start = archive.getinfo("config.json").header_offset + 30 + len("config.json")
+    content[start + 4 : start + 9] = b"\xff" * 5
+    path.write_bytes(content)
+    return path
+
+
+def _no_file(make: Callable[[Path], Any]) -> Callable[[Path], Path]:
+    def made(folder: Path) -> Path:
+        make(folder / "model.h5")
+        return folder / "model.h5"
+
+    return made
 
 
 def _kernel(put: _Put) -> Callable[[Path], Path]:
@@ -324,6 +379,8 @@ def _cases() -> Iterator[Case]:
         code, "hostile training configuration", _h5(lambda file: file.attrs.update(training_config=json.dumps(evil)))
     )
     yield Case(code, "pickle", _bytes(pickle.dumps([1])))
+    yield Case(code, "a pipe that nobody writes to", _no_file(os.mkfifo))
+    yield Case(code, "a link to `/dev/zero`", _no_file(lambda path: path.symlink_to("/dev/zero")))
     yield Case(code, "SavedModel", _images(("saved_model.pb", b"")))
     size = "Models: size and structure"
     for what, change in (
@@ -336,6 +393,28 @@ def _cases() -> Iterator[Case]:
         ("name with terminal codes", lambda at: at["conv"].update(class_name="Evil\n\x1b[31m")),
     ):  # fmt: skip
         yield Case(size, what, _config(change))
+    yield Case(size, "six convolutions of 64 channels on 1,024 x 1,024", _config(_wide))
+    yield Case(size, "200 additions of 1,000 inputs", _config(_adding))
+    yield Case(size, "upsampling to 1,024 times the size", _config(lambda at: at["flat"].update(
+        class_name="UpSampling2D", config={"name": "flat", "size": [1024, 1024]})))  # fmt: skip
+    batch = "Models: functions"
+    for what, function, arguments in (
+        ("squeeze without an axis", "squeeze", {}),
+        ("reshape to one image", "reshape", {"shape": [1, 3]}),
+        ("reshape over images", "reshape", {"shape": [-1, 1]}),
+        ("gather out of range", "gather", {"indices": [9], "axis": 1}),
+        ("gather of images", "gather", {"indices": [0], "axis": 0}),
+        ("an index that leaves images out", op_rules.GET_ITEM, {
+            "slice_spec": [{"start": 1, "stop": None, "step": None}]}),
+        ("stack over the batch", "stack", {"axis": 0}),
+        ("softmax over the batch", "nn.softmax", {"axis": 0}),
+        ("a constant of 10^400", "math.add", {"y": 10**400}),
+        ("outputs that are true or false", "math.greater", {"y": 0.5}),
+        ("outputs that are integers", "cast", {"dtype": "int32"}),
+        ("rounded outputs, which have no gradient", "math.round", {}),
+        ("values that are infinite", "math.truediv", {"y": 0.0}),
+    ):  # fmt: skip
+        yield Case(batch, what, _then(function, **arguments))
     yield Case(size, "JSON nested 60,000 deep", _h5(lambda file: file.attrs.update(model_config="[" * 60_000)))
     yield Case(
         size,
@@ -372,6 +451,7 @@ def _cases() -> Iterator[Case]:
             declared=4000,
         ),
     )
+    yield Case(archive, "LZMA whose properties are damaged", _with_damaged_lzma)
     yield Case(archive, "a zip in place of the weights", _archive(lambda members: members.update({
         "model.weights.h5": b"PK\3\4"})))  # fmt: skip
     for what, put in _STORAGE:
@@ -380,6 +460,7 @@ def _cases() -> Iterator[Case]:
         ("NaN", lambda old: np.full_like(old, np.nan)),
         ("beyond float32", lambda old: np.full(old.shape, 1e300)),
         ("wrong rank", lambda old: old.ravel()),
+        ("no values, for 4 million channels", lambda old: np.zeros((0, 0, 4 * 10**6, 64), "f4")),
     ):
         yield Case("HDF5, weights", what, _kernel(_values(values)))
     yield Case("HDF5, weights", "a heap that makes the library loop for ever", _looping)

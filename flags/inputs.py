@@ -14,6 +14,14 @@ ARCHITECTURE = flags.DEFINE_enum(
     ["deepid", "vgg", "resnet"],
     "The architecture of a file that holds weights only. Default: recognised.",
 )
+MAX_MULTIPLY_ADDS = flags.DEFINE_integer(
+    "max_multiply_adds",
+    40 * 10**9,
+    "The most multiply-adds that the model may ask for one image; a suspect could ask for any number. "
+    "Default: a little more than EfficientNetB7 at 600 x 600.",
+    lower_bound=1,
+    upper_bound=10**15,
+)
 CLEAN_DATA = flags.DEFINE_string(
     "clean_data",
     None,

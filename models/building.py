@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
-import math
+import heapq
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from data.errors import InputError
-from models import op_rules
+from models import batch_axis, op_rules
 from models.layer_rules import LAYER_RULES, expected_weights
 from models.legacy_keras import keras, tf
-from models.model_spec import Call, LayerSpec, LeafPath, ModelSpec, TensorRef, quoted, refs_in
+from models.model_spec import Call, LayerSpec, LeafPath, ModelSpec, TensorRef, quoted, reason, refs_in
+from models.network_cost import CostLimits, NetworkCost, layer_multiply_adds
+from models.own_names import without_own_prefix
 from models.weight_matching import Weights
 
-_LARGEST_OUTPUT = 2**26
-_LARGEST_SUM = 2**28
 _NORMALIZATION_EPSILON = 1e-7
 _Tensors = dict[tuple[str, int], list[tf.Tensor]]
 
 
-def build_model(spec: ModelSpec, weights: Weights, flat: bool = True) -> keras.Model:
+def build_model(
+    spec: ModelSpec,
+    weights: Weights,
+    flat: bool = True,
+    limits: CostLimits | None = None,
+    at: Callable[[str], None] = lambda part: None,
+) -> keras.Model:
     """Builds a network and gives it its weights.
 
     Each layer's weights must have the shapes that its settings ask for; this is checked before the layer allocates
@@ -33,28 +40,33 @@ def build_model(spec: ModelSpec, weights: Weights, flat: bool = True) -> keras.M
         spec: a checked configuration.
         weights: arrays for every layer that has some.
         flat: True to dissolve nested models into one graph; their layers keep their names where these are free, and
-            get the nested model's name in front where not.
+            get the nested model's name in front where not. Nested models that are kept may say nothing of the size
+            of their images, and nothing that they cost is counted.
+        limits: what the network may cost; None for the defaults.
+        at: told which layer is being built.
 
     Returns:
         An uncompiled functional model.
 
     Raises:
-        InputError: layers don't fit together, weights don't fit a layer, or the network is too large.
+        InputError: layers don't fit together, weights don't fit a layer, images are not treated each alone, or the
+            network is too large.
     """
-    builder = _Builder(weights, flat)
+    builder = _Builder(weights, flat, NetworkCost(limits or CostLimits()), at)
     inputs, outputs = builder.graph(spec, (), None)
     return keras.Model(_single(inputs), _single(outputs), name=_legal(spec.name))
 
 
 class _Builder:
-    def __init__(self, weights: Weights, flat: bool):
+    def __init__(self, weights: Weights, flat: bool, cost: NetworkCost, at: Callable[[str], None]):
         self._weights = weights
         self._flat = flat
+        self._cost = cost
+        self._at = at
         self._layers: dict[LeafPath, keras.layers.Layer] = {}
         self._models: dict[LeafPath, keras.Model] = {}
         self._names: set[str] = set()
-        self._calls = 0
-        self._sum = 0
+        self._numbers: dict[str, int] = collections.defaultdict(int)
 
     def graph(
         self, spec: ModelSpec, above: LeafPath, given: list[tf.Tensor] | None
@@ -63,18 +75,10 @@ class _Builder:
         inputs = self._inputs(spec, above, given)
         tensors: _Tensors = {(ref.layer, 0): [tensor] for ref, tensor in zip(spec.inputs, inputs, strict=True)}
         offsets = _first_call_numbers(spec)
-        waiting = [layer for layer in spec.layers if layer.kind != "InputLayer"]
-        done = dict.fromkeys((layer.name for layer in waiting), 0)
-        while waiting:
-            before = self._calls
-            for layer in waiting:
-                self._call_as_far_as_possible(layer, (*above, layer.name), tensors, offsets, done)
-            waiting = [layer for layer in waiting if done[layer.name] < len(layer.calls)]
-            if waiting and self._calls == before:
-                raise InputError(
-                    f"layer {quoted(waiting[0].name)} waits for itself or for one that is not there; expected a graph"
-                    " without cycles"
-                )
+        for layer, number in _in_order(spec, offsets):
+            call = layer.calls[number]
+            filled = Call(_filled(call.args, tensors, offsets), _filled(call.kwargs, tensors, offsets))
+            tensors[layer.name, number] = self._call(layer, (*above, layer.name), filled)
         return inputs, [_resolve(ref, tensors, offsets) for ref in spec.outputs]
 
     def _inputs(self, spec: ModelSpec, above: LeafPath, given: list[tf.Tensor] | None) -> list[tf.Tensor]:
@@ -95,30 +99,32 @@ class _Builder:
                     f"model {quoted(spec.name)}: nothing says how large its images are; expected an input layer"
                 )
             inputs.append(keras.Input(shape, name=self._free_name((*above, name)), dtype="float32"))
-            self._count(inputs[-1], name)
+            self._check(layer, [], inputs[-1:], 0)
         return inputs
 
-    def _call_as_far_as_possible(
-        self, layer: LayerSpec | ModelSpec, path: LeafPath, tensors: _Tensors, offsets: Mapping[str, int], done: dict
+    def _call(self, layer: LayerSpec | ModelSpec, path: LeafPath, call: Call) -> list[tf.Tensor]:
+        self._at(f"layer {quoted('/'.join(path))}")
+        if isinstance(layer, ModelSpec):
+            return self._nested(layer, path, call)
+        outputs = _carefully(lambda: self._leaf(layer, path, call), layer.name, layer.kind)
+        given = _tensors_in([call.args, call.kwargs])
+        self._check(layer, given, outputs, self._multiply_adds(layer, given, outputs))
+        return outputs
+
+    def _check(
+        self, layer: LayerSpec | ModelSpec, given: Sequence[tf.Tensor], outputs: Sequence[tf.Tensor], multiply_adds: int
     ) -> None:
-        if not layer.calls:
-            raise InputError(f"layer {quoted(layer.name)} is not used; expected none such")
-        while done[layer.name] < len(layer.calls):
-            call = layer.calls[done[layer.name]]
-            if not all(
-                (ref.layer, ref.call - offsets.get(ref.layer, 0)) in tensors
-                for ref in refs_in([call.args, call.kwargs])
-            ):
-                return
-            self._calls += 1
-            filled = Call(_filled(call.args, tensors, offsets), _filled(call.kwargs, tensors, offsets))
-            outputs = (
-                self._nested(layer, path, filled) if isinstance(layer, ModelSpec) else self._leaf(layer, path, filled)
-            )
-            for output in outputs:
-                self._count(output, layer.name)
-            tensors[layer.name, done[layer.name]] = outputs
-            done[layer.name] += 1
+        """Images treated alone, and not too many numbers; of nested models that are kept sizes may be unknown."""
+        if self._flat:
+            flowing_in, flowing_out = ([tensor.shape for tensor in side] for side in (given, outputs))
+            _about(layer, lambda: batch_axis.check_shapes(flowing_out))
+            self._cost.count(layer.name, flowing_in, flowing_out, multiply_adds)
+
+    def _multiply_adds(self, layer: LayerSpec, given: Sequence[tf.Tensor], outputs: Sequence[tf.Tensor]) -> int:
+        if not self._flat or layer.kind not in LAYER_RULES:
+            return 0
+        shapes = expected_weights(layer.kind, layer.settings, given[0].shape[1:])
+        return layer_multiply_adds(layer.settings, shapes, outputs[0].shape)
 
     def _nested(self, spec: ModelSpec, path: LeafPath, call: Call) -> list[tf.Tensor]:
         if len(call.args) != 1 or call.kwargs:
@@ -132,10 +138,10 @@ class _Builder:
             inner = _Builder(
                 {inner[len(path) :]: arrays for inner, arrays in self._weights.items() if inner[: len(path)] == path},
                 False,
+                self._cost,
+                self._at,
             )
-            inner._calls, inner._sum = self._calls, self._sum
             inputs, outputs = inner.graph(_with_input_shapes(spec, given), (), None)
-            self._calls, self._sum = inner._calls, inner._sum
             self._models[path] = keras.Model(_single(inputs), _single(outputs), name=self._free_name(path))
         return _listed(_carefully(lambda: self._models[path](_single(given)), spec.name, "model"))
 
@@ -155,14 +161,15 @@ class _Builder:
             raise InputError(f"layer {quoted(spec.name)} ({spec.kind}) is called on {len(given)} inputs or constants")
         if rule.build is None:
             return given
+        _about(spec, lambda: batch_axis.check_axes(spec.settings, given[0].shape.rank))
         if path in self._layers:
-            return _listed(_carefully(lambda: self._layers[path](argument), spec.name, spec.kind))
+            return _listed(self._layers[path](argument))
         weights = self._fitting_weights(spec, path, given[0].shape[1:])
-        layer = _carefully(lambda: self._new_layer(spec, path, weights, given[0].shape[1:]), spec.name, spec.kind)
+        layer = self._new_layer(spec, path, weights, given[0].shape[1:])
         with _without_random_weights(layer):
-            outputs = _listed(_carefully(lambda: layer(argument), spec.name, spec.kind))
+            outputs = _listed(layer(argument))
         if weights and spec.kind != "Normalization":
-            _carefully(lambda: layer.set_weights(weights), spec.name, spec.kind)
+            layer.set_weights(weights)
         self._layers[path] = layer
         return outputs
 
@@ -196,41 +203,86 @@ class _Builder:
         return arrays
 
     def _operation(self, spec: LayerSpec, path: LeafPath, call: Call) -> list[tf.Tensor]:
-        where = f"layer {quoted(spec.name)} ({quoted(spec.settings['function'])})"
+        function = spec.settings["function"]
+        where = f"layer {quoted(spec.name)} ({quoted(function)})"
         name = self._free_name(path)
+        if len(call.args) != 1:
+            raise InputError(f"{where} is called with {len(call.args)} arguments without a name; expected one")
         if not _tensors_in([call.args, call.kwargs]):
             raise InputError(f"{where} is called on constants; expected outputs of other layers")
         kwargs = dict(call.kwargs)
+        first = _tensors_in(call.args)
+        rank = first[0].shape.rank if first else None
+        if spec.kind == "SlicingOpLambda":
+            if rank is None or set(kwargs) != {"slice_spec"}:
+                raise InputError(f"{where}: an index without a tensor; expected both")
+            _about(spec, lambda: batch_axis.check_index(kwargs["slice_spec"], rank))
+        else:
+            _about(spec, lambda: batch_axis.check_function(function, kwargs, rank))
         op_layers = keras.src.layers.core.tf_op_layer
         if spec.kind == "SlicingOpLambda":
             layer = op_layers.SlicingOpLambda(tf.__operators__.getitem, name=name)
-            return _listed(_carefully(lambda: layer(*call.args, **kwargs), spec.name, spec.kind))
-        built_in = _built_in_equivalent(spec.settings["function"], call.args, kwargs, name)
+            return _listed(layer(*call.args, **kwargs))
+        built_in = _built_in_equivalent(function, call.args, kwargs, name)
         if built_in is not None:
-            return _listed(_carefully(built_in, spec.name, spec.kind))
-        layer = op_layers.TFOpLambda(op_rules.FUNCTIONS[spec.settings["function"]], name=name)
-        return _listed(_carefully(lambda: layer(*call.args, **kwargs), spec.name, spec.kind))
+            return _listed(built_in())
+        layer = op_layers.TFOpLambda(op_rules.FUNCTIONS[function], name=name)
+        return _listed(layer(*call.args, **kwargs))
 
     def _free_name(self, path: LeafPath) -> str:
         """The layer's own name where it is free, else with the names of the models around it in front."""
         candidates = [_legal("_".join(path[start:])) for start in range(len(path) - 1, -1, -1)]
-        number = 1
-        while candidates[0] in self._names:
-            candidates.pop(0)
-            if not candidates:
-                candidates.append(f"{_legal('_'.join(path))}_{number}")
-                number += 1
-        self._names.add(candidates[0])
-        return candidates[0]
+        name = next((candidate for candidate in candidates if candidate not in self._names), candidates[-1])
+        while name in self._names:
+            self._numbers[candidates[-1]] += 1
+            name = f"{candidates[-1]}_{self._numbers[candidates[-1]]}"
+        self._names.add(name)
+        return name
 
-    def _count(self, tensor: tf.Tensor, name: str) -> None:
-        size = math.prod(extent or 1 for extent in tensor.shape)
-        self._sum += size
-        if size > _LARGEST_OUTPUT or self._sum > _LARGEST_SUM:
-            raise InputError(
-                f"layer {quoted(name)}: {size} numbers an image, {self._sum} up to here; expected at most"
-                f" {_LARGEST_OUTPUT} and {_LARGEST_SUM}"
-            )
+
+def _in_order(spec: ModelSpec, offsets: Mapping[str, int]) -> Iterator[tuple[LayerSpec | ModelSpec, int]]:
+    """Every call of every layer, by its number, after those whose outputs it reads; in the file's order where free."""
+    layers = {layer.name: layer for layer in spec.layers if layer.kind != "InputLayer"}
+    readers: dict[tuple[str, int], list[tuple[str, int]]] = collections.defaultdict(list)
+    missing: dict[tuple[str, int], int] = {}
+    there = {(ref.layer, 0) for ref in spec.inputs}
+    for name, layer in layers.items():
+        if not layer.calls:
+            raise InputError(f"layer {quoted(name)} is not used; expected none such")
+        for number, call in enumerate(layer.calls):
+            read = {(ref.layer, ref.call - offsets.get(ref.layer, 0)) for ref in refs_in([call.args, call.kwargs])}
+            if number:
+                read.add((name, number - 1))
+            missing[name, number] = len(read - there)
+            for source in read - there:
+                readers[source].append((name, number))
+    place = {name: index for index, name in enumerate(layers)}
+    ready = [(place[name], number, name) for (name, number), count in missing.items() if not count]
+    heapq.heapify(ready)
+    done = 0
+    while ready:
+        _, number, name = heapq.heappop(ready)
+        yield layers[name], number
+        done += 1
+        for reader in readers[name, number]:
+            missing[reader] -= 1
+            if not missing[reader]:
+                heapq.heappush(ready, (place[reader[0]], reader[1], reader[0]))
+    if done < len(missing):
+        name = next(name for (name, _), count in missing.items() if count)
+        raise InputError(
+            f"layer {quoted(name)} waits for itself or for one that is not there; expected a graph without cycles"
+        )
+
+
+def _about(layer: LayerSpec | ModelSpec, check: Callable[[], None]) -> None:
+    try:
+        check()
+    except InputError as error:
+        function = layer.settings.get("function") if isinstance(layer, LayerSpec) else None
+        raise InputError(
+            f"layer {quoted(layer.name)} ({quoted(function) if function else layer.kind}): {error}"
+        ) from None
 
 
 @contextlib.contextmanager
@@ -251,10 +303,8 @@ def _carefully(build: Callable[[], Any], name: str, kind: str) -> Any:
     except InputError:
         raise
     except Exception as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        reason = re.sub(r"[^\x20-\x7e]", "?", " ".join(lines))[:160]
         raise InputError(
-            f"layer {quoted(name)} ({kind}) can't be called on its input ({reason}); expected one that can"
+            f"layer {quoted(name)} ({kind}) can't be called on its input ({reason(error)}); expected one that can"
         ) from error
 
 
@@ -366,7 +416,7 @@ def _with_input_shapes(spec: ModelSpec, given: list[tf.Tensor]) -> ModelSpec:
 
 def _legal(name: str) -> str:
     """A name that TensorFlow's scopes and Keras 3 take: neither spaces nor slashes."""
-    name = re.sub(r"[^A-Za-z0-9_.\-]", "_", name)[:200]
+    name = without_own_prefix(re.sub(r"[^A-Za-z0-9_.\-]", "_", name[:200]))
     return name if re.match(r"[A-Za-z0-9.]", name) else "layer" + name
 
 

@@ -20,6 +20,7 @@ from models.elementwise import has_activation, is_activation_layer
 from models.layer_graph import LayerGraph, layer_graph, takes_training
 from models.legacy_keras import keras, tf, tfmot
 from models.model_copy import copy_architecture, copy_layer
+from models.own_names import own_name
 
 Shape = tuple[int | None, ...]
 CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.SeparableConv2D)
@@ -52,7 +53,7 @@ class ChannelGate(keras.layers.Wrapper, tfmot.sparsity.keras.PrunableLayer):
     """
 
     def __init__(self, layer: keras.layers.Layer, **kwargs: Any) -> None:
-        kwargs.setdefault("name", f"gate_{layer.name}")
+        kwargs.setdefault("name", own_name(f"gate_{layer.name}"))
         super().__init__(layer, **kwargs)
         if not hasattr(self, "_batch_input_shape") and hasattr(layer, "_batch_input_shape"):
             self._batch_input_shape = layer._batch_input_shape  # first layer of a Sequential model without an Input

@@ -25,6 +25,7 @@ from models.deepid import deepid
 from models.example_nets import CLASSES, EXAMPLES, IMAGE_SHAPE, example_images, randomised
 from models.layer_graph import layer_graph
 from models.legacy_keras import keras, tf, tfmot
+from models.model_reading import read_model
 
 L = keras.layers
 UpdatePruningStep = tfmot.sparsity.keras.UpdatePruningStep
@@ -220,7 +221,7 @@ class GatesTest(tf.test.TestCase, parameterized.TestCase):
         train(gated, 4)
         closed = closed_channels(gated)["conv_3"]
         self.assertCountEqual(np.flatnonzero(closed), np.argsort(activation)[:6])
-        site = gated.get_layer("prune_low_magnitude_gate_conv_3")
+        site = gated.get_layer("prune_low_magnitude_goodnet_gate_conv_3")
         features = keras.Model(gated.input, site.output)(example_images()).numpy()
         self.assertTrue((features[..., closed] == 0).all())
         self.assertTrue((features[..., ~closed] != 0).any(axis=(0, 1, 2)).all())
@@ -257,6 +258,21 @@ class GatesTest(tf.test.TestCase, parameterized.TestCase):
         with self.assertRaisesRegex(InputError, "ranks for next_b"):
             add_gates(model, {"next_b": np.ones(8)}, decay(0.5, 3))
 
+    def test_a_suspect_whose_layers_have_the_names_of_gates(self):
+        image = keras.Input(IMAGE_SHAPE)
+        features = image
+        for name in ("conv", "gate_conv", "goodnet_gate_conv", "prune_low_magnitude_goodnet_gate_conv"):
+            features = L.Conv2D(4, 3, padding="same", activation="relu", name=name)(features)
+        model = keras.Model(image, L.Dense(3, name="threshold")(L.GlobalAveragePooling2D(name="badnet")(features)))
+        path = os.path.join(self.create_tempdir(), "model.h5")
+        model.save(path)
+        with open(path, "rb") as file:
+            opened = read_model(file).model
+        groups = gate_groups(opened, [layer.name for layer in opened.layers if isinstance(layer, L.Conv2D)])
+        self.assertLen(groups, 4)
+        gated = add_gates(opened, {group.name: rank_channels(np.arange(4.0)) for group in groups}, decay(0.5, 2))
+        self.assertAllClose(gated(example_images()), model(example_images()), atol=1e-5)
+
     def test_gated_model_survives_saving(self):
         model = randomised(EXAMPLES["batch_norm_chain"]())
         gated = close_some(add_gates(model, random_ranks(model), decay(0.5, 2)))
@@ -288,7 +304,7 @@ class HoldClosedTest(tf.test.TestCase, parameterized.TestCase):
                 self.assertAllEqual(now[..., ::2], was[..., ::2])
                 self.assertNotAllClose(now[..., 1::2], was[..., 1::2], atol=1e-6)
         site = groups[-1].sites[-1]
-        feature = keras.Model(held.inputs, held.get_layer(f"gate_{site}").output)(example_images()).numpy()
+        feature = keras.Model(held.inputs, held.get_layer(f"goodnet_gate_{site}").output)(example_images()).numpy()
         self.assertAllEqual(feature[..., ::2], np.zeros_like(feature[..., ::2]))
         self.assertGreater(np.abs(feature[..., 1::2]).max(), 0)
 
@@ -338,7 +354,7 @@ class ChannelGateTest(tf.test.TestCase):
     def test_wrapped_layer_trains_and_the_rank_does_not(self):
         gate = ChannelGate(L.Conv2D(4, 3, name="conv"))
         gate(example_images())
-        self.assertEqual(gate.name, "gate_conv")
+        self.assertEqual(gate.name, "goodnet_gate_conv")
         self.assertLen(gate.trainable_weights, 2)
         self.assertEqual([weight.shape for weight in gate.get_prunable_weights()], [(4,)])
         gate.rank.assign([0.0, 0.1, 0.2, 1.0])

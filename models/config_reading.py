@@ -11,14 +11,18 @@ from models import op_rules
 from models import settings_checks as checks
 from models.keras3_translation import KERAS_3_TENSOR, is_keras_3_operation, operation_call
 from models.layer_rules import LAYER_RULES, check_layer
-from models.model_spec import Call, LayerSpec, ModelSpec, TensorRef, quoted
+from models.model_spec import Call, LayerSpec, ModelSpec, TensorRef, quoted, refs_in
 
 _MOST_CHARACTERS = 2**24
 # The largest networks of keras.applications have about a thousand layers.
 _MOST_LAYERS = 2048
 _MOST_CALLS_OF_ONE = 64
 _MOST_CALLS = 2048
+# What all layers read together; networks whose every layer reads all before it have some tens of thousands.
+_MOST_READ = 2**15
 _DEEPEST = 8
+# Nested lists and dictionaries: some three for every level of models, and a few for settings and arguments.
+_DEEPEST_JSON = 100
 _MODEL_KINDS = ("Functional", "Model", "Sequential")
 _OP_KINDS = ("TFOpLambda", "SlicingOpLambda")
 _BUILT_IN_MODULES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")
@@ -42,7 +46,9 @@ def parse_json(text: str | bytes | bytearray, what: str) -> Any:
     if len(text) > _MOST_CHARACTERS:
         raise InputError(f"{what}: {len(text)} characters; expected at most {_MOST_CHARACTERS}")
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        parsed = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        _check_depth(parsed)
+        return parsed
     except (ValueError, RecursionError) as error:
         raise InputError(f"{what}: no valid JSON ({str(error).splitlines()[0][:120]})") from None
 
@@ -65,17 +71,24 @@ def read_config(config: Any) -> ModelSpec:
             f"the model is of class {quoted(kind)}; expected Functional or Sequential, not a class of its own"
         )
     spec = _Reader().model(config, kind, settings, calls=(), depth=0)
-    calls = _calls_in(spec)
+    calls, read = _calls_and_read(spec)
     if calls > _MOST_CALLS:
         raise InputError(f"layers are called {calls} times; expected at most {_MOST_CALLS}")
+    if read > _MOST_READ:
+        raise InputError(f"layers read {read} outputs of other layers; expected at most {_MOST_READ}")
     return spec
 
 
-def _calls_in(spec: ModelSpec) -> int:
-    """Calls of layers when a model is called once; nested models that are called twice multiply."""
-    return sum(
-        len(layer.calls) * (1 + _calls_in(layer) if isinstance(layer, ModelSpec) else 1) for layer in spec.layers
-    )
+def _calls_and_read(spec: ModelSpec) -> tuple[int, int]:
+    """Calls of layers, and what they read, when a model is called once; nested models called twice multiply."""
+    calls = read = 0
+    for layer in spec.layers:
+        inner = _calls_and_read(layer) if isinstance(layer, ModelSpec) else (0, 0)
+        calls += len(layer.calls) * (1 + inner[0])
+        read += len(layer.calls) * inner[1] + sum(
+            1 for _ in refs_in([[call.args, call.kwargs] for call in layer.calls])
+        )
+    return calls, read
 
 
 class _Reader:
@@ -111,7 +124,9 @@ class _Reader:
         layers = [self._layer(item, depth) for item in listed]
         if layers[0].kind != "InputLayer":
             shape = _sequential_shape(entry, settings, listed[0])
-            layers.insert(0, LayerSpec("InputLayer", _free_name("input", layers), {"shape": shape}, True, ()))
+            layers.insert(
+                0, LayerSpec("InputLayer", _free_name("input", layers), {"shape": shape, "dtype": "float32"}, True, ())
+            )
         chained: list[LayerSpec | ModelSpec] = [layers[0]]
         for layer in layers[1:]:
             chained.append(_called(layer, Call((TensorRef(chained[-1].name, 0, 0),), {})))
@@ -360,6 +375,21 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) < len(pairs):
         raise ValueError("a key stands twice in one object")
     return result
+
+
+def _check_depth(parsed: Any) -> None:
+    """Without recursion, so that whatever comes after it may walk over what was parsed by recursion."""
+    level = [parsed]
+    for _ in range(_DEEPEST_JSON):
+        level = [
+            item
+            for value in level
+            if isinstance(value, dict | list)
+            for item in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not level:
+            return
+    raise ValueError(f"nested deeper than {_DEEPEST_JSON}")
 
 
 def _refuse_constant(name: str) -> None:

@@ -1,26 +1,29 @@
 """Copies what matters of a model's HDF5 file into plain bytes: run as a process of its own by `suspect_hdf5`.
 
-`data.reading_process` says why. This module imports neither TensorFlow nor Keras, to be quick. What it writes: all
-arrays as float32, one after the other, then the index as JSON, then the index's length in 8 bytes.
+`data.reading_process` says why. This module imports neither TensorFlow nor Keras, to be quick. `models.plain_copy` has
+what it writes.
 
 Nothing outside the file is followed, and nothing larger than the file is allocated.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
 
-from data.reading_process import end_this_process_after, restrict_this_process
+from data.reading_process import end_this_process_after, end_with_parent, no_room, restrict_this_process
+from models.plain_copy import write_array, write_index
 
 MOST_WEIGHT_BYTES = 2**30
+NO_ROOM = 3
 _MOST_NAMES = 2**16
+_LONGEST_NAME = 2**12
 _MOST_MEMBERS = 2**16
 _DEEPEST = 32
+_MOST_AXES = 6
 _MOST_EXPANSION = 256
 _MOST_EXPANSION_OF_ALL = 8
 _ALWAYS_ALLOWED = 2**26
@@ -41,9 +44,9 @@ class _RefusedError(Exception):
 class _Copier:
     def __init__(self, target: BinaryIO, most_bytes: int):
         self._target = target
-        self._written = 0
         self._most_bytes = self._allowance = most_bytes
         self._members = 0
+        self._names = 0
 
     def file(self, root: h5py.Group) -> Index:
         """Copies the parts in which Keras keeps weights; the optimiser's and anything else are not looked at."""
@@ -65,6 +68,9 @@ class _Copier:
                 members[name] = self._member(group, name, depth)
         texts = {name: _text(group, name) for name in _TEXTS if name in group.attrs}
         lists = {name: names for name in _LISTS if (names := _names(group, name)) is not None}
+        self._names += sum(map(len, lists.values()))
+        if self._names > _MOST_NAMES:
+            raise ValueError(f"more than {_MOST_NAMES} names of layers and weights; expected fewer")
         return {"texts": texts, "lists": lists, "members": members}
 
     def _member(self, group: h5py.Group, name: str, depth: int) -> Index:
@@ -81,13 +87,15 @@ class _Copier:
     def _array(self, dataset: Any) -> Index:
         if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "fiu" or dataset.shape is None:
             raise _RefusedError("an array of another type; expected numbers")
+        if 0 in dataset.shape or dataset.ndim > _MOST_AXES:
+            # An axis of 0 makes the others free of charge, however long they are.
+            shape = ", ".join(map(str, dataset.shape[:_MOST_AXES]))
+            raise _RefusedError(
+                f"an array of {dataset.ndim} axes ({shape}); expected numbers, in 1 to {_MOST_AXES} axes"
+            )
         self._check_storage(dataset)
         with np.errstate(over="ignore", invalid="ignore"):
-            values = np.asarray(dataset[()]).astype("<f4", order="C", copy=False)
-        offset = self._written
-        self._target.write(values.data.cast("B") if values.size else b"")
-        self._written += values.nbytes
-        return {"shape": list(values.shape), "offset": offset}
+            return write_array(self._target, dataset[()])
 
     def _check_storage(self, dataset: h5py.Dataset) -> None:
         creation = dataset.id.get_create_plist()
@@ -123,9 +131,7 @@ def copy_contents(source: BinaryIO, target: BinaryIO, most_bytes: int) -> None:
     """
     with h5py.File(source, "r") as file:
         index = _Copier(target, most_bytes).file(file["/"])
-    encoded = json.dumps(index).encode()
-    target.write(encoded)
-    target.write(len(encoded).to_bytes(8, "little"))
+    write_index(target, index)
 
 
 def _text(group: h5py.Group, name: str) -> str | None:
@@ -140,7 +146,7 @@ def _names(group: h5py.Group, name: str) -> list[str] | None:
         return _list(group, name)
     pieces: list[str] = []
     number = 0
-    while f"{name}{number}" in group.attrs:
+    while f"{name}{number}" in group.attrs and len(pieces) <= _MOST_NAMES:
         pieces += _list(group, f"{name}{number}")
         number += 1
     return pieces if number else None
@@ -151,6 +157,9 @@ def _list(group: h5py.Group, name: str) -> list[str]:
     items = [item.decode("utf-8") if isinstance(item, bytes) else item for item in values]
     if not all(isinstance(item, str) for item in items):
         raise ValueError(f"attribute {name}: expected a list of names")
+    longest = max(map(len, items), default=0)
+    if longest > _LONGEST_NAME:
+        raise ValueError(f"attribute {name}: a name of {longest} characters; expected at most {_LONGEST_NAME}")
     return items
 
 
@@ -167,18 +176,20 @@ def most_weight_bytes(stored: int) -> int:
 
 
 def main() -> int:
-    """Copies standard input to standard output; on failure, one line on standard error and 1.
+    """Copies standard input to standard output; on failure, one line on standard error and 1, or 3 for want of room.
 
     The arguments: how many seconds it may take, and how many bytes all arrays.
     """
     seconds, most_bytes = float(sys.argv[1]), int(sys.argv[2])
+    end_with_parent()
     restrict_this_process(most_file_bytes=2 * MOST_WEIGHT_BYTES)
     end_this_process_after(seconds)
     try:
         copy_contents(sys.stdin.buffer, sys.stdout.buffer, most_bytes)
     except Exception as error:  # h5py raises nearly any class on a damaged file; the one who asked wants a line.
-        print(f"{type(error).__name__}: {error}"[:400], file=sys.stderr)
-        return 1
+        no_room_line = no_room(error, most_bytes)
+        print(no_room_line or f"{type(error).__name__}: {error}"[:400], file=sys.stderr)
+        return NO_ROOM if no_room_line else 1
     return 0
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import lzma
 import stat
+import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from data.errors import InputError
 from models.model_spec import quoted
@@ -15,6 +18,11 @@ _LARGEST = {CONFIG: 2**24, METADATA: 2**20, WEIGHTS: 2**30}
 _MOST_MEMBERS = 64
 _MOST_EXPANSION = 256
 _PIECE = 2**20
+# What Python's zip reader and the decompressors under it raise; LZMA's properties are unpacked and taken for granted.
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, MemoryError, NotImplementedError,
+    RuntimeError, ValueError, TypeError, OSError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -26,11 +34,11 @@ class KerasArchive:
     weights: bytearray
 
 
-def read_keras_archive(path: str) -> KerasArchive:
+def read_keras_archive(file: BinaryIO) -> KerasArchive:
     """Reads a `.keras` file.
 
     Args:
-        path: the file.
+        file: the file, open for reading.
 
     Returns:
         Its three members.
@@ -40,12 +48,12 @@ def read_keras_archive(path: str) -> KerasArchive:
             or a link, or unpacks to more than is sensible, whatever size it declares.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             members = _checked_members(archive)
             return KerasArchive(*(_read(archive, members[name]) for name in (CONFIG, METADATA, WEIGHTS)))
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except _DAMAGED as error:
         reason = " ".join(str(error).split())[:120]
         raise InputError(f"damaged zip ({quoted(reason)}); expected a .keras file") from error
 

@@ -7,6 +7,8 @@ undo the choice.
 
 import os
 
+import models.interpreter_limits  # noqa: F401
+
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 

@@ -89,7 +89,13 @@ def refs_in(value: Any) -> Iterator[TensorRef]:
             yield from refs_in(item)
 
 
+def reason(error: BaseException) -> str:
+    """What an error says, on one line of at most 160 characters, without control characters."""
+    text = re.sub(r"[^\x20-\x7e]", "?", " ".join(str(error)[:1000].split()))
+    return text[:160] or type(error).__name__
+
+
 def quoted(name: object) -> str:
     """A name out of a file, in quotes, without control characters and short enough for one line."""
-    text = re.sub(r"[^\x20-\x7e]", "?", str(name))
+    text = re.sub(r"[^\x20-\x7e]", "?", str(name)[:61])
     return repr(text if len(text) <= 60 else text[:57] + "...")

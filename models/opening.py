@@ -1,32 +1,38 @@
 """Opening a model file that nobody vouches for: the model is the suspect, so opening it runs nothing of its own.
 
-A file is data here. Its configuration is parsed as JSON, every class, setting and function in it is looked up in an
-allow-list, and the network is put together from Keras 2's own layers by this code; Keras' own loaders, which resolve
-names and unmarshal code, are not used. Optimiser and training configuration are never read.
+Another process reads, checks, builds and tries the network, within limits (`models.opener`, `models.model_reading`).
+What comes back is a description and arrays; they go through the same checks once more, and only a network that was
+already built and run within the limits is built here.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
-import tempfile
+import stat
+from typing import BinaryIO
+
+from absl import logging
 
 from data.errors import InputError
+from data.reading_process import temporary_file
 from models.building import build_model
-from models.config_reading import parse_json, read_config
-from models.keras_archive import read_keras_archive
+from models.config_reading import read_config
 from models.legacy_keras import keras
-from models.model_spec import ModelSpec
-from models.suspect_hdf5 import read_suspect_hdf5
-from models.weight_matching import Weights, weights_by_class_number, weights_by_layer_name
-from models.weights_only import ImageShape, read_weights_only
-
-_EXPECTED = "expected a Keras model: .h5 or .keras, or .h5 weights of a known architecture"
-_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
+from models.model_reading import EXPECTED
+from models.model_spec import reason
+from models.network_cost import MOST_MULTIPLY_ADDS, limits_for
+from models.opener import read_elsewhere
+from models.plain_copy import array_at, read_copy
+from models.weights_only import ImageShape
 
 
 def open_model(
-    path: str, architecture: str | None = None, image_shape: ImageShape | None = None, flat: bool = True
+    path: str,
+    architecture: str | None = None,
+    image_shape: ImageShape | None = None,
+    flat: bool = True,
+    most_multiply_adds: int = MOST_MULTIPLY_ADDS,
 ) -> keras.Model:
     """Opens a whole model saved by Keras 2 or Keras 3 (HDF5 or `.keras`), or HDF5 weights of a known architecture.
 
@@ -35,68 +41,55 @@ def open_model(
         architecture: a name in `ARCHITECTURES` for weights without a configuration; None recognises DeepID.
         image_shape: (height, width, channels) for weights that don't tell it; None for all else.
         flat: True to dissolve nested models into one functional graph, False to keep them.
+        most_multiply_adds: what the network may cost for one image; twice that where nested models are kept, as in a
+            detector, which holds a suspect and its repair.
 
     Returns:
         An uncompiled functional Keras 2 model in float32, all layers trainable, without initialisers, regularisers,
-        constraints and augmentation of the file's own. The same outputs as the file's model at inference.
+        constraints and augmentation of the file's own. The same outputs as the file's model at inference. It treats
+        each image alone, gives finite floating-point numbers on images of zeros and of noise, and has a gradient.
 
     Raises:
         InputError: one line that names the file, what is wrong with it and what was expected.
     """
-    signature = _signature(path)
+    limits = limits_for(most_multiply_adds, networks=1 if flat else 2)
     try:
-        if signature.startswith(_HDF5_SIGNATURE):
-            spec, weights = _read_hdf5(path, architecture, image_shape)
-        elif signature.startswith(_ZIP_SIGNATURES):
-            spec, weights = _read_archive(path)
-        else:
-            raise InputError(f"{_kind(signature)}; {_EXPECTED}")
-        return build_model(spec, weights, flat)
+        with _opened(path) as file, temporary_file(size := os.fstat(file.fileno()).st_size) as target:
+            request = {
+                "architecture": architecture,
+                "image_shape": image_shape,
+                "flat": flat,
+                "limits": dataclasses.astuple(limits),
+                "size": size,
+            }
+            read_elsewhere(file, target, request)
+            index, values = read_copy(target)
+            if architecture is None and index["architecture"] is not None:
+                logging.info("%s: weights without a configuration, recognised as %s", path, index["architecture"])
+            weights = {
+                tuple(layer): [array_at(values, array["shape"], array["offset"]) for array in arrays]
+                for layer, arrays in index["weights"]
+            }
+            return build_model(read_config(index["config"]), weights, flat, limits)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+    except Exception as error:
+        raise InputError(f"{path}: {reason(error)}; expected a network that can be built") from error
 
 
-def _read_hdf5(path: str, architecture: str | None, image_shape: ImageShape | None) -> tuple[ModelSpec, Weights]:
-    with open(path, "rb") as file:
-        root = read_suspect_hdf5(file)
-    config = root.text("model_config")
-    if config is not None:
-        spec = read_config(parse_json(config, "model_config"))
-        return spec, weights_by_layer_name(spec, root.group("model_weights"))
-    if root.listed("layer_names") is None:
-        raise InputError(f"HDF5 without a model in it; {_EXPECTED}")
-    return read_weights_only(root, architecture, image_shape)
-
-
-def _read_archive(path: str) -> tuple[ModelSpec, Weights]:
-    archive = read_keras_archive(path)
-    spec = read_config(parse_json(archive.config, "config.json"))
-    with tempfile.TemporaryFile() as weights:
-        weights.write(archive.weights)
-        weights.seek(0)
-        return spec, weights_by_class_number(spec, read_suspect_hdf5(weights, stored=os.path.getsize(path)))
-
-
-def _signature(path: str) -> bytes:
+def _opened(path: str) -> BinaryIO:
+    """The file, if it is a regular one; a pipe or a device could make whoever reads it wait for ever."""
+    try:
+        if stat.S_ISREG(os.stat(path).st_mode):
+            # It may have been exchanged since.
+            file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY), "rb")
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return file
+            file.close()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{getattr(error, 'strerror', None) or 'not a path'}; {EXPECTED}") from error
     if os.path.isdir(path):
         saved_model = os.path.exists(os.path.join(path, "saved_model.pb"))
         kind = "a SavedModel, whose graph can hold any operation" if saved_model else "a folder"
-        raise InputError(f"{path}: {kind}; {_EXPECTED}")
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise InputError(f"{path}: no regular file; {_EXPECTED}")
-    try:
-        with open(path, "rb") as file:
-            return file.read(16)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a path"
-        raise InputError(f"{path}: {reason}; {_EXPECTED}") from error
-
-
-def _kind(signature: bytes) -> str:
-    if not signature:
-        return "an empty file"
-    if signature[:1] == b"\x80":
-        return "a Python pickle, which runs code when it is read"
-    if signature[4:8] == b"TFL3":
-        return "a TFLite model, which can't be trained"
-    return "neither HDF5 nor a .keras zip"
+        raise InputError(f"{kind}; {EXPECTED}")
+    raise InputError(f"no regular file; {EXPECTED}")

@@ -329,6 +329,9 @@ class Hdf5Test(HostileTest):
         ("complex", lambda old: old.astype(complex), "expected numbers"),
         ("compound", lambda old: np.zeros(3, [("a", "f4")]), "expected numbers"),
         ("empty", lambda old: h5py.Empty("f4"), "expected numbers"),
+        ("no_values", lambda old: np.zeros((0, 3, 3, 4), "f4"), r"4 axes \(0, 3, 3, 4\); expected numbers"),
+        ("no_values_of_four_million_channels", lambda old: np.zeros((0, 0, 4 * 10**6, 64), "f4"), "4000000, 64"),
+        ("many_axes", lambda old: old.reshape((1,) * 20 + old.shape), "an array of 24 axes"),
     )
     def test_values(self, values, message):
         def change(group):
@@ -470,6 +473,7 @@ class Hdf5Test(HostileTest):
         ("numbers_for_names", "model_weights", "layer_names", [1, 2], "expected a list of names"),
         ("table_of_names", "model_weights", "layer_names", [[b"conv"], [b"fc"]], "has the shape"),
         ("config_a_number", "/", "model_config", 3, "expected text"),
+        ("long_names", "model_weights", "layer_names", [b"x" * 5000], "a name of 5000 characters"),
     )  # fmt: skip
     def test_attributes(self, group, name, value, message):
         self.save()
@@ -581,6 +585,19 @@ class ArchiveTest(HostileTest):
         content = self.zip.read_bytes()
         self.zip.write_bytes(content.replace(struct.pack("<I", size), struct.pack("<I", 4000)))
         self.assert_refused(self.zip, "damaged zip|unpacks to more")
+
+    @parameterized.parameters(0, 3, 9, 30)
+    def test_lzma_that_is_damaged(self, offset):
+        """Properties of the compression, or what was compressed."""
+        self.save()
+        _write_zip(self.zip, _members(self.zip), zipfile.ZIP_LZMA)
+        with zipfile.ZipFile(self.zip) as archive:
+            member = archive.getinfo("config.json")
+        content = bytearray(self.zip.read_bytes())
+        start = member.header_offset + 30 + len("config.json") + offset
+        content[start : start + 8] = b"\xff" * 8
+        self.zip.write_bytes(bytes(content))
+        self.assert_refused(self.zip, "damaged zip")
 
     def test_encrypted(self):
         self.save()

@@ -112,7 +112,7 @@ class RoundTripTest(parameterized.TestCase):
         model.save_weights(path)
         with self.assertLogs("absl", "INFO") as logged:
             opened = open_model(path)
-        self.assertIn("DeepID", logged.output[0])
+        self.assertIn("recognised as deepid", logged.output[0])
         self.assertEqual(classifier_facts(opened).image_shape, (55, 47, 1))
         self.assertEqual(classifier_facts(opened).classes, 12)
         _assert_same_outputs(model, opened)
@@ -293,6 +293,16 @@ class RefusedTest(parameterized.TestCase):
             with self.assertRaisesRegex(InputError, r"weights\.h5: .*; expected"):
                 open_model(path)
 
+    def test_weights_for_millions_of_channels(self):
+        path = os.path.join(self.create_tempdir(), "weights.h5")
+        ARCHITECTURES["deepid"](4, (55, 47, 3)).save_weights(path)
+        with h5py.File(path, "r+") as file:
+            del file["conv_1/conv_1/kernel:0"]
+            kernel = np.zeros((1, 1, 2**21, 2), np.float32)
+            file.create_dataset("conv_1/conv_1/kernel:0", data=kernel, chunks=(1, 1, 2**14, 2), compression="gzip")
+        with self.assertRaisesRegex(InputError, "a kernel for 2097152 channels; expected 1 or 3|unpack to"):
+            open_model(path)
+
     def test_a_number_of_classes_that_is_only_claimed(self):
         """A long bias: a network of so many classes would take five gigabytes."""
         path = os.path.join(self.create_tempdir(), "weights.h5")
@@ -316,6 +326,7 @@ class RefusedTest(parameterized.TestCase):
         (folder / "model.tflite").write_bytes(b"\x20\0\0\0TFL3" + bytes(20))
         (folder / "picture.h5").write_bytes(b"\x89PNG\r\n\x1a\n")
         os.mkfifo(folder / "pipe.h5")
+        (folder / "device.h5").symlink_to("/dev/zero")
         with h5py.File(folder / "data.h5", "w") as file:
             file["data"] = np.zeros(3)
         for name, message in (
@@ -327,6 +338,7 @@ class RefusedTest(parameterized.TestCase):
             ("model.tflite", "a TFLite model"),
             ("picture.h5", "neither HDF5 nor"),
             ("pipe.h5", "no regular file"),
+            ("device.h5", "no regular file"),
             ("data.h5", "HDF5 without a model"),
         ):
             with self.assertRaisesRegex(InputError, message) as raised:

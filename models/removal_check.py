@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from data.errors import InputError
 from models.channel_flow import trace_channels
 from models.layer_graph import TensorHook, layer_graph
 from models.legacy_keras import keras, tf
+from models.model_spec import quoted
 from models.removal_plan import RemovalPlan, plan_removal
 
 
@@ -35,7 +37,8 @@ def check_equal(
         The largest difference between the two models' outputs.
 
     Raises:
-        ArithmeticError: a layer differs by more than the tolerance, or gives NaN.
+        ArithmeticError: a layer of the reduced model differs by more than the tolerance.
+        InputError: the original gives NaN or infinite values, so that nothing can be compared.
     """
     plan = plan_removal(trace_channels(layer_graph(model), closed))
     return check_reduced(plan, reduced, images, tolerance)
@@ -53,6 +56,11 @@ def check_reduced(plan: RemovalPlan, reduced: keras.Model, images: np.ndarray | 
     for name in steps:
         compared = plan.open(name)
         want, got = np.asarray(expected[name]), np.asarray(actual[name])
+        if not np.isfinite(want).all():
+            raise InputError(
+                f"layer {quoted(name)} gives NaN or infinite values; expected numbers on any image, or channels"
+                " can't be removed"
+            )
         if want.ndim > 1:
             kept = plan.kept(name)
             if got.shape[-1] != kept.sum():

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
-import tempfile
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
 from data.errors import InputError
-from data.reading_process import how_it_ended, seconds_for, start
+from data.reading_process import how_it_ended, seconds_for, start, temporary_file
 from models import hdf5_reading
-from models.hdf5_reading import Index, most_weight_bytes
+from models.hdf5_reading import NO_ROOM, Index, most_weight_bytes
 from models.model_spec import quoted
+from models.plain_copy import array_at, read_copy
 
 
 class SuspectGroup:
@@ -50,15 +49,22 @@ class SuspectGroup:
             InputError: it isn't there, isn't numeric, lies outside the file, isn't complete, unpacks to far more than
                 the file holds, or has NaN or infinite values.
         """
-        member = self._follow(path)
-        if "shape" not in member:
-            raise InputError(f"weight {quoted(path)} is no array; expected one")
-        shape, start = member["shape"], member["offset"] // 4
-        values = np.asarray(self._values)[start : start + int(np.prod(shape, dtype=np.int64))].reshape(shape)
+        values = array_at(self._values, self.shape(path), self._follow(path)["offset"])
         broken = int(np.sum(~np.isfinite(values)))
         if broken:
             raise InputError(f"weight {quoted(path)} has {broken} values that are NaN or infinite; expected none")
         return values
+
+    def shape(self, path: str) -> tuple[int, ...]:
+        """Shape of the array at a path below this group; none of its axes is empty.
+
+        Raises:
+            InputError: as `weight`, save for what only the values can show.
+        """
+        member = self._follow(path)
+        if "shape" not in member:
+            raise InputError(f"weight {quoted(path)} is no array; expected one")
+        return tuple(member["shape"])
 
     def text(self, name: str) -> str | None:
         """An attribute that holds one text, or None.
@@ -103,7 +109,8 @@ def read_suspect_hdf5(file: BinaryIO, stored: int | None = None, seconds: float 
     size = os.fstat(file.fileno()).st_size
     seconds = seconds_for(size) if seconds is None else seconds
     allowed = most_weight_bytes(size if stored is None else stored)
-    with tempfile.TemporaryFile() as copy:
+    file.seek(0)
+    with temporary_file(allowed) as copy:
         with start(
             hdf5_reading.__name__, str(seconds), str(allowed), stdin=file, stdout=copy, stderr=subprocess.PIPE
         ) as reading:
@@ -116,19 +123,10 @@ def read_suspect_hdf5(file: BinaryIO, stored: int | None = None, seconds: float 
             raise _damaged(how_it_ended(reading.returncode, seconds))
         if reading.returncode > 0:
             lines = said.decode("utf-8", "replace").strip().splitlines() or ["unknown"]
+            if reading.returncode == NO_ROOM:
+                raise InputError(lines[-1])
             raise _damaged(" ".join(lines[-1].split())[:200])
-        return _index_and_values(copy)
-
-
-def _index_and_values(copy: Any) -> SuspectGroup:
-    size = copy.seek(0, os.SEEK_END)
-    copy.seek(size - 8)
-    length = int.from_bytes(copy.read(8), "little")
-    copy.seek(size - 8 - length)
-    index = json.loads(copy.read(length))
-    count = (size - 8 - length) // 4
-    # Mapped, and let go of page by page: a large network is held once, by Keras.
-    return SuspectGroup(index, np.memmap(copy, "<f4", "r", shape=(count,)) if count else np.zeros(0, np.float32))
+        return SuspectGroup(*read_copy(copy))
 
 
 def _damaged(reason: str) -> InputError:

@@ -39,13 +39,13 @@ def weights_by_layer_name(spec: ModelSpec, root: SuspectGroup) -> dict[LeafPath,
     if listed is None:
         raise InputError("no attribute 'layer_names'; expected weights as Keras stores them")
     found: dict[LeafPath, list[np.ndarray]] = {}
-    own = {layer.name for layer in spec.layers}
+    own, stored = {layer.name for layer in spec.layers}, set(listed)
     for name in listed:
         if name not in own and _weight_names(root, name):
             raise InputError(f"weights of a layer {quoted(name)} that the model does not have; expected none")
     for layer in spec.layers:
         expected, dropped = _expected(layer)
-        names = _weight_names(root, layer.name) if layer.name in listed else []
+        names = _weight_names(root, layer.name) if layer.name in stored else []
         group = root.group(layer.name) if names else root
         order = _match(layer.name, expected, names, dropped)
         for (path, weight), name in zip(expected, order, strict=True):

@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-import numpy as np
-from absl import logging
-
 from data.errors import InputError
 from models.architectures import ARCHITECTURES
 from models.config_reading import read_config
@@ -23,7 +20,7 @@ _DEEPID_LAYERS = frozenset(("conv_1", "conv_2", "conv_3", "conv_4", "fc_1", "fc_
 
 def read_weights_only(
     root: SuspectGroup, architecture: str | None, image_shape: ImageShape | None
-) -> tuple[ModelSpec, Weights]:
+) -> tuple[ModelSpec, Weights, str]:
     """Finds the architecture that a file of weights is for.
 
     Args:
@@ -33,7 +30,7 @@ def read_weights_only(
             it fits them.
 
     Returns:
-        The network on paper, and its weights.
+        The network on paper, its weights, and the architecture's name.
 
     Raises:
         InputError: the architecture is unknown or needed, or the weights aren't of it.
@@ -50,7 +47,7 @@ def read_weights_only(
             )
         image_shape = _deepid_image_shape(root)
     spec = read_config(json.loads(_skeleton(ARCHITECTURES[architecture], classes, image_shape)))
-    return spec, weights_by_layer_name(spec, root)
+    return spec, weights_by_layer_name(spec, root), architecture
 
 
 def _skeleton(build: Callable[[int, ImageShape], keras.Model], classes: int, image_shape: ImageShape) -> str:
@@ -72,38 +69,39 @@ def _recognised(root: SuspectGroup) -> str:
             "weights without a configuration, and not DeepID's; expected a whole model, or its --architecture (one of"
             f" {', '.join(sorted(ARCHITECTURES))})"
         )
-    logging.info("weights without a configuration: recognised as DeepID by their layers")
     return "deepid"
 
 
-def _weight(root: SuspectGroup, layer: str, number: int) -> np.ndarray:
+def _shape(root: SuspectGroup, layer: str, number: int) -> tuple[int, ...]:
     if layer not in root:
         raise InputError(f"no layer {quoted(layer)} among the weights; expected those of the architecture")
     group = root.group(layer)
     names = group.listed("weight_names") or []
     if number >= len(names):
         raise InputError(f"layer {quoted(layer)}: {len(names)} weights; expected a kernel and a bias")
-    return group.weight(names[number])
+    return group.shape(names[number])
 
 
 def _output_classes(root: SuspectGroup) -> int:
-    bias = _weight(root, "output", 1)
-    if bias.ndim != 1 or len(bias) < 2:
-        raise InputError(f"layer 'output': a bias of the shape {bias.shape}; expected one number a class")
-    return len(bias)
+    bias = _shape(root, "output", 1)
+    if len(bias) != 1 or bias[0] < 2:
+        raise InputError(f"layer 'output': a bias of the shape {bias}; expected one number a class")
+    return bias[0]
 
 
 def _deepid_image_shape(root: SuspectGroup) -> ImageShape:
     """Channels from conv_1; height and width are DeepID's own, if the dense layers agree."""
-    kernel, shallow, deep = (_weight(root, layer, 0) for layer in ("conv_1", "fc_1", "fc_2"))
+    kernel, shallow, deep = (_shape(root, layer, 0) for layer in ("conv_1", "fc_1", "fc_2"))
     height, width, _ = FACE_SHAPE
     rows = (
         60 * pool_3_extent(height) * pool_3_extent(width),
         80 * conv_4_extent(height) * conv_4_extent(width),
     )
-    if kernel.ndim != 4 or (shallow.shape[:1], deep.shape[:1]) != ((rows[0],), (rows[1],)):
+    if len(kernel) != 4 or (shallow[:1], deep[:1]) != ((rows[0],), (rows[1],)):
         raise InputError(
-            f"DeepID's dense layers have {shallow.shape[:1]} and {deep.shape[:1]} inputs; expected {rows}, those of"
+            f"DeepID's dense layers have {shallow[:1]} and {deep[:1]} inputs; expected {rows}, those of"
             f" {height} x {width} images, or a whole model file"
         )
-    return height, width, kernel.shape[2]
+    if kernel[2] not in (1, 3):
+        raise InputError(f"layer 'conv_1': a kernel for {kernel[2]} channels; expected 1 or 3")
+    return height, width, kernel[2]

@@ -36,6 +36,7 @@ flags.adopt_module_key_flags(auditing)
 for _flag in (
     inputs.MODEL,
     inputs.ARCHITECTURE,
+    inputs.MAX_MULTIPLY_ADDS,
     inputs.CLEAN_DATA,
     inputs.SKIP_BROKEN_IMAGES,
     inputs.INPUT_SCALE,
@@ -66,7 +67,9 @@ def main(argv: Sequence[str]) -> int:
     keras.utils.set_random_seed(running.SEED.value)
     clean = open_image_set(inputs.CLEAN_DATA.value, inputs.SKIP_BROKEN_IMAGES.value)
     scales = scale_candidates(inputs.INPUT_SCALE.value, inputs.MEAN.value, inputs.STD.value)
-    suspect = open_suspect(model, clean, scales, inputs.ARCHITECTURE.value)
+    suspect = open_suspect(
+        model, clean, scales, inputs.ARCHITECTURE.value, most_multiply_adds=inputs.MAX_MULTIPLY_ADDS.value
+    )
     settings = default_settings(clean, running.SEED.value, auditing.SCREENED_ABOVE.value)
     out_dir = running.OUT_DIR.value or os.path.splitext(model)[0] + "_audit"
     make_folder(out_dir)

@@ -37,6 +37,7 @@ class DefaultsTest(absltest.TestCase):
         self.assertEqual(options.precision, exporting.PRECISION.default)
         self.assertEqual(options.skip_broken_images, inputs.SKIP_BROKEN_IMAGES.default)
         self.assertEqual(options.architecture, inputs.ARCHITECTURE.default)
+        self.assertEqual(options.max_multiply_adds, inputs.MAX_MULTIPLY_ADDS.default)
         self.assertEqual(scale_candidates(inputs.INPUT_SCALE.default), DEFAULT_SCALES)
 
 

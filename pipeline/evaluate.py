@@ -38,6 +38,7 @@ flags.adopt_module_key_flags(evaluating)
 for _flag in (
     inputs.MODEL,
     inputs.ARCHITECTURE,
+    inputs.MAX_MULTIPLY_ADDS,
     inputs.CLEAN_DATA,
     inputs.TEST_DATA,
     inputs.POISONED_DATA,
@@ -97,22 +98,24 @@ def _sets(positional: str | None) -> list[NamedSet]:
 
 
 def _networks(model: str, run: Run | None, sets: Sequence[NamedSet]) -> Networks:
+    most = inputs.MAX_MULTIPLY_ADDS.value
     if run is None:
         suspect = open_suspect(
             model,
             _images_to_find_the_scale(sets),
             scale_candidates(inputs.INPUT_SCALE.value, inputs.MEAN.value, inputs.STD.value),
             inputs.ARCHITECTURE.value,
+            most_multiply_adds=most,
         )
         return Networks(suspect.facts, suspect.scale.chosen, suspect.model)
-    badnet = open_model(model, inputs.ARCHITECTURE.value)
+    badnet = open_model(model, inputs.ARCHITECTURE.value, most_multiply_adds=most)
     return Networks(
         classifier_facts(badnet),
         run.input_scale,
         badnet,
-        pruned=open_model(run.artefacts.pruned),
-        repaired=open_model(run.artefacts.repaired_h5),
-        detector=open_model(run.artefacts.detector_keras, flat=False),
+        pruned=open_model(run.artefacts.pruned, most_multiply_adds=most),
+        repaired=open_model(run.artefacts.repaired_h5, most_multiply_adds=most),
+        detector=open_model(run.artefacts.detector_keras, flat=False, most_multiply_adds=most),
         detector_tflite=run.artefacts.detector_tflite,
     )
 

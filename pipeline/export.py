@@ -39,6 +39,7 @@ flags.adopt_module_key_flags(exporting)
 for _flag in (
     inputs.MODEL,
     inputs.ARCHITECTURE,
+    inputs.MAX_MULTIPLY_ADDS,
     inputs.CLEAN_DATA,
     inputs.SKIP_BROKEN_IMAGES,
     inputs.INPUT_SCALE,
@@ -59,7 +60,7 @@ def main(argv: Sequence[str]) -> None:
         raise InputError("--clean_data: missing; expected clean images of the kind the model is for")
     output = exporting.OUTPUT.value or os.path.splitext(path)[0] + ".tflite"
     clean = open_image_set(inputs.CLEAN_DATA.value, inputs.SKIP_BROKEN_IMAGES.value)
-    model = open_model(path, inputs.ARCHITECTURE.value, flat=False)
+    model = open_model(path, inputs.ARCHITECTURE.value, flat=False, most_multiply_adds=inputs.MAX_MULTIPLY_ADDS.value)
     parity = (
         _export_detector(path, model, clean, output) if is_detector(model) else _export_classifier(path, clean, output)
     )
@@ -86,7 +87,9 @@ def _export_detector(path: str, detector: keras.Model, clean: ImageSet, output: 
 
 def _export_classifier(path: str, clean: ImageSet, output: str) -> Parity:
     scales = scale_candidates(inputs.INPUT_SCALE.value, inputs.MEAN.value, inputs.STD.value)
-    classifier = open_suspect(path, clean, scales, inputs.ARCHITECTURE.value)
+    classifier = open_suspect(
+        path, clean, scales, inputs.ARCHITECTURE.value, most_multiply_adds=inputs.MAX_MULTIPLY_ADDS.value
+    )
     precision, scale = exporting.PRECISION.value, classifier.scale.chosen
     card = DetectorCard(
         classes=classifier.facts.classes,

@@ -89,6 +89,7 @@ def _options(case: Case) -> Options:
         strip=detection.STRIP.value,
         precision=exporting.PRECISION.value,
         architecture=inputs.ARCHITECTURE.value,
+        max_multiply_adds=inputs.MAX_MULTIPLY_ADDS.value,
         scales=scale_candidates(inputs.INPUT_SCALE.value, inputs.MEAN.value, inputs.STD.value),
         resume=running.RESUME.value,
         skip_broken_images=inputs.SKIP_BROKEN_IMAGES.value,

@@ -15,6 +15,7 @@ from models.classifier import check_fits
 from models.detector import build_scorer
 from models.input_scale import DEFAULT_SCALES, InputScale
 from models.legacy_keras import keras
+from models.network_cost import MOST_MULTIPLY_ADDS
 from pipeline.artefacts import write_artefacts
 from pipeline.comparison import NamedSet, Networks, distinct_names
 from pipeline.detection.calibration import Calibration, calibrate
@@ -68,6 +69,7 @@ class Options:
         strip: measure STRIP too.
         precision: of the TFLite detector.
         architecture: of a file that holds weights only; None to recognise it.
+        max_multiply_adds: what the model may cost for one image.
         scales: input scales to try.
         resume: go on from an interrupted run.
         skip_broken_images: leave out images of a folder that can't be decoded, instead of refusing the folder.
@@ -80,6 +82,7 @@ class Options:
     strip: bool = False
     precision: str = "int8"
     architecture: str | None = None
+    max_multiply_adds: int = MOST_MULTIPLY_ADDS
     scales: tuple[InputScale, ...] = DEFAULT_SCALES
     resume: bool = False
     skip_broken_images: bool = True
@@ -106,7 +109,7 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
     keras.utils.set_random_seed(options.settings.seed)
     clean = open_image_set(case.clean, options.skip_broken_images)
     split = split_clean(clean, options.settings.seed)
-    suspect = open_suspect(case.model, split.fit, options.scales, options.architecture)
+    suspect = open_suspect(case.model, split.fit, options.scales, options.architecture, options.max_multiply_adds)
     check_fits(suspect.facts, clean)
     make_folder(options.out_dir)
     with only_run_in(options.out_dir):

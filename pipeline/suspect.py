@@ -17,6 +17,7 @@ from models.input_scale import (
     mean_std_scale,
 )
 from models.legacy_keras import keras
+from models.network_cost import MOST_MULTIPLY_ADDS
 from models.opening import open_model
 from pipeline.progress import log
 
@@ -59,7 +60,11 @@ def scale_candidates(
 
 
 def open_suspect(
-    path: str, clean: ImageSet, candidates: Sequence[InputScale], architecture: str | None = None
+    path: str,
+    clean: ImageSet,
+    candidates: Sequence[InputScale],
+    architecture: str | None = None,
+    most_multiply_adds: int = MOST_MULTIPLY_ADDS,
 ) -> Suspect:
     """Opens a model without running anything of its own and finds the pixel scale it expects.
 
@@ -68,12 +73,13 @@ def open_suspect(
         clean: clean images with labels.
         candidates: scales to try.
         architecture: of a file that holds weights only.
+        most_multiply_adds: what the model may cost for one image.
 
     Raises:
         InputError: the file is not a model that can be opened safely, the images do not fit it, or it is at chance on
             them.
     """
-    model = open_model(path, architecture)
+    model = open_model(path, architecture, most_multiply_adds=most_multiply_adds)
     facts = classifier_facts(model)
     check_fits(facts, clean)
     scale = find_input_scale(model, clean, candidates)

@@ -8,6 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from models import op_rules
+
+_NUMBERS = (0, -1, 7, 10**12, 2**31, 2**63, 2**63 - 1, -(2**63) - 1, 10**400, -(10**400), 1e308, 3e38, 1e-45)
+_NOT_FINITE = (float("nan"), float("inf"))
+_ARGUMENTS = (
+    "axis", "axes", "perm", "shape", "y", "x", "a", "b", "name", "keepdims", "batch_dims", "indices", "depth", "dtype",
+    "slice_spec", "squeeze_dims", "on_value", "clip_value_min", "clip_value_max", "alpha", "validate_indices", "begin",
+    "conjugate", "output_type", "dimension", "num",
+)  # fmt: skip
 # Where a payload leaves its mark if it ever runs, seen from the folder in which the opening process works.
 PAYLOAD = "open('../canary/ran', 'w').close()"
 
@@ -51,7 +60,7 @@ def _changed(config: Any, rng: np.random.Generator) -> Any:
         rng.shuffle(container)  # type: ignore[arg-type]
     elif action < 0.85 and layers:
         container, key = layers[rng.integers(len(layers))]
-        container[key] = _hostile_layer(container[key], rng)
+        container[key] = (_hostile_layer if rng.random() < 0.6 else _hostile_call)(container[key], rng)
     elif layers:
         container, key = layers[rng.integers(len(layers))]
         settings = container[key]["config"]
@@ -85,14 +94,14 @@ def _remove(container: Any, key: Any) -> None:
 
 def _hostile_value(old: Any, rng: np.random.Generator) -> Any:
     if isinstance(old, int | float) and rng.random() < 0.5:
-        return [old + 1, -old, old * 1000, old / 3, 10**12, 2**63, 0, -1, 1e308][rng.integers(9)]
+        return [old + 1, -old, old * 1000, old / 3, *_NUMBERS][rng.integers(4 + len(_NUMBERS))]
     if isinstance(old, str) and rng.random() < 0.4:
         return [
             old + "x", old.upper(), "../" + old, "/" + old, old + "\n\x1b[31m", "\u202e" + old, old * 400, "",
             "__class__", "os.system", "evil", "pkg>" + old, "float64", "resource", "null", "{{}}", old + "\0",
         ][rng.integers(17)]  # fmt: skip
     choices: list[Any] = [
-        None, True, False, 0, 1, -1, 3, 2**31, 10**30, 0.5, float("nan"), float("inf"), "", "relu", "softmax", [], {},
+        None, True, False, 0, 1, -1, 3, 2**31, *_NUMBERS, 0.5, *_NOT_FINITE, "", "relu", "softmax", [], {},
         [None], [[]], [1, 1], [3, 3], [None, 8, 8, 3], [10**6] * 4, [0] * 1000, ["x", 0, 0, {}], {"class_name": "Evil"},
         {"class_name": "__lambda__", "config": {"value": _code()}}, _deep(200), "x" * 100_000,
         {"class_name": "function", "config": "system", "module": "os"},
@@ -132,6 +141,34 @@ def _hostile_layer(old: Any, rng: np.random.Generator) -> dict[str, Any]:
     if rng.random() < 0.2:
         layer["module"] = ["os", "evil", "keras.layers", "builtins", 7][rng.integers(5)]
     return layer
+
+
+def _hostile_call(old: Any, rng: np.random.Generator) -> dict[str, Any]:
+    """A function that is allowed in the layer's place, with arguments that it may not be made for."""
+    layer = copy.deepcopy(old)
+    settings = layer["config"] if isinstance(layer["config"], dict) else {}
+    functions = [*op_rules.FUNCTIONS, op_rules.GET_ITEM]
+    function = functions[rng.integers(len(functions))]
+    kind = "SlicingOpLambda" if function == op_rules.GET_ITEM else "TFOpLambda"
+    layer.update(class_name=kind, config={"name": settings.get("name", "layer"), "function": function})
+    nodes = layer.get("inbound_nodes")
+    read = next((place[0][place[1]] for place in _places(nodes) if _is_reference(place[0][place[1]])), ["image", 0, 0])
+    arguments = {}
+    for _ in range(int(rng.integers(0, 4))):
+        name = _ARGUMENTS[rng.integers(len(_ARGUMENTS))]
+        values: list[Any] = [
+            *_NUMBERS, 1, 2, -2, 0.5, None, True, [], [0], [1, 2], [-1, 3], [None, 3], [2, 0, 1], [0, 2, 1, 3], "int32",
+            "float32", "uint8", read[:3], [read[:3], read[:3]], [read[:3], 1.0], [[1.0] * 3] * 7,
+            [{"start": 1, "stop": None, "step": None}], [{"start": None, "stop": None, "step": -1}, 0],
+        ]  # fmt: skip
+        arguments[name] = values[rng.integers(len(values))]
+    node = [*read[:3], arguments]
+    layer["inbound_nodes"] = [[node, node]] if rng.random() < 0.2 else [node if rng.random() < 0.5 else [node]]
+    return layer
+
+
+def _is_reference(value: Any) -> bool:
+    return isinstance(value, list) and len(value) >= 3 and isinstance(value[0], str)
 
 
 def _code() -> str:

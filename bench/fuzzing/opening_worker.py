@@ -1,11 +1,15 @@
 """Opens one input after the other as the product does, and watches what Python does meanwhile.
 
+A model is read here, where it can be watched, and not in the limited process that the product reads it in: what would
+be a line there whatever it was, is a traceback here.
+
 A request is a line of JSON on standard input, {"path", "kind", "start"}; `start` is the interpreter that reading
 processes are started with. The answer is a line of JSON: {"outcome": "opened" or "refused" or "traceback", "line",
 "seen", "children"}; `seen` are actions that opening a file has no business with, `children` the peak memory of
 reading processes that were started, in bytes.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -22,10 +26,15 @@ import numpy as np
 from bench.fuzzing.corpus import DATA, PROGRAM
 from bench.fuzzing.reader_forks import MODULES
 from data.errors import InputError
+from data.image_set import from_arrays
 from data.opening import open_image_set
+from models.building import build_model
+from models.canonical_config import canonical_config
 from models.classifier import classifier_facts
-from models.legacy_keras import keras, tf
-from models.opening import open_model
+from models.config_reading import read_config
+from models.input_scale import find_input_scale
+from models.legacy_keras import keras
+from models.model_reading import read_model
 
 _FORBIDDEN = (
     "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.rename", "os.symlink", "os.chmod",
@@ -64,10 +73,16 @@ def _open(path: str, kind: str) -> None:
         for _ in image_set.batches(256, np.arange(min(len(image_set), _MOST_IMAGES))):
             pass
         return
-    model = open_model(path)
+    with open(path, "rb") as file:
+        network = read_model(file)
+    # What the product builds of what comes back from that process.
+    config = json.loads(json.dumps(canonical_config(network.spec)))
+    model = build_model(read_config(config), network.weights)
     facts = classifier_facts(model)
     if np.prod(facts.image_shape) <= _LARGEST_RUN and model.count_params() <= _LARGEST_RUN:
-        model(tf.zeros((1, *facts.image_shape)))
+        pixels = np.random.default_rng(0).integers(0, 256, (12, *facts.image_shape), dtype=np.uint8)
+        with contextlib.suppress(InputError):  # It is at chance on noise, as it should be.
+            find_input_scale(model, from_arrays("noise", pixels, np.arange(12) % facts.classes))
 
 
 def _outcome(request: dict[str, str]) -> dict[str, Any]:

@@ -1,0 +1,112 @@
+"""Has suspect model files read by another process, which may do what it likes with a hostile one, within limits.
+
+One process a program, started when it is first needed, or earlier by `start_opener`: it imports TensorFlow once and
+forks a limited worker for every file (`models.opener_process`). It ends when this process does, however it ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from data.errors import InputError
+from data.reading_process import start
+from models import opener_process
+
+_TOO_LONG = (signal.SIGALRM, signal.SIGPROF, signal.SIGXCPU)
+
+
+@dataclass
+class _Opener:
+    owner: int
+    process: subprocess.Popen[bytes]
+    socket: socket.socket
+
+
+_opener: _Opener | None = None
+_lock = threading.Lock()
+
+
+def start_opener() -> None:
+    """Starts the process in the background, so that it is there when the first file is opened."""
+    with _lock:
+        _running()
+
+
+def read_elsewhere(file: BinaryIO, target: BinaryIO, request: dict[str, Any]) -> None:
+    """Reads a model file in another process.
+
+    Args:
+        file: the file, open for reading.
+        target: an empty file that takes the network: a copy of `models.plain_copy` whose index has `config` and
+            `weights`, [path, arrays] for each layer that has some.
+        request: as `models.opener_process` takes it.
+
+    Raises:
+        InputError: the file is refused, or the process that read it broke a limit or died; one line that names the
+            part of the file, not the file.
+    """
+    with _lock:
+        opener = _running()
+        try:
+            message = json.dumps(request).encode() + b"\n"
+            socket.send_fds(opener.socket, [message], [file.fileno(), target.fileno()])
+            line = opener.socket.makefile("rb").readline()
+        except OSError:
+            line = b""
+        except BaseException:
+            _stop()
+            raise
+        if not line.endswith(b"\n"):
+            _stop()
+            raise InputError("the process that opens models ended; expected it to last (is memory short?)")
+    answer = json.loads(line)
+    status, part, said = answer["status"], answer["part"], answer["said"]
+    if status == 1:
+        raise InputError(said)
+    if status in [-number for number in _TOO_LONG]:
+        raise InputError(f"{part}: it takes too long; expected a network that opens in less time")
+    if status < 0:
+        raise InputError(f"{part}: opening it crashed, signal {-status}; expected a network that can be built and run")
+    if status:
+        raise InputError(f"{part}: {said or 'opening it failed'}; expected a network that can be built and run")
+
+
+def _running() -> _Opener:
+    global _opener
+    if _opener is not None and _opener.owner != os.getpid():  # A fork must leave the other one's alone.
+        _opener.socket.close()
+        _opener = None
+    if _opener is not None and _opener.process.poll() is not None:
+        _stop()
+    if _opener is None:
+        own, other = socket.socketpair()
+        with other:
+            null = subprocess.DEVNULL
+            process = start(
+                opener_process.__name__,
+                str(other.fileno()),
+                pass_fds=(other.fileno(),),
+                stdin=null,
+                stdout=null,
+                stderr=null,
+            )
+        _opener = _Opener(os.getpid(), process, own)
+    return _opener
+
+
+def _stop() -> None:
+    global _opener
+    if _opener is not None:
+        _opener.socket.close()
+        with contextlib.suppress(ProcessLookupError):
+            _opener.process.kill()
+        _opener.process.wait()
+        _opener = None

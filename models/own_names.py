@@ -1,0 +1,13 @@
+"""Names that this project gives to layers it adds to a suspect; no layer of an opened suspect has one like them."""
+
+_PREFIX = "goodnet_"
+
+
+def own_name(name: str) -> str:
+    """The name of a layer that is added beside a suspect's own."""
+    return _PREFIX + name
+
+
+def without_own_prefix(name: str) -> str:
+    """A suspect's name that no name of `own_name`, nor one that is derived from it, can be equal to."""
+    return name.replace(_PREFIX, "goodnet.")
