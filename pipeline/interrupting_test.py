@@ -8,7 +8,7 @@ import sys
 from absl.testing import absltest, parameterized
 
 from pipeline import attack, audit, evaluate, export, repair
-from pipeline.interrupting import is_started_as_a_program
+from pipeline.early_interruption import is_started_as_a_program
 
 _BINARIES = tuple(binary.__name__ for binary in (attack, audit, evaluate, export, repair))
 # Bazel finds the project's modules by a path that only this process was given.
