@@ -56,6 +56,8 @@ def main(argv: Sequence[str]) -> None:
     attacks = [parse_attack(text) for text in attacking.TRIGGER.value if text]
     out_dir = running.OUT_DIR.value or os.path.join("out", "attack")
     name = attacking.NAME.value or "-".join(file_name(attack.trigger.name) for attack in attacks) or "clean"
+    if os.path.basename(name) != name:
+        raise InputError(f"--name={name}: holds a path; expected the beginning of a file's name")
     make_folder(out_dir)
     with only_run_in(out_dir, replaced=(f"{glob.escape(name)}_*", "clean_validation.h5", "clean_test.h5")):
         training, test = _image_sets(out_dir)

@@ -106,10 +106,10 @@ def _input_scale(folder: str, manifest: Mapping[str, Any]) -> InputScale:
     found = manifest["findings"].get("input_scale")
     try:
         scale = InputScale(found["name"], tuple(found["scale"]), tuple(found["offset"]))
-    except (KeyError, TypeError) as error:
+        numbers = (*scale.scale, *scale.offset)
+        sound = all(type(number) in (int, float) and math.isfinite(number) for number in numbers)
+    except (KeyError, TypeError, OverflowError) as error:
         raise _no_scale(folder) from error
-    numbers = (*scale.scale, *scale.offset)
-    sound = all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)
     if not isinstance(scale.name, str) or not sound or {len(scale.scale), len(scale.offset)} - {1, 3}:
         raise _no_scale(folder)
     return scale
