@@ -41,17 +41,18 @@ class InterruptingTest(parameterized.TestCase):
 
     @parameterized.parameters(*_BINARIES)
     def test_no_module_of_the_folder_where_it_is_started_is_run(self, binary):
+        # Only -P keeps out what Python itself imports before it runs a module (runpy: contextlib, ...).
         folder = self.create_tempdir()
-        names = ("h5py", "numpy", "signal", "json", "contextlib", "tempfile", "absl", "flags", "data", "tensorflow")
+        names = ("h5py", "numpy", "signal", "json", "logging", "tempfile", "absl", "flags", "data", "tensorflow")
         for name in names:
             folder.create_file(name + ".py", content=f"print('planted {name}', flush=True)\nraise SystemExit(99)\n")
         # An empty part of PYTHONPATH is this folder, too.
         environment = {**_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(["", _ROOT, *sys.path])}
-        program = [sys.executable, "-m", binary, "--model=/no/such.h5", "--clean_data=/no/such", "--out_dir=out"]
+        program = [sys.executable, "-m", binary, "--no_such_flag"]
         ended = subprocess.run(program, cwd=folder.full_path, capture_output=True, text=True, env=environment)
         self.assertNotIn("planted", ended.stdout + ended.stderr)
         self.assertEqual(ended.returncode, 1)
-        self.assertRegex(ended.stderr, "(?m)^error: |FATAL Flags")
+        self.assertIn("no_such_flag", ended.stderr)
 
     def test_a_program_that_imports_it_keeps_its_own_folder(self):
         folder = self.create_tempdir()
