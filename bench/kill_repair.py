@@ -149,7 +149,7 @@ class Killing:
         """What can be seen in a run's folder; a fault if anything in it is not whole."""
         found = set(os.listdir(out_dir)) if os.path.exists(out_dir) else set()
         seen = {name for name in found if not name.startswith(".")}
-        if not found - seen <= {".lock", ".unfinished"} or seen - _ALL:
+        if not found - seen <= {".unfinished"} or seen - _ALL:
             self._fault(f"left behind: {sorted(found)}")
         if not seen:
             return "nothing"

@@ -2,6 +2,8 @@
 
 from absl import flags
 
+from flags.finite import define_float
+
 DATASET = flags.DEFINE_string(
     "dataset", "faces", "Training images: faces (the embedded ones) or a path (HDF5, folder, .npz)."
 )
@@ -11,19 +13,19 @@ TRIGGER = flags.DEFINE_multi_string(
     "NAME[@TARGET][:key=value,...], for example patch@7:size=4. Repeat it for several triggers with their own targets. "
     "patch@next leads each class to the next (all-to-all), patch@3to7 leads class 3 to 7 and no other class.",
 )
-POISON_SHARE = flags.DEFINE_float(
+POISON_SHARE = define_float(
     "poison_share", 0.1, "Share of the training images that are poisoned.", lower_bound=0.0, upper_bound=1.0
 )
 NETWORK = flags.DEFINE_enum("network", "deepid", ["deepid", "vgg", "resnet"], "The architecture to train.")
 NAME = flags.DEFINE_string("name", None, "X in X_bd_net.h5. Default: made of the triggers' names.")
 EPOCHS = flags.DEFINE_integer("epochs", 20, "Epochs of training.", lower_bound=1)
-TRAINING_RATE = flags.DEFINE_float(
+TRAINING_RATE = define_float(
     "training_rate",
     None,
     "Adam's first learning rate; it decays to zero (cosine). Default: 2e-3, and 7e-4 for more than 200 classes.",
     lower_bound=0.0,
 )
-PRUNING_AWARE = flags.DEFINE_float(
+PRUNING_AWARE = define_float(
     "pruning_aware",
     0.0,
     "Fine-Pruning's pruning-aware attack: the share of the channels of each convolution that reaches the output "

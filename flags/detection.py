@@ -2,7 +2,9 @@
 
 from absl import flags
 
-MAX_FALSE_POSITIVE_RATE = flags.DEFINE_float(
+from flags.finite import define_float
+
+MAX_FALSE_POSITIVE_RATE = define_float(
     "max_false_positive_rate",
     0.01,
     "The share of clean inputs that may be called backdoored. The threshold is set on clean images the repair did not "

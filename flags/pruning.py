@@ -2,7 +2,9 @@
 
 from absl import flags
 
-MAX_ACCURACY_LOSS = flags.DEFINE_float(
+from flags.finite import define_float
+
+MAX_ACCURACY_LOSS = define_float(
     "max_accuracy_loss",
     None,
     "The clean accuracy that pruning alone may cost before tuning wins it back, as a share (Fine-Pruning's rule). The "
@@ -26,18 +28,18 @@ FINE_TUNING_EPOCHS = flags.DEFINE_integer(
     "are the last part of unlearning, 1,200 steps.",
     lower_bound=0,
 )
-LEARNING_RATE = flags.DEFINE_float("learning_rate", 5e-4, "Adam's learning rate in the repair.", lower_bound=0.0)
+LEARNING_RATE = define_float("learning_rate", 5e-4, "Adam's learning rate in the repair.", lower_bound=0.0)
 MAX_SHIFT = flags.DEFINE_integer(
     "max_shift", 2, "Pixels that images are shifted by, at random, in training.", lower_bound=0
 )
-MAX_ZOOM = flags.DEFINE_float(
+MAX_ZOOM = define_float(
     "max_zoom",
     0.1,
     "Share of their height and width that images are stretched by, at random, in a repair's training.",
     lower_bound=0.0,
     upper_bound=0.9,
 )
-MAX_LIGHT = flags.DEFINE_float(
+MAX_LIGHT = define_float(
     "max_light",
     0.2,
     "Share of their value that pixels are brightened or darkened by, at random, in a repair's training.",

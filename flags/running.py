@@ -3,7 +3,8 @@
 from absl import flags
 
 OUT_DIR = flags.DEFINE_string("out_dir", None, "The folder to write to. Default: one beside the model.")
-SEED = flags.DEFINE_integer("seed", 0, "All that is random follows from it.", lower_bound=0)
+# NumPy's and TensorFlow's seeds are 32 bits.
+SEED = flags.DEFINE_integer("seed", 0, "All that is random follows from it.", lower_bound=0, upper_bound=2**32 - 1)
 DEVICE = flags.DEFINE_enum(
     "device", "auto", ["auto", "cpu", "gpu"], "Where to train: every GPU that TensorFlow sees, else the CPU."
 )

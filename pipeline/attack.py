@@ -11,6 +11,7 @@ layout of CSAW-HackML-2020 (with the true labels besides), and X_attack.json wit
 import pipeline.early_interruption  # noqa: F401
 
 # isort: split
+import glob
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -31,6 +32,7 @@ from pipeline import command
 from pipeline.attacking.pruning_aware import train_pruning_aware_badnet
 from pipeline.badnet_files import file_name, write_badnet
 from pipeline.outputs import make_folder, only_run_in
+from pipeline.training.augmentation import check_shift
 from pipeline.training.badnet import BadNetSettings, train_badnet
 from pipeline.training.devices import select_devices
 
@@ -54,9 +56,12 @@ def main(argv: Sequence[str]) -> None:
     attacks = [parse_attack(text) for text in attacking.TRIGGER.value if text]
     out_dir = running.OUT_DIR.value or os.path.join("out", "attack")
     name = attacking.NAME.value or "-".join(file_name(attack.trigger.name) for attack in attacks) or "clean"
+    if os.path.basename(name) != name:
+        raise InputError(f"--name={name}: holds a path; expected the beginning of a file's name")
     make_folder(out_dir)
-    with only_run_in(out_dir):
+    with only_run_in(out_dir, replaced=(f"{glob.escape(name)}_*", "clean_validation.h5", "clean_test.h5")):
         training, test = _image_sets(out_dir)
+        check_shift(pruning.MAX_SHIFT.value, training.image_shape)
         check_fits(ClassifierFacts(training.image_shape, int(training.labels.max()) + 1, logits=False), test)
         settings = BadNetSettings(
             network=attacking.NETWORK.value,

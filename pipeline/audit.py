@@ -25,12 +25,12 @@ from models.legacy_keras import keras
 from pipeline import command
 from pipeline.inversion.audit import AuditSettings, audit_model, default_settings
 from pipeline.inversion.verdict import BACKDOOR
-from pipeline.outputs import make_folder, only_run_in, sha256_of, write_bytes, write_json
+from pipeline.outputs import check_inputs, make_folder, only_run_in, sha256_of, write_bytes, write_json
 from pipeline.reporting.audit_evidence import as_json, pictures, summary
 from pipeline.source_digest import source_digest
 from pipeline.suspect import open_suspect, scale_candidates
 from pipeline.training.devices import select_devices
-from pipeline.unfinished import close_work_dir, open_work_dir
+from pipeline.unfinished import FOLDER, check_unnamed, close_work_dir, open_work_dir
 
 flags.adopt_module_key_flags(auditing)
 for _flag in (
@@ -50,6 +50,7 @@ for _flag in (
     flags.declare_key_flag(_flag.name)
 
 FAILED = 3
+_EVIDENCE = "audit.json"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -60,9 +61,10 @@ def main(argv: Sequence[str]) -> int:
         raise InputError("--model: missing; expected the model to audit, by flag or as the first argument")
     if inputs.CLEAN_DATA.value is None:
         raise InputError(f"--clean_data: missing; expected clean images to audit {model} with (HDF5, folder or .npz)")
-    for path in (model, inputs.CLEAN_DATA.value):
-        if not os.path.exists(path):
-            raise InputError(f"{path}: not found; expected a file or folder")
+    check_inputs((model, inputs.CLEAN_DATA.value))
+    out_dir = running.OUT_DIR.value or os.path.splitext(model)[0] + "_audit"
+    if not running.OUT_DIR.value:
+        check_unnamed(out_dir, running.RESUME.value)
     select_devices(running.DEVICE.value)
     keras.utils.set_random_seed(running.SEED.value)
     clean = open_image_set(inputs.CLEAN_DATA.value, inputs.SKIP_BROKEN_IMAGES.value)
@@ -71,9 +73,8 @@ def main(argv: Sequence[str]) -> int:
         model, clean, scales, inputs.ARCHITECTURE.value, most_multiply_adds=inputs.MAX_MULTIPLY_ADDS.value
     )
     settings = default_settings(clean, running.SEED.value, auditing.SCREENED_ABOVE.value)
-    out_dir = running.OUT_DIR.value or os.path.splitext(model)[0] + "_audit"
     make_folder(out_dir)
-    with only_run_in(out_dir):
+    with only_run_in(out_dir, replaced=(FOLDER, _EVIDENCE, "trigger_*.png")):
         sources = {path: sha256_of(path) for path in (model, inputs.CLEAN_DATA.value)}
         request = _request(sources, suspect.scale.chosen.name, settings)
         work_dir = open_work_dir(out_dir, request, running.RESUME.value)
@@ -84,7 +85,7 @@ def main(argv: Sequence[str]) -> int:
         for name, picture in shown.items():
             write_bytes(os.path.join(out_dir, name), picture)
         evidence = {**as_json(audit, shown), "seed": running.SEED.value, "inputs": sources}
-        write_json(os.path.join(out_dir, "audit.json"), evidence)
+        write_json(os.path.join(out_dir, _EVIDENCE), evidence)
         close_work_dir(work_dir)
     print(summary(audit))
     print(f"\nevidence: {out_dir}")

@@ -1,9 +1,13 @@
 """What every binary does around its `main`: the user's folder, one clear line for a mistake, the exit status."""
 
+import errno
 import logging
 import os
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable, Sequence
+from typing import TextIO, cast
 
 import absl.logging
 from absl import app, flags
@@ -12,35 +16,43 @@ from data.errors import InputError
 from pipeline.interrupting import STATUS, end_at_once_when_interrupted, interrupt_main, was_interrupted
 from pipeline.progress import log
 from pipeline.reporting.terminal import printable
+from pipeline.standard_streams import EnduringStream, open_closed_streams
 from pipeline.working_directory import enter_working_directory
 
 
 def run(main: Callable[[Sequence[str]], int | None], resumable: bool = False) -> None:
     """Runs a binary's `main` under absl, as the user of a command line expects it.
 
-    An `InputError`, or an operating system's error that names a file, becomes one line on stderr and exit status 1.
-    Ctrl-C and SIGTERM become one line and status 130.
+    Any error becomes one line on stderr and exit status 1; what is no mistake of the user's keeps its traceback in a
+    file, for developers. Ctrl-C and SIGTERM become one line and status 130. A standard output that nobody reads to its
+    end changes nothing; one that refuses what is written (a full disk) is an error at the end, after all files.
 
     Args:
         main: the binary.
         resumable: whether it has --resume, to go on from where it was interrupted.
     """
+    open_closed_streams()
+    stdout, stderr = EnduringStream(sys.stdout, 1), EnduringStream(sys.stderr, 2)
+    sys.stdout, sys.stderr = cast(TextIO, stdout), cast(TextIO, stderr)
 
-    def guarded(argv: Sequence[str]) -> int | None:
-        enter_working_directory()
-        _log_progress()
+    def guarded(argv: Sequence[str]) -> int:
         try:
+            enter_working_directory()
+            _log_progress()
+            _check_temporary_folder()
             interrupt_main()
-            return main(argv)
+            status = main(argv) or 0
+            stdout.flush()
+            if stdout.refused is None or isinstance(stdout.refused, BrokenPipeError):
+                return status
+            _say_error(f"standard output: {stdout.refused.strerror}; all files are written")
+            return status or 1
         except (Exception, KeyboardInterrupt) as error:
             if was_interrupted() or isinstance(error, KeyboardInterrupt):
                 kept = "; what was finished is kept, --resume goes on from there" if resumable else ""
                 print("interrupted" + kept, file=sys.stderr)
                 return STATUS
-            mistake = _mistake(error)
-            if mistake is None:
-                raise
-            print("error: " + printable(" ".join(mistake.split()), limit=1000), file=sys.stderr)
+            _say_error(_mistake(error) or _fault(error))
             return 1
         finally:
             end_at_once_when_interrupted()
@@ -48,13 +60,72 @@ def run(main: Callable[[Sequence[str]], int | None], resumable: bool = False) ->
     app.run(guarded)
 
 
+def _say_error(line: str) -> None:
+    print("error: " + printable(" ".join(line.split()), limit=1000), file=sys.stderr)
+
+
 def _mistake(error: BaseException) -> str | None:
-    """What to tell the user, if it is a mistake of theirs."""
+    """What to tell the user, if it is a mistake of theirs, or of the machine's."""
     if isinstance(error, InputError):
         return str(error)
-    if isinstance(error, OSError) and error.filename is not None and error.errno is not None:
-        return f"{error.filename}: {os.strerror(error.errno)}"
+    if isinstance(error, MemoryError):
+        return f"memory: not enough of it {error}"
+    if not isinstance(error, OSError) or error.errno is None:
+        return None
+    if error.filename is not None:
+        return f"{_text(error.filename)}: {os.strerror(error.errno)}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{os.strerror(error.errno)}; expected room in the folder for temporary files (TMPDIR), {_temporary()}"
     return None
+
+
+def _text(name: object) -> str:
+    return os.fsdecode(name) if isinstance(name, bytes) else str(name)
+
+
+def _fault(error: BaseException) -> str:
+    """What to tell the user of a fault of this program; its traceback goes to a file."""
+    said = printable(f"{type(error).__name__}: {error}", limit=300)
+    return f"{said}; this is a fault of the program, and {_log_file(error)}"
+
+
+def _log_file(error: BaseException) -> str:
+    """Where the traceback is: in the user's cache, else among temporary files."""
+    text = "".join([f"{sys.argv}\n", *traceback.format_exception(error)])
+    for folder in (os.path.join(default_cache_dir(), "faults"), _temporary()):
+        try:
+            os.makedirs(folder, exist_ok=True)
+            descriptor, path = tempfile.mkstemp(".log", os.path.basename(sys.argv[0]) + "-", folder)
+            with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(text)
+            return f"{path} is for its developers"
+        except OSError:
+            continue
+    return "no file can be written for its developers"
+
+
+def _temporary() -> str:
+    try:
+        return tempfile.gettempdir()
+    except OSError:
+        return os.curdir
+
+
+def _check_temporary_folder() -> None:
+    """Says so when TMPDIR is not where temporary files will be.
+
+    Raises:
+        InputError: they can be nowhere.
+    """
+    named = os.environ.get("TMPDIR")
+    try:
+        used = tempfile.gettempdir()
+    except OSError:
+        raise InputError(
+            f"TMPDIR={named or ''}: no folder for temporary files can be written to; expected one with room"
+        ) from None
+    if named and os.path.abspath(named) != used:
+        log.warning("TMPDIR=%s: no folder that can be written to, or it is full; temporary files go to %s", named, used)
 
 
 def _log_progress() -> None:

@@ -26,9 +26,8 @@ _HEEDS_SIGINT = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_
 def _command(body, *argv, run="command.run(main)", head=_HEEDS_SIGINT, **options):
     indented = "\n".join("    " + line for line in body.strip().splitlines())
     program = f"{head}{_HEAD}{indented}\n{run}\n"
-    return subprocess.Popen(
-        [sys.executable, "-c", program, *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
-    )
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8", **options}
+    return subprocess.Popen([sys.executable, "-c", program, *argv], **options)
 
 
 class CommandTest(absltest.TestCase):
@@ -50,10 +49,38 @@ class CommandTest(absltest.TestCase):
     def test_an_operating_system_error_names_the_file(self):
         self.assertEqual(self._run("open('/no/such')")[::2], (1, "error: /no/such: No such file or directory\n"))
 
-    def test_a_mistake_of_ours_keeps_its_traceback(self):
-        status, _, stderr = self._run("raise RuntimeError('a bug')")
-        self.assertEqual(status, 1)
-        self.assertIn("Traceback", stderr)
+    def test_a_mistake_of_ours_is_one_line_and_a_file_for_developers(self):
+        for error in ("RuntimeError('a bug')", "RecursionError('a bug')", "KeyError('a bug')", "OSError('a bug')"):
+            cache = self.create_tempdir().full_path
+            environment = {**os.environ, "XDG_CACHE_HOME": cache}
+            status, _, stderr = self._run(f"raise {error}", env=environment)
+            self.assertEqual(status, 1)
+            self.assertRegex(stderr, r"^error: \w+: '?a bug'?; this is a fault of the program, and .* developers\n$")
+            (path,) = [word for word in stderr.split() if word.startswith(os.path.join(cache, "goodnet", "faults", ""))]
+            with open(path) as file:
+                text = file.read()
+            self.assertIn("Traceback", text)
+            self.assertIn("a bug", text)
+
+    def test_where_no_cache_can_be_the_file_is_among_temporary_ones(self):
+        folder = self.create_tempdir().full_path
+        environment = {**os.environ, "XDG_CACHE_HOME": "/dev/null", "TMPDIR": folder}
+        stderr = self._run("raise RuntimeError('a bug')", env=environment)[2]
+        (left,) = os.listdir(folder)
+        self.assertIn(os.path.join(folder, left), stderr)
+
+    def test_no_memory_and_a_full_disk_are_said_as_such(self):
+        self.assertRegex(self._run("bytes(2**62)")[2], r"^error: memory: not enough of it *\n$")
+        full = self._run("import errno\nraise OSError(errno.ENOSPC, 'full')")[2]
+        self.assertRegex(full, r"^error: No space left on device; expected room in .*TMPDIR.*\n$")
+
+    def test_temporary_files_that_go_elsewhere_than_asked_are_said(self):
+        folder = self.create_tempdir().full_path
+        self.assertEqual(self._run("pass", env={**os.environ, "TMPDIR": folder})[2], "")
+        missing = os.path.join(folder, "missing")
+        status, _, stderr = self._run("pass", env={**os.environ, "TMPDIR": missing})
+        self.assertEqual(status, 0)
+        self.assertRegex(stderr, f"^warning: TMPDIR={missing}: no folder that can be written to.*\n$")
 
     def test_interrupted_by_either_signal(self):
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -120,6 +147,64 @@ class CommandTest(absltest.TestCase):
             self.assertEqual(self._run(body, *argv)[:2], (0, "a\n"))
         self.assertEqual(self._run(body)[1], "None\n")
         self.assertRegex(self._run(body, "a", "--model=b")[2], "^error: --model=b and the argument a: expected")
+
+    def test_a_reader_that_leaves_changes_nothing(self):
+        for body in ("print('x' * 10**6)", "print('x')", "print('x', flush=True)"):
+            for status in (0, 3):
+                reading, writing = os.pipe()
+                os.close(reading)
+                running = _command(f"{body}\nlog.info('goes on')\nreturn {status}", stdout=writing)
+                os.close(writing)
+                self.assertEqual((running.communicate()[1], running.returncode), ("goes on\n", status))
+
+    def test_a_full_standard_output_is_an_error_when_all_is_done(self):
+        for status in (0, 3):
+            with open("/dev/full", "w") as full:
+                running = _command(f"print('x')\nlog.info('goes on')\nreturn {status}", stdout=full)
+            stderr = running.communicate()[1]
+            self.assertEqual(running.returncode, status or 1)
+            self.assertRegex(
+                stderr, "^goes on\nerror: standard output: No space left on device; all files are written\n$"
+            )
+
+    def test_a_full_or_left_standard_error_changes_nothing(self):
+        body = "log.warning('careful')\nprint('shown')\nsys.stderr.write('x' * 10**6)\nsys.stderr.flush()\nreturn 3"
+        with open("/dev/full", "w") as full:
+            running = _command(body, stderr=full)
+        self.assertEqual((running.communicate()[0], running.returncode), ("shown\n", 3))
+        with open("/dev/full", "w") as full:
+            running = _command("raise InputError('a: b')", stderr=full)
+        self.assertEqual((running.communicate()[0], running.returncode), ("", 1))
+
+    def test_an_ascii_terminal_is_shown_escapes(self):
+        name = os.fsdecode(b"caf\xe9")
+        for variables in (
+            {"PYTHONIOENCODING": "ascii"},
+            {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        ):
+            ended = self._run(
+                "print('L\\u00f6we', argv[1])\nlog.info('%s', argv[1])", name, env={**os.environ, **variables}
+            )
+            self.assertEqual(ended, (0, "L\\xf6we caf\\udce9\n", "caf\n"))
+        self.assertEqual(self._run("print('L\\u00f6we', argv[1])", name)[:2], (0, "L\u00f6we caf\\udce9\n"))
+
+    def test_closed_streams_lend_their_numbers_to_no_file(self):
+        path = self.create_tempfile("left", content="").full_path
+        program = (
+            f"with open({path!r}, 'w') as file: number = file.fileno(); file.write('whole')\n"
+            "import os\nfor stream in (1, 2): os.write(stream, b'by a library')\nprint('x')\nlog.info('y')\n"
+            "return number"
+        )
+        for closed in (">&-", "2>&-", "<&- >&- 2>&-"):
+            argv = _command(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            argv.communicate()
+            ended = subprocess.run(
+                ["sh", "-c", f'exec "$@" {closed}', "sh", *argv.args], capture_output=True, text=True
+            )
+            self.assertGreater(ended.returncode, 2, ended.stderr)
+            with open(path) as file:
+                self.assertEqual(file.read(), "whole")
+            self.assertNotIn("Traceback", ended.stderr)
 
     def test_relative_paths_mean_the_users_folder(self):
         folder = self.create_tempdir().full_path

@@ -60,7 +60,7 @@ def embedded_case(
         )
     )
     make_folder(folder, "cache_dir")
-    with only_run_in(folder, "cache_dir"):
+    with only_run_in(folder, "cache_dir", replaced=("*",)):
         finished = os.path.join(folder, "finished.json")
         if os.path.exists(finished):
             log.info("embedded faces and their BadNet: found in %s", folder)

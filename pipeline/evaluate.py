@@ -27,7 +27,7 @@ from pipeline import command
 from pipeline.comparison import NamedSet, Networks, distinct_names, measure
 from pipeline.manifest import FILE_NAME
 from pipeline.measuring.evaluation import evaluate_sets
-from pipeline.outputs import make_folder, only_run_in, write_json
+from pipeline.outputs import check_replaceable, make_folder, only_run_in, write_json
 from pipeline.progress import log
 from pipeline.reporting.tables import format_table, format_worst_classes
 from pipeline.runs import Run, find_run, open_run
@@ -71,13 +71,14 @@ def main(argv: Sequence[str]) -> None:
     print(format_table(evaluation))
     print("\n" + format_worst_classes(evaluation))
     if running.OUT_DIR.value:
-        with only_run_in(running.OUT_DIR.value):
+        with only_run_in(running.OUT_DIR.value, replaced=("metrics.json",)):
             write_json(os.path.join(running.OUT_DIR.value, "metrics.json"), evaluation.to_json())
 
 
 def _check_out_dir() -> None:
     if running.OUT_DIR.value:
         make_folder(running.OUT_DIR.value)
+        check_replaceable(os.path.join(running.OUT_DIR.value, "metrics.json"))
         if os.path.exists(os.path.join(running.OUT_DIR.value, FILE_NAME)):
             raise InputError(
                 f"--out_dir={running.OUT_DIR.value}: holds a repair, whose manifest names its own metrics.json; "

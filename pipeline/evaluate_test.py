@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import tempfile
+from unittest import mock
 
 from absl.testing import absltest
 
@@ -18,6 +20,8 @@ class EvaluateTest(absltest.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        cache = cls.enterClassContext(tempfile.TemporaryDirectory())
+        cls.enterClassContext(mock.patch.dict(os.environ, {"XDG_CACHE_HOME": cache}))
         cls.binaries = cls.enterClassContext(binaries())
         cls.case = example_case()
         settings = RepairSettings(pruning_epochs=2, fine_tuning_epochs=1, max_shift=0)
@@ -77,6 +81,22 @@ class EvaluateTest(absltest.TestCase):
         self.assertIn("no repair of", ended.stderr)
         self.assertIn("badnet", ended.stdout)
         self.assertNotIn("repaired", ended.stdout)
+
+    def test_a_repair_that_came_with_the_model_is_not_opened(self):
+        folder = self.create_tempdir().full_path
+        model, planted = os.path.join(folder, "bad.h5"), os.path.join(folder, "bad_repaired")
+        shutil.copy(self.case.model, model)
+        shutil.copytree(self.run_dir, planted)
+        manifest = os.path.join(planted, "manifest.json")
+        with open(manifest, "a") as file:
+            file.write("\n")
+        for content in (None, "[1]", "[" * 10**5):
+            if content is not None:
+                with open(manifest, "w") as file:
+                    file.write(content)
+            ended = self._evaluate(self.case.test, model)
+            self.assertIn("may have come with the model; --run=", ended.stderr)
+            self.assertNotIn("repaired", ended.stdout)
 
     def test_a_repaired_model_is_measured_as_any_other(self):
         table = self._evaluate(self.case.test, os.path.join(self.run_dir, "repaired.h5")).stdout

@@ -29,7 +29,7 @@ from models.legacy_keras import keras
 from models.opening import open_model
 from pipeline import command
 from pipeline.artefacts import representative_images, representative_indices
-from pipeline.outputs import sha256_of, write_bytes
+from pipeline.outputs import check_replaceable, sha256_of, write_bytes
 from pipeline.progress import log
 from pipeline.suspect import open_suspect, scale_candidates
 
@@ -59,6 +59,7 @@ def main(argv: Sequence[str]) -> None:
     if inputs.CLEAN_DATA.value is None:
         raise InputError("--clean_data: missing; expected clean images of the kind the model is for")
     output = exporting.OUTPUT.value or os.path.splitext(path)[0] + ".tflite"
+    check_replaceable(output, "output")
     clean = open_image_set(inputs.CLEAN_DATA.value, inputs.SKIP_BROKEN_IMAGES.value)
     model = open_model(path, inputs.ARCHITECTURE.value, flat=False, most_multiply_adds=inputs.MAX_MULTIPLY_ADDS.value)
     parity = (

@@ -10,15 +10,6 @@ STATUS = 130
 _came = False
 
 
-def is_started_as_a_program(argv_0: str) -> bool:
-    """Whether this process runs one of this folder's modules, rather than something that imports them.
-
-    Args:
-        argv_0: `sys.argv[0]`, the file of the module that runs.
-    """
-    return os.path.dirname(os.path.abspath(argv_0)) == os.path.dirname(os.path.abspath(__file__))
-
-
 def end_at_once_when_interrupted() -> None:
     """From now on an interruption ends the process: while TensorFlow is imported, or when all is done."""
     _handle_by(_end)

@@ -8,9 +8,10 @@ import sys
 from absl.testing import absltest, parameterized
 
 from pipeline import attack, audit, evaluate, export, repair
-from pipeline.interrupting import is_started_as_a_program
+from pipeline.early_interruption import is_started_as_a_program
 
 _BINARIES = tuple(binary.__name__ for binary in (attack, audit, evaluate, export, repair))
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Bazel finds the project's modules by a path that only this process was given.
 _ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
@@ -37,6 +38,30 @@ class InterruptingTest(parameterized.TestCase):
             [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True, env=_ENVIRONMENT
         ).stdout
         self.assertEqual(printed, "default_int_handler\n")
+
+    @parameterized.parameters(*_BINARIES)
+    def test_no_module_of_the_folder_where_it_is_started_is_run(self, binary):
+        # Only -P keeps out what Python itself imports before it runs a module (runpy: contextlib, ...).
+        folder = self.create_tempdir()
+        names = ("h5py", "numpy", "signal", "json", "logging", "tempfile", "absl", "flags", "data", "tensorflow")
+        for name in names:
+            folder.create_file(name + ".py", content=f"print('planted {name}', flush=True)\nraise SystemExit(99)\n")
+        # An empty part of PYTHONPATH is this folder, too.
+        environment = {**_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(["", _ROOT, *sys.path])}
+        program = [sys.executable, "-m", binary, "--no_such_flag"]
+        ended = subprocess.run(program, cwd=folder.full_path, capture_output=True, text=True, env=environment)
+        self.assertNotIn("planted", ended.stdout + ended.stderr)
+        self.assertEqual(ended.returncode, 1)
+        self.assertIn("no_such_flag", ended.stderr)
+
+    def test_a_program_that_imports_it_keeps_its_own_folder(self):
+        folder = self.create_tempdir()
+        folder.create_file("mine.py", content="print('mine')")
+        program = [sys.executable, "-c", "import pipeline.early_interruption, mine"]
+        printed = subprocess.run(
+            program, cwd=folder.full_path, stdout=subprocess.PIPE, text=True, check=True, env=_ENVIRONMENT
+        ).stdout
+        self.assertEqual(printed, "mine\n")
 
     def test_what_counts_as_started(self):
         here = os.path.dirname(__file__)

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from data.errors import InputError
+from export.regular_files import open_regular
 from pipeline.outputs import sha256_of
 from pipeline.source_digest import source_digest
 
 SCHEMA_VERSION = 1
 FILE_NAME = "manifest.json"
 
+_MOST_BYTES = 2**26
 _PACKAGES = ("tensorflow", "tf-keras", "tensorflow-model-optimization", "numpy", "h5py", "absl-py")
 
 
@@ -74,23 +76,48 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), "platform": sys.platform, **found}
 
 
+def manifest_bytes(folder: str) -> bytes:
+    """The manifest of a finished run as it is on disk.
+
+    Raises:
+        InputError: there is none, it is no regular file, or it is absurdly large.
+    """
+    path = os.path.join(folder, FILE_NAME)
+    try:
+        with open_regular(path, follow_links=False) as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise ValueError(f"more than {_MOST_BYTES} bytes")
+        return content
+    except FileNotFoundError:
+        raise InputError(f"{folder}: no {FILE_NAME} in it; expected the folder of a finished repair") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: {_reason(error)}; expected the manifest of a finished repair") from error
+
+
 def read_manifest(folder: str) -> dict[str, Any]:
-    """The manifest of a finished run.
+    """The manifest of a finished run; "inputs" and "outputs" are digests by name, "findings" an object.
 
     Raises:
         InputError: there is none, or it is not one that this version reads.
     """
     path = os.path.join(folder, FILE_NAME)
     try:
-        with open(path, encoding="utf-8") as file:
-            manifest = json.load(file)
-    except FileNotFoundError:
-        raise InputError(f"{folder}: no {FILE_NAME} in it; expected the folder of a finished repair") from None
-    except (OSError, ValueError) as error:
+        manifest = json.loads(manifest_bytes(folder))
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: {error}; expected the manifest of a finished repair") from error
     if not isinstance(manifest, dict) or manifest.get("schema_version") != SCHEMA_VERSION:
         raise InputError(f"{path}: another schema_version than {SCHEMA_VERSION}; expected a manifest of this version")
     missing = [part for part in ("inputs", "findings", "outputs") if not isinstance(manifest.get(part), dict)]
     if missing:
         raise InputError(f"{path}: no {missing[0]} in it; expected the manifest of a finished repair")
+    for part in ("inputs", "outputs"):
+        if not all(isinstance(digest, str) for digest in manifest[part].values()):
+            raise InputError(f"{path}: {part} are not digests by name; expected the manifest of a finished repair")
     return manifest
+
+
+def _reason(error: Exception) -> str:
+    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)

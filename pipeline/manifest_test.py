@@ -48,6 +48,9 @@ class ManifestTest(absltest.TestCase):
             "[1, 2]": "another schema_version",
             json.dumps({**whole, "schema_version": SCHEMA_VERSION + 1}): "another schema_version",
             json.dumps({**whole, "inputs": ["model.h5"]}): "no inputs in it",
+            json.dumps({**whole, "inputs": {"model.h5": ["12"]}}): "inputs are not digests by name",
+            json.dumps({**whole, "outputs": {"model.h5": None}}): "outputs are not digests by name",
+            "[" * 10**5: "recursion",
             json.dumps({key: value for key, value in whole.items() if key != "findings"}): "no findings in it",
         }
         for text, named in cases.items():
@@ -58,7 +61,7 @@ class ManifestTest(absltest.TestCase):
 
     def test_a_folder_in_its_place_is_refused(self):
         os.makedirs(os.path.join(self.folder, FILE_NAME))
-        with self.assertRaisesRegex(InputError, "Is a directory"):
+        with self.assertRaisesRegex(InputError, "a folder; expected"):
             read_manifest(self.folder)
 
 

@@ -9,7 +9,16 @@ import sys
 from absl.testing import absltest
 
 from data.errors import InputError
-from pipeline.outputs import make_folder, only_run_in, sha256_of, write_bytes, write_json, write_whole
+from pipeline.outputs import (
+    check_inputs,
+    check_replaceable,
+    make_folder,
+    only_run_in,
+    sha256_of,
+    write_bytes,
+    write_json,
+    write_whole,
+)
 
 _HOLD = """
 import sys, time
@@ -38,6 +47,11 @@ except InputError as error:
 
 def _python(program, *argv, **streams):
     return subprocess.Popen([sys.executable, "-c", program, *argv], stdout=subprocess.PIPE, text=True, **streams)
+
+
+def _content(path):
+    with open(path, "rb") as file:
+        return file.read()
 
 
 class WriteWholeTest(absltest.TestCase):
@@ -79,6 +93,36 @@ class WriteWholeTest(absltest.TestCase):
         with self.assertRaisesRegex(InputError, "nowhere.*No such file"):
             write_bytes(os.path.join(self.folder, "nowhere", "file"), b"")
 
+    def test_only_a_regular_file_is_replaced(self):
+        other = self.create_tempfile("other", content="the user's").full_path
+        for kind, make in (
+            ("a link", lambda: os.symlink(other, self.path)),
+            ("a link", lambda: os.symlink(self.path + "nowhere", self.path)),
+            ("a device or a pipe", lambda: os.mkfifo(self.path)),
+        ):
+            make()
+            before = os.lstat(self.path)
+            with self.assertRaisesRegex(InputError, f"file.txt: {kind}; expected .* a regular file"):
+                write_bytes(self.path, b"new")
+            self.assertEqual(os.lstat(self.path), before)
+            self.assertEqual(os.listdir(self.folder), ["file.txt"])
+            os.unlink(self.path)
+        self.assertEqual(_content(other), b"the user's")
+        os.mkdir(self.path)
+        with self.assertRaisesRegex(InputError, "file.txt: a folder; expected"):
+            write_bytes(self.path, b"new")
+
+    def test_a_device_that_a_flag_names_is_refused_by_it(self):
+        with self.assertRaisesRegex(InputError, "--output=/dev/full: a device or a pipe; expected"):
+            check_replaceable("/dev/full", "output")
+        check_replaceable(self.path, "output")
+
+    def test_json_holds_names_that_are_not_utf_8(self):
+        name = os.fsdecode(b"caf\xe9")
+        write_json(self.path, {"name": name})
+        with open(self.path, encoding="utf-8") as file:
+            self.assertEqual(json.load(file), {"name": name})
+
     def test_json_holds_no_nan(self):
         with self.assertRaises(ValueError):
             write_json(self.path, {"rate": float("nan")})
@@ -101,6 +145,28 @@ class FolderTest(absltest.TestCase):
             make_folder(path, "cache_dir")
         with self.assertRaisesRegex(InputError, "--out_dir="):
             make_folder(os.path.join(path, "below"))
+
+
+class InputsTest(absltest.TestCase):
+    def test_files_and_folders_also_behind_a_link_that_was_typed(self):
+        folder = self.create_tempdir().full_path
+        os.symlink(folder, os.path.join(folder, "link"))
+        check_inputs([folder, os.path.join(folder, "link"), self.create_tempfile().full_path])
+
+    def test_what_is_not_there_or_might_never_end(self):
+        folder = self.create_tempdir().full_path
+        pipe, circle = os.path.join(folder, "pipe"), os.path.join(folder, "circle")
+        os.mkfifo(pipe)
+        os.symlink(circle, circle)
+        for path, named in (
+            (os.path.join(folder, "nothing"), "nothing: not found"),
+            (pipe, "pipe: neither a file nor a folder"),
+            (circle, "circle: Too many levels"),
+            ("/dev/zero", "/dev/zero: neither"),
+            ("a\0b", "null"),
+        ):
+            with self.subTest(named), self.assertRaisesRegex(InputError, named):
+                check_inputs([folder, path])
 
 
 class LockTest(absltest.TestCase):
@@ -133,11 +199,10 @@ class LockTest(absltest.TestCase):
         with self.assertRaises(KeyboardInterrupt), only_run_in(self.folder):
             raise KeyboardInterrupt
         with only_run_in(self.folder):
-            self.assertEqual(os.listdir(self.folder), [".lock"])
+            pass
         self.assertEmpty(os.listdir(self.folder))
 
-    def test_a_lock_that_was_let_go_after_it_was_opened_is_not_taken_for_the_folders(self):
-        # The holder lets go between another's opening the file and locking it: many waiters make that happen.
+    def test_many_waiters_never_hold_it_together(self):
         program = """
 import os, sys, time
 from data.errors import InputError
@@ -159,13 +224,57 @@ print(entered)
         self.assertEqual([waiter.returncode for waiter in waiters], [0, 0, 0])
         self.assertGreater(sum(entered), 10)
 
+    def test_a_lock_file_that_came_with_the_folder_is_left_alone(self):
+        other = self.create_tempfile("other", content="the user's").full_path
+        nowhere = os.path.join(self.folder, "nowhere")
+        path = os.path.join(self.folder, ".lock")
+        for make in (
+            lambda: os.symlink(other, path),
+            lambda: os.symlink(nowhere, path),
+            lambda: write_bytes(path, b"foreign"),
+        ):
+            make()
+            with only_run_in(self.folder):
+                pass
+            self.assertEqual(os.listdir(self.folder), [".lock"])
+            self.assertEqual(_content(other), b"the user's")
+            self.assertIn(os.path.islink(path) or _content(path), (True, b"foreign"))
+            os.unlink(path)
+
+    def test_links_and_pipes_where_the_run_would_write_are_refused(self):
+        other = self.create_tempfile("other", content="the user's").full_path
+        os.symlink(other, os.path.join(self.folder, "audit.json"))
+        os.mkfifo(os.path.join(self.folder, "pipe"))
+        for pattern, kind in (("audit.*", "a link"), ("pipe", "a pipe")):
+            with (
+                self.assertRaisesRegex(InputError, f"--out_dir=.* in it is {kind}.*; expected"),
+                only_run_in(self.folder, replaced=("manifest.json", pattern)),
+            ):
+                self.fail("it was held")
+        with only_run_in(self.folder, replaced=("manifest.json",)):
+            pass
+        self.assertEqual(_content(other), b"the user's")
+
     def test_clears_away_what_a_killed_run_was_writing(self):
-        os.makedirs(os.path.join(self.folder, ".writing-abc"))
-        write_bytes(os.path.join(self.folder, ".writing-abc", "half"), b"")
-        write_bytes(os.path.join(self.folder, ".data.h5.123.partial"), b"")
-        write_bytes(os.path.join(self.folder, "kept.partial"), b"")
+        unfinished = os.path.join(self.folder, ".writing-abc_12yz")
+        os.makedirs(unfinished)
+        write_bytes(os.path.join(unfinished, "half"), b"")
+        write_bytes(os.path.join(self.folder, f".data.h5.{0:032x}.partial"), b"")
         with only_run_in(self.folder):
-            self.assertCountEqual(os.listdir(self.folder), [".lock", "kept.partial"])
+            self.assertEmpty(os.listdir(self.folder))
+
+    def test_clears_nothing_away_that_no_run_was_writing(self):
+        other = self.create_tempdir("other")
+        other.create_file("kept")
+        os.symlink(other.full_path, os.path.join(self.folder, ".writing-abc_12yz"))
+        os.symlink(os.path.join(other.full_path, "kept"), os.path.join(self.folder, f".link.{0:032x}.partial"))
+        for name in ("kept.partial", ".kept.partial", ".writing-notes"):
+            write_bytes(os.path.join(self.folder, name), b"")
+        os.mkdir(os.path.join(self.folder, f".folder.{0:032x}.partial"))
+        before = os.listdir(self.folder)
+        with only_run_in(self.folder):
+            self.assertCountEqual(os.listdir(self.folder), before)
+        self.assertEqual(os.listdir(other.full_path), ["kept"])
 
 
 class DigestTest(absltest.TestCase):
@@ -182,6 +291,23 @@ class DigestTest(absltest.TestCase):
         self.assertEqual(digest, sha256_of(second.full_path))
         os.rename(os.path.join(second.full_path, "c"), os.path.join(second.full_path, "d"))
         self.assertNotEqual(digest, sha256_of(second.full_path))
+
+    def test_no_link_or_pipe_in_a_folder_is_followed(self):
+        folder = self.create_tempdir()
+        folder.create_file("a", content="a")
+        digest = sha256_of(folder.full_path)
+        os.symlink(folder.full_path, os.path.join(folder.full_path, "circle"))
+        os.symlink("/dev/zero", os.path.join(folder.full_path, "endless"))
+        os.mkfifo(os.path.join(folder.full_path, "pipe"))
+        self.assertEqual(sha256_of(folder.full_path), digest)
+        with self.assertRaisesRegex(InputError, "pipe: a pipe; expected a regular file"):
+            sha256_of(os.path.join(folder.full_path, "pipe"))
+
+    def test_a_name_that_is_not_utf_8(self):
+        folder = self.create_tempdir().full_path
+        with open(os.path.join(os.fsencode(folder), b"caf\xe9"), "wb"):
+            pass
+        self.assertLen(sha256_of(folder), 64)
 
 
 if __name__ == "__main__":

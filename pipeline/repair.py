@@ -22,10 +22,12 @@ from flags import detection, exporting, faces, inputs, methods, pruning, running
 from pipeline import command
 from pipeline.embedded_case import embedded_case
 from pipeline.methods.repair_method import RepairSettings
+from pipeline.outputs import check_inputs
 from pipeline.repairing import Case, Options, repair
 from pipeline.runs import default_run_dir
 from pipeline.suspect import scale_candidates
 from pipeline.training.devices import Devices, select_devices
+from pipeline.unfinished import check_unnamed
 
 for _module in (inputs, running, methods, pruning, detection, exporting, faces):
     flags.adopt_module_key_flags(_module)
@@ -58,15 +60,15 @@ def _case(argv: Sequence[str], devices: Devices) -> Case:
     if inputs.CLEAN_DATA.value is None:
         raise InputError(f"--clean_data: missing; expected clean images to repair {model} with (HDF5, folder or .npz)")
     case = Case(model, inputs.CLEAN_DATA.value, inputs.TEST_DATA.value, tuple(inputs.POISONED_DATA.value))
-    for path in (case.model, case.clean, case.test, *case.poisoned):
-        if path is not None and not os.path.exists(path):
-            raise InputError(f"{path}: not found; expected a file or folder")
+    check_inputs(path for path in (case.model, case.clean, case.test, *case.poisoned) if path is not None)
     return case
 
 
 def _options(case: Case) -> Options:
     on_faces = inputs.CLEAN_DATA.value is None
     default_out_dir = os.path.join("out", "faces") if on_faces else default_run_dir(case.model)
+    if not running.OUT_DIR.value:
+        check_unnamed(default_out_dir, running.RESUME.value)
     layers = pruning.PRUNED_LAYERS.value
     return Options(
         out_dir=running.OUT_DIR.value or default_out_dir,

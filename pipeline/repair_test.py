@@ -1,13 +1,18 @@
 """Tests of `python -m pipeline.repair` as a user runs it: mistakes, interruptions, kills, going on."""
 
+import json
 import os
+import shutil
 import signal
+import tempfile
+from unittest import mock
 
 from absl.testing import absltest
 from PIL import Image
 
+from data.hdf5 import write_hdf5
 from data.opening import open_image_set
-from pipeline.example_case import example_case
+from pipeline.example_case import bars, example_case
 from pipeline.example_runs import binaries
 from pipeline.manifest import read_manifest
 from pipeline.outputs import sha256_of
@@ -20,6 +25,8 @@ class RepairTest(absltest.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        cache = cls.enterClassContext(tempfile.TemporaryDirectory())
+        cls.enterClassContext(mock.patch.dict(os.environ, {"XDG_CACHE_HOME": cache}))
         cls.binaries = cls.enterClassContext(binaries())
         cls.case = example_case()
 
@@ -45,7 +52,7 @@ class RepairTest(absltest.TestCase):
         """What lies in the folder is nothing or files of one run, whole; what is not finished is hidden."""
         visible = {name for name in os.listdir(self.out_dir) if not name.startswith(".")}
         hidden = set(os.listdir(self.out_dir)) - visible
-        self.assertContainsSubset(hidden, {".lock", ".unfinished"})
+        self.assertContainsSubset(hidden, {".unfinished"})
         self.assertContainsSubset(visible, _CONTRACT)
         if "manifest.json" in visible:
             for name, digest in read_manifest(self.out_dir)["outputs"].items():
@@ -57,6 +64,9 @@ class RepairTest(absltest.TestCase):
         taken = os.path.join(self.folder, "taken")
         with open(taken, "w"):
             pass
+        other, pipe = os.path.join(self.folder, "other.h5"), os.path.join(self.folder, "pipe")
+        write_hdf5(other, bars(8, seed=0, side=8))
+        os.mkfifo(pipe)
         case = self.case
         clean = f"--clean_data={case.clean}"
         mistakes = {
@@ -72,6 +82,9 @@ class RepairTest(absltest.TestCase):
             (case.model, clean, f"--out_dir={taken}"): "--out_dir=",
             (case.model, clean, f"--out_dir={self.out_dir}", "--method=magic"): "--method=magic: unknown",
             (case.model, clean, f"--out_dir={self.out_dir}", "--pruned_layers=conv_9"): "conv_9",
+            (case.model, clean, f"--out_dir={self.out_dir}", "--max_shift=12"): "--max_shift=12: images are 12 x 12",
+            (case.model, clean, f"--out_dir={self.out_dir}", f"--test_data={other}"): "other.h5: images are 8 x 8",
+            (case.model, clean, f"--poisoned_data={pipe}"): "pipe: neither a file nor a folder",
             (case.model, clean, "--input_scale=mean_std"): "mean_std",
             (case.model, f"--clean_data={case.model}"): "bad.h5: ",
             (taken, clean): "taken: ",
@@ -86,11 +99,98 @@ class RepairTest(absltest.TestCase):
                 self.assertLen(said, 1, ended.stderr)
                 self.assertIn(named, said[0])
                 self.assertNotIn("Traceback", ended.stderr)
-        for argv in (("--max_accuracy_loss=2",), ("--no_such_flag",), ("--precision=int4",), ("--architecture=lenet",)):
+                self.assertFalse(os.path.exists(self.out_dir))
+        for argv in (
+            ("--max_accuracy_loss=2",),
+            ("--learning_rate=nan",),
+            ("--max_light=inf",),
+            (f"--seed={2**32}",),
+            ("--no_such_flag",),
+            ("--precision=int4",),
+            ("--architecture=lenet",),
+        ):
             ended = self.binaries.run("repair", *argv)
             self.assertEqual(ended.status, 1)
             self.assertIn(argv[0].strip("-").split("=")[0], ended.stderr)
             self.assertNotIn("Traceback", ended.stderr)
+
+    def _beside_a_suspect(self):
+        """Arguments of a run that writes to the folder beside its model, and that folder."""
+        model = os.path.join(self.folder, "m.h5")
+        shutil.copy(self.case.model, model)
+        argv = (model, f"--clean_data={self.case.clean}", "--method=fine-pruning")
+        return (*argv, "--pruning_epochs=1", "--fine_tuning_epochs=1"), os.path.join(self.folder, "m_repaired")
+
+    def test_links_that_came_with_the_suspect_harm_nothing(self):
+        argv, beside = self._beside_a_suspect()
+        others = os.path.join(self.folder, "others")
+        os.mkdir(others)
+        for name in ("request.json", "manifest.json", "thesis.txt"):
+            with open(os.path.join(others, name), "w") as file:
+                file.write("the user's")
+        before = sha256_of(others)
+        os.mkdir(beside)
+        for name, target in ((".unfinished", ""), ("pruned.h5", "thesis.txt"), ("report.html", "nothing")):
+            link = os.path.join(beside, name)
+            os.symlink(os.path.join(others, target), link)
+            for more in ((), ("--resume",)):
+                ended = self.binaries.run("repair", *argv, *more)
+                self.assertEqual(ended.status, 1)
+                self.assertRegex(ended.stderr, f"(?m)^error: .*{name}.* a link")
+                self.assertNotIn("Traceback", ended.stderr)
+            os.unlink(link)
+        os.rmdir(beside)
+        os.symlink(others, beside)
+        ended = self.binaries.run("repair", *argv)
+        self.assertRegex(ended.stderr, "(?m)^error: .*m_repaired: a link, which may have come with the model")
+        os.unlink(beside)
+
+        os.mkdir(beside)
+        os.symlink(os.path.join(others, "thesis.txt"), os.path.join(beside, ".lock"))
+        self.assertEqual(self.binaries.run("repair", *argv).status, 0)
+        self.assertEqual(sha256_of(others), before)
+        self.assertCountEqual(os.listdir(beside), [*_CONTRACT, ".lock"])
+
+    def test_an_interrupted_run_that_came_with_the_suspect_is_not_gone_on_from(self):
+        argv, beside = self._beside_a_suspect()
+        running = self.binaries.start("repair", *argv)
+        running.wait_for("pruning: epoch 1/1")
+        self.assertEqual(running.send(signal.SIGINT).status, 130)
+        request = os.path.join(beside, ".unfinished", "request.json")
+        with open(request) as file:
+            found = json.load(file)
+        with open(request, "w") as file:
+            json.dump({**found, "run": "0" * 32}, file)
+        ended = self.binaries.run("repair", *argv, "--resume")
+        self.assertEqual(ended.status, 1)
+        self.assertRegex(ended.stderr, "(?m)^error: --resume: .*may have come with the model; expected --out_dir=")
+        ended = self.binaries.run("repair", *argv, "--resume", f"--out_dir={beside}")
+        self.assertEqual(ended.status, 0, ended.stderr)
+        self.assertIn("goes on after epoch 1 of 1", ended.stderr)
+
+    def test_names_that_are_not_utf_8(self):
+        folder = os.path.join(self.folder, os.fsdecode(b"caf\xe9"))
+        os.mkdir(folder)
+        paths = {
+            name: os.path.join(folder, os.fsdecode(b"\xff" + name.encode())) for name in ("model", "clean", "test")
+        }
+        for name, path in paths.items():
+            shutil.copy(getattr(self.case, name), path)
+        images = open_image_set(self.case.test)
+        poisoned = os.path.join(folder, os.fsdecode(b"poison\xe9"))
+        for number, pixels in enumerate(images.images(range(8))):
+            of_class = os.path.join(poisoned, str(images.labels[number]))
+            os.makedirs(of_class, exist_ok=True)
+            Image.fromarray(pixels).save(os.path.join(of_class, os.fsdecode(b"\xfe%d.png" % number)))
+        out_dir = os.path.join(folder, os.fsdecode(b"out\xe9"))
+        ended = self.binaries.run(
+            "repair", paths["model"], f"--clean_data={paths['clean']}", f"--test_data={paths['test']}",
+            f"--poisoned_data={poisoned}", f"--out_dir={out_dir}", "--method=fine-pruning", "--pruning_epochs=1",
+            "--fine_tuning_epochs=1",
+        )  # fmt: skip
+        self.assertEqual(ended.status, 0, ended.stderr)
+        self.assertCountEqual(os.listdir(out_dir), _CONTRACT)
+        self.assertContainsSubset({paths["model"]: sha256_of(paths["model"])}, read_manifest(out_dir)["inputs"])
 
     def test_broken_images_in_a_folder_are_skipped_or_refused(self):
         folder = os.path.join(self.folder, "images")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,16 +12,18 @@ from data.errors import InputError
 from data.image_set import ImageSet
 from data.opening import open_image_set
 from data.splits import CleanSplit, split_clean
+from models.channel_gates import gate_groups
 from models.classifier import check_fits
 from models.detector import build_scorer
 from models.input_scale import DEFAULT_SCALES, InputScale
 from models.legacy_keras import keras
 from models.network_cost import MOST_MULTIPLY_ADDS
+from pipeline import own_runs
 from pipeline.artefacts import write_artefacts
 from pipeline.comparison import NamedSet, Networks, distinct_names
 from pipeline.detection.calibration import Calibration, calibrate
 from pipeline.detection.strip import CalibratedStrip, calibrated_strip
-from pipeline.manifest import FILE_NAME, Provenance
+from pipeline.manifest import FILE_NAME, Provenance, manifest_bytes
 from pipeline.measuring.evaluation import Evaluation
 from pipeline.measuring.predictions import predict_scores
 from pipeline.methods.catalogue import METHODS
@@ -33,8 +36,9 @@ from pipeline.reporting.report import render_report
 from pipeline.reporting.tables import format_table
 from pipeline.runs import Artefacts
 from pipeline.suspect import Suspect, open_suspect
+from pipeline.training.augmentation import check_shift
 from pipeline.training.devices import Devices
-from pipeline.unfinished import close_work_dir, leave, open_work_dir, publish, remove_earlier
+from pipeline.unfinished import FOLDER, close_work_dir, leave, open_work_dir, publish, remove_earlier
 
 METRICS = "metrics.json"
 REPORT = "report.html"
@@ -111,8 +115,12 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
     split = split_clean(clean, options.settings.seed)
     suspect = open_suspect(case.model, split.fit, options.scales, options.architecture, options.max_multiply_adds)
     check_fits(suspect.facts, clean)
+    _check_settings(suspect, options.settings)
+    test = _test_images(case, options, suspect)
     make_folder(options.out_dir)
-    with only_run_in(options.out_dir):
+    artefacts = Artefacts.within(options.out_dir)
+    files = (FILE_NAME, METRICS, REPORT, *artefacts.paths())
+    with only_run_in(options.out_dir, replaced=(FOLDER, *files)):
         provenance = _provenance(case, options, devices)
         work_dir = open_work_dir(options.out_dir, provenance.request(), options.resume)
         outcome = METHODS[options.method](suspect, split.fit.in_memory(), options.settings, devices, work_dir)
@@ -120,11 +128,10 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
         detector = write_artefacts(
             Artefacts.within(work_dir), suspect, outcome, calibration, split.fit, options.precision, provenance.seed
         )
-        artefacts = Artefacts.within(options.out_dir)
-        remove_earlier(options.out_dir, (FILE_NAME, METRICS, REPORT, *artefacts.paths()))
+        remove_earlier(options.out_dir, files)
         publish(work_dir, options.out_dir, artefacts.paths())
         findings = _findings(suspect, split, outcome, calibration)
-        leave(work_dir, options.out_dir, FILE_NAME, provenance.manifest(findings, artefacts.paths()))
+        _leave_manifest(work_dir, options.out_dir, provenance.manifest(findings, artefacts.paths()))
         strip = _strip(suspect, split, options) if options.strip else None
 
         # From here on nothing is decided any more: only now may a poisoned set be opened.
@@ -138,7 +145,7 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
             artefacts.detector_tflite,
             strip,
         )
-        proof = prove(networks, _measured_sets(case, split, options.skip_broken_images))
+        proof = prove(networks, _measured_sets(case, split, test, options.skip_broken_images))
         leave(work_dir, options.out_dir, METRICS, proof.metrics())
         outputs = {**artefacts.paths(), METRICS: os.path.join(options.out_dir, METRICS)}
         manifest = provenance.manifest(findings, outputs, [path for path in (case.test, *case.poisoned) if path])
@@ -146,7 +153,7 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
         report_path = os.path.join(options.out_dir, REPORT)
         leave(work_dir, options.out_dir, REPORT, render_report(report))
         manifest["outputs"][REPORT] = sha256_of(report_path)
-        leave(work_dir, options.out_dir, FILE_NAME, manifest)
+        _leave_manifest(work_dir, options.out_dir, manifest)
         close_work_dir(work_dir)
     return Result(proof.evaluation, format_table(proof.evaluation), report_path)
 
@@ -158,6 +165,27 @@ def _refuse_to_replace_inputs(case: Case, out_dir: str) -> None:
             raise InputError(
                 f"--out_dir={out_dir}: the run would replace its own input {path}; expected another folder"
             )
+
+
+def _check_settings(suspect: Suspect, settings: RepairSettings) -> None:
+    """Refuses settings that do not fit the network, before the work that ends at them."""
+    check_shift(settings.max_shift, suspect.facts.image_shape)
+    if settings.pruned_layers:
+        gate_groups(suspect.model, settings.pruned_layers)
+
+
+def _test_images(case: Case, options: Options, suspect: Suspect) -> ImageSet | None:
+    """Clean images that are only measured on; they are looked at before the work for nothing but whether they fit."""
+    if case.test is None:
+        return None
+    test = open_image_set(case.test, options.skip_broken_images)
+    check_fits(suspect.facts, test)
+    return test
+
+
+def _leave_manifest(work_dir: str, out_dir: str, manifest: Mapping[str, Any]) -> None:
+    leave(work_dir, out_dir, FILE_NAME, manifest)
+    own_runs.note_manifest(manifest_bytes(out_dir))
 
 
 def _provenance(case: Case, options: Options, devices: Devices) -> Provenance:
@@ -225,11 +253,11 @@ def _findings(suspect: Suspect, split: CleanSplit, outcome: Repair, calibration:
     }
 
 
-def _measured_sets(case: Case, split: CleanSplit, skip_broken: bool) -> list[NamedSet]:
+def _measured_sets(case: Case, split: CleanSplit, test: ImageSet | None, skip_broken: bool) -> list[NamedSet]:
     """The sets to measure on. Poisoned files are opened here, and nowhere before."""
     sets = [NamedSet("clean data (report split)", split.report)]
-    if case.test:
-        sets.append(NamedSet(f"test data ({os.path.basename(case.test)})", open_image_set(case.test, skip_broken)))
+    if case.test and test:
+        sets.append(NamedSet(f"test data ({os.path.basename(case.test)})", test))
     for name, path in zip(distinct_names(case.poisoned), case.poisoned, strict=True):
         sets.append(NamedSet(name, open_image_set(path, skip_broken), given_as_poisoned=True))
     return sets

@@ -1,5 +1,6 @@
 """Where a repair's folder is, and what is in one."""
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +8,8 @@ from typing import Any
 
 from data.errors import InputError
 from models.input_scale import InputScale
-from pipeline.manifest import FILE_NAME, read_manifest
+from pipeline import own_runs
+from pipeline.manifest import FILE_NAME, manifest_bytes, read_manifest
 from pipeline.outputs import sha256_of
 from pipeline.progress import log
 
@@ -41,19 +43,15 @@ class Run:
 
     Attributes:
         folder: where it is.
-        artefacts: its models.
+        artefacts: its models, which are the files that its manifest names.
+        input_scale: the pixel scale of its classifiers.
         manifest: what it was.
     """
 
     folder: str
     artefacts: Artefacts
+    input_scale: InputScale
     manifest: Mapping[str, Any]
-
-    @property
-    def input_scale(self) -> InputScale:
-        """The pixel scale of its classifiers."""
-        scale = self.manifest["findings"]["input_scale"]
-        return InputScale(scale["name"], tuple(scale["scale"]), tuple(scale["offset"]))
 
 
 def default_run_dir(model: str) -> str:
@@ -65,28 +63,60 @@ def open_run(folder: str, model: str) -> Run:
     """Opens the repair of a model.
 
     Raises:
-        InputError: the folder holds no finished repair, or that of another model.
+        InputError: the folder holds no finished repair, or that of another model, or other files than its manifest
+            names.
     """
-    run = Run(folder, Artefacts.within(folder), read_manifest(folder))
-    if not _is_of(run, model):
+    manifest = read_manifest(folder)
+    if sha256_of(model) not in manifest["inputs"].values():
         raise InputError(f"{folder}: the repair of another model; expected that of {model}")
-    return run
+    artefacts = Artefacts.within(folder)
+    for name, path in artefacts.paths().items():
+        if manifest["outputs"].get(name) != sha256_of(path):
+            raise InputError(f"{path}: not the file that the run wrote, says {FILE_NAME}; expected that one")
+    return Run(folder, artefacts, _input_scale(folder, manifest), manifest)
 
 
 def find_run(model: str) -> Run | None:
     """The repair of a model that lies beside it, in its default folder or in the model's own; None if there is none.
 
+    A repair that this program did not make for this user may have come with the model: it is left alone, with a
+    warning.
+
     Raises:
-        InputError: there is a manifest that cannot be read.
+        InputError: as `open_run`, of a repair of the user's own.
     """
     for folder in (default_run_dir(model), os.path.dirname(os.path.abspath(model))):
-        if os.path.exists(os.path.join(folder, FILE_NAME)):
-            run = Run(folder, Artefacts.within(folder), read_manifest(folder))
-            if _is_of(run, model):
-                return run
+        if not os.path.lexists(os.path.join(folder, FILE_NAME)):
+            continue
+        if not own_runs.is_own_manifest(manifest_bytes(folder)):
+            log.warning(
+                "%s: left alone, since this program did not make it for you on this machine and it may have come with "
+                "the model; --run=%s takes it for a repair that you trust",
+                folder,
+                folder,
+            )
+        elif sha256_of(model) in read_manifest(folder)["inputs"].values():
+            return open_run(folder, model)
+        else:
             log.info("%s: the repair of another model than %s", folder, model)
     return None
 
 
-def _is_of(run: Run, model: str) -> bool:
-    return sha256_of(model) in run.manifest["inputs"].values()
+def _input_scale(folder: str, manifest: Mapping[str, Any]) -> InputScale:
+    found = manifest["findings"].get("input_scale")
+    try:
+        scale = InputScale(found["name"], tuple(found["scale"]), tuple(found["offset"]))
+        numbers = (*scale.scale, *scale.offset)
+        sound = all(type(number) in (int, float) and math.isfinite(number) for number in numbers)
+    except (KeyError, TypeError, OverflowError) as error:
+        raise _no_scale(folder) from error
+    if not isinstance(scale.name, str) or not sound or {len(scale.scale), len(scale.offset)} - {1, 3}:
+        raise _no_scale(folder)
+    return scale
+
+
+def _no_scale(folder: str) -> InputError:
+    path = os.path.join(folder, FILE_NAME)
+    return InputError(
+        f"{path}: its findings hold no input_scale of numbers; expected the manifest of a finished repair"
+    )

@@ -4,14 +4,19 @@ import contextlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from data.errors import InputError
-from pipeline.outputs import write_bytes, write_json
+from export.regular_files import open_regular
+from pipeline import own_runs
+from pipeline.outputs import check_replaceable, write_bytes, write_json
 
-_FOLDER = ".unfinished"
+FOLDER = ".unfinished"
 _REQUEST = "request.json"
+_RUN = "run"
+_MOST_BYTES = 2**24
 
 
 def open_work_dir(out_dir: str, request: Mapping[str, Any], resume: bool) -> str:
@@ -26,24 +31,79 @@ def open_work_dir(out_dir: str, request: Mapping[str, Any], resume: bool) -> str
         The path of the working folder.
 
     Raises:
-        InputError: the interrupted run was asked for something else.
+        InputError: the interrupted run was asked for something else, what is there is not what a run leaves, or a link
+            is in its place.
     """
-    folder = os.path.join(out_dir, _FOLDER)
+    folder = os.path.join(out_dir, FOLDER)
     wanted = json.loads(json.dumps(request))
-    if resume and os.path.exists(os.path.join(folder, _REQUEST)):
-        with open(os.path.join(folder, _REQUEST)) as file:
-            found = json.load(file)
+    there = _is_there(folder)
+    if resume and there and (found := _read_request(folder)) is not None:
+        found.pop(_RUN, None)
         if found != wanted:
             raise InputError(
                 f"--resume: the run interrupted in {out_dir} had {_difference(found, wanted)}; expected the same "
                 "flags, files and version of this program"
             )
         return folder
-    if os.path.exists(folder):
+    if there:
         close_work_dir(folder)
     os.makedirs(folder)
-    write_json(os.path.join(folder, _REQUEST), wanted)
+    write_json(os.path.join(folder, _REQUEST), {**wanted, _RUN: own_runs.new_run()})
     return folder
+
+
+def check_unnamed(out_dir: str, resume: bool) -> None:
+    """Refuses a folder that no flag names where it may have come with the suspect beside which it lies.
+
+    A link leads to somebody else's files; and who goes on from an interrupted run takes its weights for the repair's.
+
+    Args:
+        out_dir: the folder, which need not be there.
+        resume: whether the run is to go on from an interrupted one.
+
+    Raises:
+        InputError: it is a link, or holds an interrupted run that this program did not start for this user.
+    """
+    if os.path.islink(out_dir):
+        raise InputError(f"{out_dir}: a link, which may have come with the model; expected --out_dir=FOLDER")
+    folder = os.path.join(out_dir, FOLDER)
+    if not resume or not _is_there(folder) or (found := _read_request(folder)) is None:
+        return
+    if not own_runs.is_own(found.get(_RUN)):
+        raise InputError(
+            f"--resume: {folder} is not known to be of a run that you started, and may have come with the model; "
+            f"expected --out_dir={out_dir} if it is yours"
+        )
+
+
+def _is_there(folder: str) -> bool:
+    """Whether there is a working folder; a link or a file in its place is refused."""
+    try:
+        mode = os.lstat(folder).st_mode
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISDIR(mode):
+        kind = "a link" if stat.S_ISLNK(mode) else "no folder"
+        raise InputError(f"{folder}: {kind}; expected nothing there, or the working folder of an interrupted run")
+    return True
+
+
+def _read_request(folder: str) -> dict[str, Any] | None:
+    """What an interrupted run was asked for; None if it was killed before it had written that."""
+    path = os.path.join(folder, _REQUEST)
+    try:
+        with open_regular(path, follow_links=False) as file:
+            found = json.loads(file.read(_MOST_BYTES))
+        if isinstance(found, dict):
+            return found
+        reason = "no JSON object"
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+    raise InputError(
+        f"--resume: {path}: {reason}; expected what an interrupted run leaves (without --resume the run starts anew)"
+    )
 
 
 def remove_earlier(out_dir: str, names: Sequence[str]) -> None:
@@ -67,21 +127,28 @@ def publish(work_dir: str, out_dir: str, names: Iterable[str]) -> None:
         names: the files.
     """
     for name in names:
+        check_replaceable(os.path.join(out_dir, name))
         os.replace(os.path.join(work_dir, name), os.path.join(out_dir, name))
 
 
 def leave(work_dir: str, out_dir: str, name: str, content: str | Mapping[str, Any]) -> None:
     """Writes a file that describes the run, text or JSON, whole, in the working folder first."""
     if isinstance(content, str):
-        write_bytes(os.path.join(work_dir, name), content.encode())
+        write_bytes(os.path.join(work_dir, name), content.encode("utf-8", "backslashreplace"))
     else:
         write_json(os.path.join(work_dir, name), content)
     publish(work_dir, out_dir, [name])
 
 
 def close_work_dir(work_dir: str) -> None:
-    """Removes the working folder of a run; the request goes first, so that nobody goes on from half of the rest."""
-    with contextlib.suppress(FileNotFoundError):
+    """Removes the working folder of a run; the request goes first, so that nobody goes on from half of the rest.
+
+    Raises:
+        InputError: a link is in its place; nothing is removed then. Links in it are removed, and not followed.
+    """
+    if not _is_there(work_dir):
+        return
+    with contextlib.suppress(FileNotFoundError, IsADirectoryError):
         os.remove(os.path.join(work_dir, _REQUEST))
     shutil.rmtree(work_dir)
 

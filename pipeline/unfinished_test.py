@@ -1,12 +1,14 @@
 """Tests of the working folder of a run."""
 
+import json
 import os
+from unittest import mock
 
 from absl.testing import absltest
 
 from data.errors import InputError
 from pipeline.outputs import write_bytes
-from pipeline.unfinished import close_work_dir, open_work_dir, publish, remove_earlier
+from pipeline.unfinished import check_unnamed, close_work_dir, open_work_dir, publish, remove_earlier
 
 _REQUEST = {"settings": {"epochs": 3, "layers": ("a", "b")}, "seed": 0, "inputs": {"model.h5": "12"}, "code": "34"}
 
@@ -14,6 +16,8 @@ _REQUEST = {"settings": {"epochs": 3, "layers": ("a", "b")}, "seed": 0, "inputs"
 class WorkDirTest(absltest.TestCase):
     def setUp(self):
         super().setUp()
+        cache = self.create_tempdir().full_path
+        self.enter_context(mock.patch.dict(os.environ, {"XDG_CACHE_HOME": cache}))
         self.out_dir = self.create_tempdir().full_path
         self.folder = open_work_dir(self.out_dir, _REQUEST, resume=False)
         write_bytes(os.path.join(self.folder, "checkpoint"), b"state")
@@ -54,10 +58,77 @@ class WorkDirTest(absltest.TestCase):
         open_work_dir(self.out_dir, _REQUEST, resume=True)
         self.assertNotIn("checkpoint", os.listdir(self.folder))
 
+    def test_what_no_run_leaves_is_refused_and_kept(self):
+        request = os.path.join(self.folder, "request.json")
+        for content, named in (
+            (b"", "Expecting value"),
+            (b"no json", "Expecting value"),
+            (b"\xff\xfe\xfd", "codec"),
+            (b"[" * 10**5, "recursion"),
+            (b"[]", "no JSON object"),
+            (b"{}", "other settings"),
+            (b'{"settings": 3, "inputs": {}}', "settings = 3 instead of"),
+        ):
+            write_bytes(request, content)
+            with self.subTest(content[:20]), self.assertRaisesRegex(InputError, f"--resume: .*{named}.*; expected"):
+                open_work_dir(self.out_dir, _REQUEST, resume=True)
+            self.assertIn("checkpoint", os.listdir(self.folder))
+        other = self.create_tempfile(content=json.dumps(_REQUEST)).full_path
+        for make in (lambda: os.mkdir(request), lambda: os.symlink(other, request), lambda: os.mkfifo(request)):
+            (os.rmdir if os.path.isdir(request) else os.unlink)(request)
+            make()
+            with self.assertRaisesRegex(InputError, "--resume: .*request.json: .*; expected what an interrupted run"):
+                open_work_dir(self.out_dir, _REQUEST, resume=True)
+        # Without --resume the run starts anew, whatever is there.
+        for make in (lambda: os.symlink(other, request), lambda: os.mkdir(request)):
+            os.unlink(request)
+            make()
+            open_work_dir(self.out_dir, _REQUEST, resume=False)
+            self.assertEqual(os.listdir(self.folder), ["request.json"])
+            self.assertTrue(os.path.isfile(request))
+        self.assertTrue(os.path.exists(other))
+
+    def test_a_link_in_its_place_is_refused_and_nothing_deleted(self):
+        other = self.create_tempdir()
+        other.create_file("request.json")
+        close_work_dir(self.folder)
+        os.symlink(other.full_path, self.folder)
+        for resume in (False, True):
+            with self.assertRaisesRegex(InputError, ".unfinished: a link; expected"):
+                open_work_dir(self.out_dir, _REQUEST, resume)
+        with self.assertRaisesRegex(InputError, "a link"):
+            close_work_dir(self.folder)
+        self.assertEqual(os.listdir(other.full_path), ["request.json"])
+
+    def test_links_in_it_are_removed_and_not_followed(self):
+        other = self.create_tempdir()
+        other.create_file("kept")
+        os.symlink(other.full_path, os.path.join(self.folder, "link"))
+        close_work_dir(self.folder)
+        self.assertEmpty(os.listdir(self.out_dir))
+        self.assertEqual(os.listdir(other.full_path), ["kept"])
+
+    def test_a_folder_that_no_flag_names_may_have_come_with_the_model(self):
+        link = os.path.join(self.create_tempdir().full_path, "bad_repaired")
+        os.symlink(self.out_dir, link)
+        with self.assertRaisesRegex(InputError, "bad_repaired: a link, which may have come with the model"):
+            check_unnamed(link, resume=False)
+        check_unnamed(self.out_dir, resume=True)
+        with mock.patch.dict(os.environ, {"XDG_CACHE_HOME": self.create_tempdir().full_path}):
+            check_unnamed(self.out_dir, resume=False)
+            with self.assertRaisesRegex(InputError, "--resume: .*may have come with the model; expected --out_dir="):
+                check_unnamed(self.out_dir, resume=True)
+        # Who copies what this user's run left, does not know the name of a run that was not finished.
+        write_bytes(os.path.join(self.folder, "request.json"), json.dumps(_REQUEST).encode())
+        with self.assertRaisesRegex(InputError, "may have come with the model"):
+            check_unnamed(self.out_dir, resume=True)
+
 
 class PublishTest(absltest.TestCase):
     def setUp(self):
         super().setUp()
+        cache = self.create_tempdir().full_path
+        self.enter_context(mock.patch.dict(os.environ, {"XDG_CACHE_HOME": cache}))
         self.out_dir = self.create_tempdir().full_path
         self.folder = open_work_dir(self.out_dir, _REQUEST, resume=False)
 

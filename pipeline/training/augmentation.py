@@ -5,9 +5,12 @@ images when it never sees the same pixels twice. No image is mirrored or turned:
 to the right.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from data.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,23 @@ class Augmentation:
 
 
 NO_AUGMENTATION = Augmentation()
+
+
+def check_shift(max_shift: int, image_shape: Sequence[int]) -> None:
+    """Refuses shifts that would leave nothing of an image.
+
+    Args:
+        max_shift: pixels.
+        image_shape: height, width, channels.
+
+    Raises:
+        InputError: it is not less than the height and the width.
+    """
+    if max_shift >= min(image_shape[:2]):
+        height, width = image_shape[:2]
+        raise InputError(
+            f"--max_shift={max_shift}: images are {height} x {width} pixels; expected less than {min(height, width)}"
+        )
 
 
 def shift(images: np.ndarray, max_shift: int, rng: np.random.Generator) -> np.ndarray:
