@@ -51,9 +51,16 @@ class Run:
 
     @property
     def input_scale(self) -> InputScale:
-        """The pixel scale of its classifiers."""
-        scale = self.manifest["findings"]["input_scale"]
-        return InputScale(scale["name"], tuple(scale["scale"]), tuple(scale["offset"]))
+        """What its classifiers expect of pixels.
+
+        Raises:
+            InputError: the manifest does not say it.
+        """
+        findings = self.manifest.get("findings")
+        try:
+            return InputScale.from_json(findings.get("input_scale") if isinstance(findings, dict) else None)
+        except InputError as error:
+            raise InputError(f"{os.path.join(self.folder, FILE_NAME)}: {error}") from error
 
 
 def default_run_dir(model: str) -> str:
