@@ -66,7 +66,7 @@ class ClassOutputsTest(parameterized.TestCase):
         with tf.GradientTape() as tape:
             loss = keras.losses.SparseCategoricalCrossentropy()(np.arange(16) % 5, tailed(_IMAGES))
         for gradient in tape.gradient(loss, tailed.trainable_variables):
-            self.assertTrue(np.isfinite(gradient.numpy()).all())
+            self.assertTrue(gradient is None or np.isfinite(gradient.numpy()).all())
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import numpy as np
 from data.errors import InputError
 from models.legacy_keras import keras, tf
 
-_BGR_NAME = ", BGR"
+_BGR_NAME = " BGR"
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,6 @@ _FINALISTS = 3
 _LEAST_PROBABILITY = float(np.finfo(np.float32).eps)
 # A difference of fewer standard errors than this is noise (5 % of the normal distribution).
 _NOISE = 2.0
-# Mean log-likelihoods that are closer than float32 gets them are equal.
-_EQUAL = 1e-6
 _CAUSES = "the scale or order of the pixels' channels (--input_scale, --channel_order), the order of the labels"
 
 
@@ -42,9 +40,10 @@ class ScaleFinding:
     """Which preprocessing was chosen, and how close the next one came.
 
     Attributes:
-        chosen: the one with the largest mean log-likelihood of the true class on clean data.
+        chosen: the first of those whose mean log-likelihood of the true class on clean data is the largest, up to what
+            one image more could change.
         accuracy: its accuracy, 0..1.
-        runner_up: the next best one that answers otherwise; the chosen one itself if there was none.
+        runner_up: the likeliest other one that answers otherwise; the chosen one itself if there was none.
         runner_up_accuracy: its accuracy, 0..1, on the same images.
         images: how many clean images were looked at.
         likelihood: the chosen one's mean log-likelihood, in nats.
@@ -96,8 +95,8 @@ def find_input_scale(
     """Tries every candidate on clean images and takes the one that makes the true classes most likely.
 
     Accuracy would not do: a network of ReLUs gives much the same classes when its input is 255 times too large, but
-    with a certainty that every mistake belies. Of more than 2,048 images a seeded sample is looked at, and of more than
-    three candidates the best three on 256 of them. Of candidates that do equally well the first is taken.
+    with a certainty that every mistake belies. Of candidates that the images cannot tell apart the first is
+    taken. Of more than 2,048 images a seeded sample is looked at, with those candidates that are good on 256 of them.
 
     Args:
         model: an image classifier with N outputs.
@@ -122,12 +121,12 @@ def find_input_scale(
         raise InputError(f"--input_scale, --channel_order: {names} is not for images of {channels} channel(s)")
     sample = _sample(clean, _MOST_IMAGES, seed)
     first_look = [_try(model, _sample(sample, _FIRST_LOOK, seed), scale) for scale in fitting]
-    finalists = _ranked(first_look)
-    if len(fitting) > _FINALISTS:
-        finalists = _different(finalists)[:_FINALISTS]
-    trials = _ranked([_try(model, sample, trial.scale) for trial in finalists])
-    ranked = _different(trials)
-    chosen, runner_up = ranked[0], ranked[min(1, len(ranked) - 1)]
+    trials = first_look
+    if len(sample) > _FIRST_LOOK:
+        trials = [_try(model, sample, trial.scale) for trial in _finalists(first_look, sample, seed)]
+    chosen = _as_good_as_the_best(trials, sample.labels)[0]
+    others = [trial for trial in trials if not _same_answers(trial, chosen)]
+    runner_up = max(others, key=lambda trial: trial.likelihood, default=chosen)
     differences = chosen.log_likelihoods - runner_up.log_likelihoods
     images = len(sample)
     finding = ScaleFinding(
@@ -144,7 +143,7 @@ def find_input_scale(
     order = None
     if _classes_in(sample) > 1:
         # Where the labels are in another order, no candidate is right, and their likelihood chooses none.
-        order = _label_order([*trials, *first_look], sample, seed, facts.classes)
+        order = _label_order([*trials, *first_look], chosen, sample, seed, facts.classes)
     doubt = _at_chance(facts, sample, finding, fitting, order)
     if doubt and at_chance is AtChance.REFUSE:
         raise InputError(f"{doubt}; expected clean data of this model (--allow_chance goes on nevertheless)")
@@ -165,38 +164,57 @@ def _try(model: keras.Model, sample: ImageSet, scale: InputScale) -> _Trial:
     return _Trial(scale, np.concatenate(classes), np.concatenate(confidences), np.concatenate(logs))
 
 
-def _ranked(trials: Sequence[_Trial]) -> list[_Trial]:
-    """The likeliest first; equal ones stay in their order."""
-    return sorted(trials, key=lambda trial: -round(trial.likelihood / _EQUAL))
+def _finalists(first_look: Sequence[_Trial], sample: ImageSet, seed: int) -> list[_Trial]:
+    """What goes on from the first look, in the candidates' order: the likeliest, and all that are as good."""
+    likeliest = sorted(first_look, key=lambda trial: -trial.likelihood)[:_FINALISTS]
+    good = _as_good_as_the_best(first_look, _sample(sample, _FIRST_LOOK, seed).labels)
+    return [trial for trial in first_look if trial in likeliest or trial in good]
 
 
-def _different(ranked: Sequence[_Trial]) -> list[_Trial]:
-    """Leaves out what answers as one before it on every image, as both orders of channels do on grey images."""
-    kept: list[_Trial] = []
-    for trial in ranked:
-        if not any(np.allclose(trial.log_likelihoods, other.log_likelihoods, rtol=0, atol=1e-4) for other in kept):
-            kept.append(trial)
-    return kept
+def _as_good_as_the_best(trials: Sequence[_Trial], labels: np.ndarray) -> list[_Trial]:
+    """The likeliest candidate, and those that cannot be told from it, in the candidates' order.
+
+    Where a network is right on nearly all images, likelihood rewards whatever makes it surer, such as pixels of a
+    larger, wrong scale: what that costs shows in a mistake only. Hence a candidate is as good as the likeliest if one more
+    image, which the likeliest gets wrong for sure, would make up for the difference, and if it is not less accurate by
+    more than one standard error (Breiman et al., "Classification and Regression Trees", 1984, section 3.4.3).
+    """
+    best = max(trials, key=lambda trial: trial.likelihood)
+    one_mistake = -math.log(_LEAST_PROBABILITY) / len(labels)
+    right = best.classes == labels
+    good = []
+    for trial in trials:
+        lost = int(np.sum(right & (trial.classes != labels)))
+        gained = int(np.sum(~right & (trial.classes == labels)))
+        if best.likelihood - trial.likelihood <= one_mistake and lost - gained <= math.sqrt(lost + gained):
+            good.append(trial)
+    return good
+
+
+def _same_answers(one: _Trial, other: _Trial) -> bool:
+    """As both orders of channels give on grey images, up to the last digits."""
+    return np.allclose(one.log_likelihoods, other.log_likelihoods, rtol=0, atol=1e-4)
 
 
 def _classes_in(sample: ImageSet) -> int:
     return len(np.unique(sample.labels))
 
 
-def _label_order(trials: Sequence[_Trial], sample: ImageSet, seed: int, classes: int) -> LabelOrder | None:
-    first_look = _sample(sample, _FIRST_LOOK, seed).labels
-    found = [
-        better_label_order(
-            trial.classes,
-            sample.labels if len(trial.classes) == len(sample) else first_look,
-            classes,
-            SIGNIFICANCE / len(trials),
+def _label_order(
+    trials: Sequence[_Trial], chosen: _Trial, sample: ImageSet, seed: int, classes: int
+) -> LabelOrder | None:
+    """The best renaming of classes with any candidate, if it beats the chosen one with the labels as given."""
+    right = chosen.classes == sample.labels
+    looked_at = {len(sample): np.arange(len(sample)), _FIRST_LOOK: _drawn(len(sample), _FIRST_LOOK, seed)}
+    found = []
+    for trial in trials:
+        places = looked_at[len(trial.classes)]
+        order = better_label_order(
+            trial.classes, sample.labels[places], classes, right[places], SIGNIFICANCE / len(trials)
         )
-        for trial in trials
-    ]
-    return max(
-        (order for order in found if order is not None), key=lambda order: order.right / order.images, default=None
-    )
+        if order is not None:
+            found.append(order)
+    return max(found, key=lambda order: order.right / order.images, default=None)
 
 
 def _at_chance(
@@ -210,20 +228,24 @@ def _at_chance(
     counts = np.bincount(sample.labels)
     if counts.max() == images and images > 1:
         return (
-            f"{sample.name}: all {images} images have the label {sample.labels[0]}; with several classes one could tell"
-            " a good model from a constant one"
+            f"{sample.name}: all {images} images have the label {sample.labels[0]}; only several classes tell a good"
+            " model from a constant one"
         )
-    # The best that a model which ignores the image can do: guess, or always say the most frequent label.
-    chance = max(1 / facts.classes, counts.max() / images)
+    # A model that ignores the image may guess, anew with each candidate, so that each of these has only its share of
+    # the significance level; or say the most frequent label, whatever the candidate.
+    guess, constant = 1 / facts.classes, counts.max() / images
     correct = round(finding.accuracy * images)
-    # The best of several candidates was taken, so each of them has only its share of the significance level.
-    if chance_probability(correct, images, chance) <= SIGNIFICANCE / len(candidates):
+    chance = max(guess, constant)
+    if (
+        chance_probability(correct, images, guess) <= SIGNIFICANCE / len(candidates)
+        and chance_probability(correct, images, chance) <= SIGNIFICANCE
+    ):
         return None
-    tried = ", ".join(scale.name for scale in candidates)
+    tried = ", ".join(scale.name for scale in candidates[:3]) + (", ..." if len(candidates) > 3 else "")
     renamed = "" if order is None else f". {_described(order)}"
     return (
-        f"{sample.name}: the model gets {correct} of {images} images right at best (input scales tried: {tried}); that"
-        f" is no better than chance ({chance:.1%} by a constant answer){renamed}"
+        f"{sample.name}: the model gets {correct} of {images} images right at best ({len(candidates)} input"
+        f" scale(s) tried: {tried}); that is no better than chance ({chance:.1%} by a constant answer){renamed}"
     )
 
 
@@ -232,8 +254,8 @@ def _noise(sample: ImageSet, finding: ScaleFinding) -> str | None:
         return None
     return (
         f"{sample.name}: on {finding.images} images the pixel scale {finding.chosen.name} is not clearly better than"
-        f" {finding.runner_up.name} (log-likelihood {finding.likelihood:.3f} against {finding.runner_up_likelihood:.3f},"
-        f" standard error of the difference {finding.standard_error:.3f}); more clean images would tell, or"
+        f" {finding.runner_up.name} (log-likelihood {finding.likelihood:.3f} against"
+        f" {finding.runner_up_likelihood:.3f}, standard error of the difference {finding.standard_error:.3f}); more clean images would tell, or"
         " --input_scale and --channel_order"
     )
 
@@ -267,7 +289,10 @@ def _overconfidence(sample: ImageSet, finding: ScaleFinding) -> str | None:
 
 
 def _sample(clean: ImageSet, most: int, seed: int) -> ImageSet:
-    if len(clean) <= most:
-        return clean
-    drawn = np.random.default_rng(seed).choice(len(clean), most, replace=False)
-    return clean.subset(np.sort(drawn), name=clean.name)
+    return clean if len(clean) <= most else clean.subset(_drawn(len(clean), most, seed), name=clean.name)
+
+
+def _drawn(images: int, most: int, seed: int) -> np.ndarray:
+    if images <= most:
+        return np.arange(images)
+    return np.sort(np.random.default_rng(seed).choice(images, most, replace=False))

@@ -25,7 +25,11 @@ class LabelOrder:
 
 
 def better_label_order(
-    answers: np.ndarray, labels: np.ndarray, classes: int, significance: float = SIGNIFICANCE
+    answers: np.ndarray,
+    labels: np.ndarray,
+    classes: int,
+    right_as_given: np.ndarray,
+    significance: float = SIGNIFICANCE,
 ) -> LabelOrder | None:
     """Looks for one: classes are assigned to labels on each half of the images, and tried on the other half.
 
@@ -33,25 +37,27 @@ def better_label_order(
         answers: int64 [n], the network's classes.
         labels: int64 [n], the labels in the data; in [0, classes - 1] like the answers.
         classes: N.
+        right_as_given: bool [n], the images that are right with the labels as given, perhaps by other answers.
         significance: of the sign test between the images that only the renaming gets right, and those it loses.
 
     Returns:
-        What was found; None where no renaming is significantly better.
+        What was found; None where no renaming is significantly better, or where images are wrong more often than right
+        under it, too: classes that a weak network mistakes for each other are no other order.
     """
     halves = np.random.default_rng(0).permutation(len(labels)) % 2
     gained = lost = right = 0
     for half in (0, 1):
         assigned = _assignment(answers[halves == half], labels[halves == half], classes)
         other = halves != half
-        before, after = answers[other] == labels[other], answers[other] == assigned[labels[other]]
+        before, after = right_as_given[other], answers[other] == assigned[labels[other]]
         gained += int(np.sum(after & ~before))
         lost += int(np.sum(before & ~after))
         right += int(np.sum(after))
-    if gained == 0 or chance_probability(gained, gained + lost, 0.5) > significance:
+    if 2 * right <= len(labels) or chance_probability(gained, gained + lost, 0.5) > significance:
         return None
     final = _assignment(answers, labels, classes)
     renamed = tuple((int(label), int(final[label])) for label in np.unique(labels) if final[label] != label)
-    return LabelOrder(right, int(np.sum(answers == labels)), len(labels), renamed)
+    return LabelOrder(right, int(np.sum(right_as_given)), len(labels), renamed)
 
 
 def _assignment(answers: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:

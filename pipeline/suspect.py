@@ -43,6 +43,7 @@ def scale_candidates(
     Raises:
         InputError: mean_std without --mean and --std, or these are not numbers.
     """
+    both: tuple[tuple[InputScale, InputScale], ...]
     if choice == "mean_std":
         try:
             scale = mean_std_scale([float(value) for value in mean or ()], [float(value) for value in std or ()])
@@ -107,23 +108,28 @@ def open_suspect(
     facts = classifier_facts(model)
     scale = find_input_scale(model, clean, candidates, at_chance=at_chance)
     log.info(
-        "%s: %d classes, input %s, %.2f %% of %d images right on scale %s (next best %s: %.2f %%); log-likelihood %.3f"
-        " (%.3f), standard error of the difference %.3f",
+        "%s: %d classes, input %s, %.2f %% of %d images right on scale %s, log-likelihood %.3f%s",
         path,
         facts.classes,
         "x".join(map(str, facts.image_shape)),
         100 * scale.accuracy,
         scale.images,
         scale.chosen.name,
-        scale.runner_up.name,
-        100 * scale.runner_up_accuracy,
         scale.likelihood,
-        scale.runner_up_likelihood,
-        scale.standard_error,
+        _next_best(scale),
     )
     for warning in scale.warnings:
         log.warning("%s", warning)
     return Suspect(path, model, facts, scale)
+
+
+def _next_best(scale: ScaleFinding) -> str:
+    if scale.runner_up == scale.chosen:
+        return ""
+    return (
+        f" (next best {scale.runner_up.name}: {100 * scale.runner_up_accuracy:.2f} %, {scale.runner_up_likelihood:.3f};"
+        f" standard error of the difference {scale.standard_error:.3f})"
+    )
 
 
 def scale_findings(scale: ScaleFinding) -> dict[str, Any]:
