@@ -65,8 +65,7 @@ class InputScale:
         return centred / tf.maximum(deviation, _least_deviation(images.shape))
 
     def layer(self, image_shape: Sequence[int], name: str = "input_scale") -> keras.layers.Layer:
-        """What `apply` does, of built-in Keras layers and functions: a `Rescaling`, or a small model where that is not
-        enough.
+        """What `apply` does, as a built-in layer (`Rescaling`), or a small model of built-in layers and functions.
 
         Args:
             image_shape: (height, width, channels).

@@ -43,12 +43,13 @@ class ScaleFinding:
         chosen: the first of those whose mean log-likelihood of the true class on clean data is the largest, up to what
             one image more could change.
         accuracy: its accuracy, 0..1.
-        runner_up: the likeliest other one that answers otherwise; the chosen one itself if there was none.
+        runner_up: the likeliest other one that is another input; the chosen one itself if there was none.
         runner_up_accuracy: its accuracy, 0..1, on the same images.
         images: how many clean images were looked at.
         likelihood: the chosen one's mean log-likelihood, in nats.
         runner_up_likelihood: the runner-up's, in nats.
         standard_error: of the difference of the two, paired image by image, in nats; infinite of one image.
+        within_noise: whether other images might well have chosen the runner-up.
         confidence: mean probability of the class that the network answers with the chosen one, 0..1.
         warnings: what a person should look at before trusting a result, a sentence each.
     """
@@ -61,28 +62,69 @@ class ScaleFinding:
     likelihood: float = 0.0
     runner_up_likelihood: float = 0.0
     standard_error: float = 0.0
+    within_noise: bool = False
     confidence: float = 0.0
     warnings: tuple[str, ...] = ()
 
-    @property
-    def within_noise(self) -> bool:
-        """Whether other images might well have chosen the runner-up."""
-        difference = self.likelihood - self.runner_up_likelihood
-        return self.runner_up != self.chosen and difference < _NOISE * self.standard_error
-
 
 @dataclass(frozen=True, eq=False)
-class _Trial:
-    """What a network says of n images with one candidate: its classes, their probability, the true class' log."""
+class Trial:
+    """What a network says of n images with one candidate.
+
+    Attributes:
+        scale: the candidate.
+        classes: int64 [n], in [0, N - 1].
+        confidences: float64 [n], their probabilities.
+        log_likelihoods: float64 [n], logarithms of the true classes' probabilities, in nats.
+        inputs: float64 [n], a fixed random projection of what the network was given.
+    """
 
     scale: InputScale
     classes: np.ndarray
     confidences: np.ndarray
     log_likelihoods: np.ndarray
+    inputs: np.ndarray
 
     @property
     def likelihood(self) -> float:
+        """Mean log-likelihood, in nats."""
         return float(self.log_likelihoods.mean())
+
+    def at(self, places: np.ndarray) -> "Trial":
+        """The same of some of the images."""
+        return Trial(
+            self.scale,
+            self.classes[places],
+            self.confidences[places],
+            self.log_likelihoods[places],
+            self.inputs[places],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """The chosen candidate, and the likeliest other one that is another input (itself if there is none)."""
+
+    best: Trial
+    runner_up: Trial
+
+    @property
+    def scale(self) -> InputScale:
+        """What was chosen."""
+        return self.best.scale
+
+    @property
+    def standard_error(self) -> float:
+        """Of the difference of the mean log-likelihoods, paired image by image; infinite of one image."""
+        differences = self.best.log_likelihoods - self.runner_up.log_likelihoods
+        images = len(differences)
+        return float(differences.std(ddof=1) / math.sqrt(images)) if images > 1 else math.inf
+
+    @property
+    def within_noise(self) -> bool:
+        """Whether other images might well have chosen the runner-up."""
+        difference = self.best.likelihood - self.runner_up.likelihood
+        return self.runner_up is not self.best and difference <= _NOISE * self.standard_error
 
 
 def find_input_scale(
@@ -120,24 +162,22 @@ def find_input_scale(
         names = ", ".join(candidate.name for candidate in candidates)
         raise InputError(f"--input_scale, --channel_order: {names} is not for images of {channels} channel(s)")
     sample = _sample(clean, _MOST_IMAGES, seed)
-    first_look = [_try(model, _sample(sample, _FIRST_LOOK, seed), scale) for scale in fitting]
+    first_look = [try_candidate(model, _sample(sample, _FIRST_LOOK, seed), scale) for scale in fitting]
     trials = first_look
     if len(sample) > _FIRST_LOOK:
-        trials = [_try(model, sample, trial.scale) for trial in _finalists(first_look, sample, seed)]
-    chosen = _as_good_as_the_best(trials, sample.labels)[0]
-    others = [trial for trial in trials if not _same_answers(trial, chosen)]
-    runner_up = max(others, key=lambda trial: trial.likelihood, default=chosen)
-    differences = chosen.log_likelihoods - runner_up.log_likelihoods
-    images = len(sample)
+        trials = [try_candidate(model, sample, trial.scale) for trial in _finalists(first_look, sample, seed)]
+    choice = choose(trials, sample.labels)
+    chosen, runner_up = choice.best, choice.runner_up
     finding = ScaleFinding(
         chosen.scale,
         float(np.mean(chosen.classes == sample.labels)),
         runner_up.scale,
         float(np.mean(runner_up.classes == sample.labels)),
-        images,
+        len(sample),
         chosen.likelihood,
         runner_up.likelihood,
-        float(differences.std(ddof=1) / math.sqrt(images)) if images > 1 else math.inf,
+        choice.standard_error,
+        choice.within_noise,
         float(chosen.confidences.mean()),
     )
     order = None
@@ -151,9 +191,11 @@ def find_input_scale(
     return ScaleFinding(**{**vars(finding), "warnings": tuple(warning for warning in warnings if warning)})
 
 
-def _try(model: keras.Model, sample: ImageSet, scale: InputScale) -> _Trial:
+def try_candidate(model: keras.Model, sample: ImageSet, scale: InputScale) -> Trial:
+    """Lets a network answer on every image with one candidate."""
     answers = answers_of(model, scale)
-    classes, confidences, logs = [], [], []
+    projection = np.random.default_rng(0).normal(size=sample.image_shape)
+    classes, confidences, logs, inputs = [], [], [], []
     for images, labels in sample.batches(_BATCH_SIZE):
         probabilities = answers(images).astype(np.float64)
         # A wrong scale may overflow: NaN is no answer, and the least likely one.
@@ -161,23 +203,38 @@ def _try(model: keras.Model, sample: ImageSet, scale: InputScale) -> _Trial:
         classes.append(probabilities.argmax(axis=1))
         confidences.append(np.nan_to_num(probabilities.max(axis=1)))
         logs.append(np.log(np.clip(likelihoods, _LEAST_PROBABILITY, 1.0)))
-    return _Trial(scale, np.concatenate(classes), np.concatenate(confidences), np.concatenate(logs))
+        inputs.append(np.tensordot(scale.apply(images), projection, 3))
+    return Trial(scale, *(np.concatenate(parts) for parts in (classes, confidences, logs, inputs)))
 
 
-def _finalists(first_look: Sequence[_Trial], sample: ImageSet, seed: int) -> list[_Trial]:
+def choose(trials: Sequence[Trial], labels: np.ndarray) -> Choice:
+    """Chooses among candidates that were tried on the same images.
+
+    Args:
+        trials: one a candidate, the simplest first.
+        labels: int64 [n], the true classes.
+    """
+    chosen = _as_good_as_the_best(trials, labels)[0]
+    # On grey images both orders of channels are the same input.
+    others = [trial for trial in trials if not np.allclose(trial.inputs, chosen.inputs)]
+    return Choice(chosen, max(others, key=lambda trial: trial.likelihood, default=chosen))
+
+
+def _finalists(first_look: Sequence[Trial], sample: ImageSet, seed: int) -> list[Trial]:
     """What goes on from the first look, in the candidates' order: the likeliest, and all that are as good."""
     likeliest = sorted(first_look, key=lambda trial: -trial.likelihood)[:_FINALISTS]
     good = _as_good_as_the_best(first_look, _sample(sample, _FIRST_LOOK, seed).labels)
     return [trial for trial in first_look if trial in likeliest or trial in good]
 
 
-def _as_good_as_the_best(trials: Sequence[_Trial], labels: np.ndarray) -> list[_Trial]:
+def _as_good_as_the_best(trials: Sequence[Trial], labels: np.ndarray) -> list[Trial]:
     """The likeliest candidate, and those that cannot be told from it, in the candidates' order.
 
     Where a network is right on nearly all images, likelihood rewards whatever makes it surer, such as pixels of a
-    larger, wrong scale: what that costs shows in a mistake only. Hence a candidate is as good as the likeliest if one more
-    image, which the likeliest gets wrong for sure, would make up for the difference, and if it is not less accurate by
-    more than one standard error (Breiman et al., "Classification and Regression Trees", 1984, section 3.4.3).
+    larger, wrong scale: what that costs shows in a mistake only. Hence a candidate is as good as the likeliest if one
+    image more, which the likeliest gets wrong for sure, would make up for the difference, and if it is not less
+    accurate by more than one standard error (Breiman et al., "Classification and Regression Trees", 1984, section
+    3.4.3).
     """
     best = max(trials, key=lambda trial: trial.likelihood)
     one_mistake = -math.log(_LEAST_PROBABILITY) / len(labels)
@@ -191,17 +248,12 @@ def _as_good_as_the_best(trials: Sequence[_Trial], labels: np.ndarray) -> list[_
     return good
 
 
-def _same_answers(one: _Trial, other: _Trial) -> bool:
-    """As both orders of channels give on grey images, up to the last digits."""
-    return np.allclose(one.log_likelihoods, other.log_likelihoods, rtol=0, atol=1e-4)
-
-
 def _classes_in(sample: ImageSet) -> int:
     return len(np.unique(sample.labels))
 
 
 def _label_order(
-    trials: Sequence[_Trial], chosen: _Trial, sample: ImageSet, seed: int, classes: int
+    trials: Sequence[Trial], chosen: Trial, sample: ImageSet, seed: int, classes: int
 ) -> LabelOrder | None:
     """The best renaming of classes with any candidate, if it beats the chosen one with the labels as given."""
     right = chosen.classes == sample.labels
@@ -252,11 +304,11 @@ def _at_chance(
 def _noise(sample: ImageSet, finding: ScaleFinding) -> str | None:
     if not finding.within_noise:
         return None
+    likelihoods = f"{finding.likelihood:.3f} against {finding.runner_up_likelihood:.3f}"
     return (
         f"{sample.name}: on {finding.images} images the pixel scale {finding.chosen.name} is not clearly better than"
-        f" {finding.runner_up.name} (log-likelihood {finding.likelihood:.3f} against"
-        f" {finding.runner_up_likelihood:.3f}, standard error of the difference {finding.standard_error:.3f}); more clean images would tell, or"
-        " --input_scale and --channel_order"
+        f" {finding.runner_up.name} (log-likelihood {likelihoods}, standard error of the difference"
+        f" {finding.standard_error:.3f}); more clean images would tell, or --input_scale and --channel_order"
     )
 
 

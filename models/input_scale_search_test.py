@@ -131,7 +131,21 @@ class FindInputScaleTest(parameterized.TestCase):
             _brightness_model(UNIT_SCALE), from_arrays("grey", np.repeat(grey, 3, axis=3), labels)
         )
         self.assertEqual((finding.chosen, finding.warnings), (UNIT_SCALE, ()))
+        only_orders = (UNIT_SCALE, UNIT_SCALE.with_bgr())
+        finding = find_input_scale(
+            _brightness_model(UNIT_SCALE), from_arrays("grey", np.repeat(grey, 3, 3), labels), only_orders
+        )
+        self.assertEqual((finding.chosen, finding.runner_up, finding.warnings), (UNIT_SCALE, UNIT_SCALE, ()))
         self.assertNotEqual(finding.runner_up.name, "0..1 BGR")
+
+    def test_certain_answers_on_every_scale_are_within_noise(self):
+        # As of a BadNet on images of its trigger: the label is certain whatever the scale.
+        model = _homogeneous_model()
+        model.get_layer("logits").set_weights([100 * np.array([[1.0, 0, 0]] * 3)])
+        clean = from_arrays("one", _grey_images(40).images(), np.zeros(40, np.int64))
+        finding = find_input_scale(model, clean, (UNIT_SCALE, BYTE_SCALE), at_chance=AtChance.WARN)
+        self.assertEqual((finding.chosen, finding.accuracy), (UNIT_SCALE, 1.0))
+        self.assertTrue(finding.within_noise)
 
     def test_images_of_one_channel_have_no_order(self):
         image = keras.Input((4, 4, 1))
