@@ -23,6 +23,8 @@ _FIRST_LOOK = 256
 _FINALISTS = 3
 # What float32 cannot tell from 0 beside 1. Without a floor one image that a sure network gets wrong outweighs hundreds.
 _LEAST_PROBABILITY = float(np.finfo(np.float32).eps)
+# Log-likelihoods that float32 may give twice differently.
+_SAME = 1e-4
 # A difference of fewer standard errors than this is noise (5 % of the normal distribution).
 _NOISE = 2.0
 _CAUSES = "the scale or order of the pixels' channels (--input_scale, --channel_order), the order of the labels"
@@ -43,7 +45,7 @@ class ScaleFinding:
         chosen: the first of those whose mean log-likelihood of the true class on clean data is the largest, up to what
             one image more could change.
         accuracy: its accuracy, 0..1.
-        runner_up: the likeliest other one that is another input; the chosen one itself if there was none.
+        runner_up: the likeliest other one that is not equivalent; the chosen one itself if there was none.
         runner_up_accuracy: its accuracy, 0..1, on the same images.
         images: how many clean images were looked at.
         likelihood: the chosen one's mean log-likelihood, in nats.
@@ -103,7 +105,7 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """The chosen candidate, and the likeliest other one that is another input (itself if there is none)."""
+    """The chosen candidate, and the likeliest other one that is not equivalent (itself if there is none)."""
 
     best: Trial
     runner_up: Trial
@@ -215,9 +217,16 @@ def choose(trials: Sequence[Trial], labels: np.ndarray) -> Choice:
         labels: int64 [n], the true classes.
     """
     chosen = _as_good_as_the_best(trials, labels)[0]
-    # On grey images both orders of channels are the same input.
-    others = [trial for trial in trials if not np.allclose(trial.inputs, chosen.inputs)]
+    others = [trial for trial in trials if not _equivalent(trial, chosen)]
     return Choice(chosen, max(others, key=lambda trial: trial.likelihood, default=chosen))
+
+
+def _equivalent(one: Trial, other: Trial) -> bool:
+    """Whether it does not matter which is taken: the same input, as both orders of channels are on grey images, or the
+    same answers. Certainty on every image is no sign of that: a BadNet is certain of its trigger on any scale.
+    """
+    same_answers = np.allclose(one.log_likelihoods, other.log_likelihoods, rtol=0, atol=_SAME)
+    return np.allclose(one.inputs, other.inputs) or (same_answers and one.likelihood < -_SAME)
 
 
 def _finalists(first_look: Sequence[Trial], sample: ImageSet, seed: int) -> list[Trial]:
