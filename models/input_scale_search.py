@@ -222,8 +222,9 @@ def choose(trials: Sequence[Trial], labels: np.ndarray) -> Choice:
 
 
 def _equivalent(one: Trial, other: Trial) -> bool:
-    """Whether it does not matter which is taken: the same input, as both orders of channels are on grey images, or the
-    same answers. Certainty on every image is no sign of that: a BadNet is certain of its trigger on any scale.
+    """Whether it does not matter which is taken: the same input (both orders of grey images), or the same answers.
+
+    Certainty on every image is no sign of that: a BadNet is certain of its trigger on any scale.
     """
     same_answers = np.allclose(one.log_likelihoods, other.log_likelihoods, rtol=0, atol=_SAME)
     return np.allclose(one.inputs, other.inputs) or (same_answers and one.likelihood < -_SAME)

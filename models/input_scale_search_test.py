@@ -95,7 +95,9 @@ def _brightest_channel(count: int, wrong: int) -> ImageSet:
 class FindInputScaleTest(parameterized.TestCase):
     @parameterized.parameters(UNIT_SCALE, BYTE_SCALE, SYMMETRIC_SCALE)
     def test_finds_the_scale_a_model_wants(self, wanted):
-        finding = find_input_scale(_brightness_model(wanted), _grey_images(200))
+        finding = find_input_scale(
+            _brightness_model(wanted), _grey_images(200), (UNIT_SCALE, BYTE_SCALE, SYMMETRIC_SCALE)
+        )
         self.assertEqual((finding.chosen, finding.accuracy, finding.images), (wanted, 1.0, 200))
         self.assertNotEqual(finding.runner_up, wanted)
         self.assertLess(finding.runner_up_accuracy, 1)
