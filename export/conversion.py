@@ -121,7 +121,7 @@ def convert_classifier(
         InputError: the model is no classifier; otherwise as `convert_detector`.
         ValueError: unknown precision.
     """
-    net, scale = with_probabilities(model), input_scale.layer()
+    net, scale = with_probabilities(model), input_scale.tensor
 
     def answers(given: _Tensors) -> _Tensors:
         label = tf.argmax(given["net"], axis=-1, output_type=tf.int32)

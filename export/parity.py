@@ -91,7 +91,7 @@ def check_classifier_parity(
     runtime: str | None = None,
 ) -> Parity:
     """Compares a plain classifier, which takes images on `input_scale`, with its file; otherwise as `check_parity`."""
-    model, scale = with_probabilities(classifier), input_scale.layer()
+    model, scale = with_probabilities(classifier), input_scale.tensor
 
     def keras_answers(batch: tf.Tensor) -> dict[str, tf.Tensor]:
         probabilities = model(scale(batch), training=False)

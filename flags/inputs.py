@@ -43,11 +43,33 @@ SKIP_BROKEN_IMAGES = flags.DEFINE_bool(
 INPUT_SCALE = flags.DEFINE_enum(
     "input_scale",
     "auto",
-    ["auto", "unit", "byte", "symmetric", "mean_std"],
-    "What the model expects of pixels: unit 0..1, byte 0..255, symmetric -1..1, mean_std (with --mean and --std). auto "
-    "tries the first three on the clean data.",
+    ["auto", "unit", "byte", "symmetric", "torch", "caffe", "per_image", "mean_std"],
+    "What the model expects of pixels: unit 0..1, byte 0..255, symmetric -1..1 (Keras' mode tf), torch (0..1, minus "
+    "ImageNet's mean, by its std), caffe (0..255 minus ImageNet's means), per_image (each image of mean 0 and variance "
+    "1, as tf.image.per_image_standardization), mean_std (with --mean and --std). auto tries all but the last on the "
+    "clean data, and takes what makes the true classes most likely.",
 )
-MEAN = flags.DEFINE_list("mean", None, "With --input_scale=mean_std: mean of each channel, of pixels in 0..1.")
+MEAN = flags.DEFINE_list(
+    "mean", None, "With --input_scale=mean_std: mean of each channel, red first, of pixels in 0..1."
+)
 STD = flags.DEFINE_list(
-    "std", None, "With --input_scale=mean_std: standard deviation of each channel, of pixels in 0..1."
+    "std", None, "With --input_scale=mean_std: standard deviation of each channel, red first, of pixels in 0..1."
 )
+CHANNEL_ORDER = flags.DEFINE_enum(
+    "channel_order",
+    "auto",
+    ["auto", "rgb", "bgr"],
+    "Which channel the model takes first; data is always read as RGB. auto tries both on the clean data. Keras' mode "
+    "caffe is --input_scale=caffe --channel_order=bgr.",
+)
+ALLOW_CHANCE = flags.DEFINE_bool(
+    "allow_chance",
+    False,
+    "Go on, with a warning, where the model is no better than chance on the clean data, or where these hold one class "
+    "only. What follows may then mean nothing.",
+)
+
+
+def input_scale() -> tuple[str, list[str] | None, list[str] | None, str]:
+    """The values of the flags that say what the model expects of pixels: scale, mean, std, order of channels."""
+    return INPUT_SCALE.value, MEAN.value, STD.value, CHANNEL_ORDER.value

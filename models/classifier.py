@@ -7,6 +7,7 @@ import numpy as np
 
 from data.errors import InputError
 from data.image_set import ImageSet
+from models.elementwise import is_activation_layer, operation
 from models.legacy_keras import keras, tf
 
 _PASSES_THROUGH = ("Dropout", "Flatten", "Reshape", "SpatialDropout2D", "Dropout2D", "AlphaDropout")
@@ -29,6 +30,8 @@ class ClassifierFacts:
 
 def classifier_facts(model: keras.Model) -> ClassifierFacts:
     """Reads off a model's configuration what it takes and gives; nothing is computed.
+
+    Probabilities that no softmax gave are not seen here: see `models.class_outputs`, through which every suspect goes.
 
     Args:
         model: any Keras 2 model.
@@ -74,11 +77,16 @@ def with_probabilities(model: keras.Model) -> keras.Model:
     """
     if not classifier_facts(model).logits:
         return model
+    softmax = keras.layers.Softmax(name=free_name(model, "probabilities"))
+    return keras.Model(model.inputs, softmax(model.outputs[0]), name=model.name)
+
+
+def free_name(model: keras.Model, name: str) -> str:
+    """A name for a new layer, like the given one, that no layer of the model has."""
     names = {layer.name for layer in model.layers}
-    name = "probabilities"
     while name in names:
         name += "_"
-    return keras.Model(model.inputs, keras.layers.Softmax(name=name)(model.outputs[0]), name=model.name)
+    return name
 
 
 def check_fits(facts: ClassifierFacts, image_set: ImageSet) -> None:
@@ -124,6 +132,8 @@ def _activation_of(tensor: tf.Tensor) -> str:
         return _activation_of(layer.outputs[tensor_index])
     if isinstance(layer, keras.layers.Softmax):
         return "softmax" if layer.axis in (-1, len(tensor.shape) - 1) else f"softmax over axis {layer.axis}"
+    if is_activation_layer(layer) and operation(layer) is not None:
+        return str(operation(layer))
     activation = getattr(layer, "activation", None)
     name = "linear" if activation is None else keras.activations.serialize(activation)
     name = name if isinstance(name, str) else str(name)

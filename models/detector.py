@@ -35,7 +35,7 @@ class DetectorParts:
     Attributes:
         badnet: scaled images float32 [B, H, W, C] -> probabilities float32 [B, N] of the net under suspicion.
         repaired: the same of the repaired net.
-        input_scale: the built-in Keras layer that makes scaled images of raw pixels 0..255.
+        input_scale: the built-in Keras layer, or model of such layers, that makes scaled images of raw pixels 0..255.
         threshold: suspicion above which an image is flagged, in [0, 1], a value that float32 holds exactly.
         scorer: the model of `build_scorer`, sharing the detector's layers.
     """
@@ -197,7 +197,11 @@ def _new_parts(
             f"repaired model {repaired.name!r}: images {repaired_facts.image_shape}, {repaired_facts.classes} classes;"
             f" expected those of the BadNet, {facts.image_shape}, {facts.classes} classes"
         )
-    return _copy(badnet, "badnet"), _copy(repaired, "repaired"), input_scale.layer(name="input_scale")
+    return (
+        _copy(badnet, "badnet"),
+        _copy(repaired, "repaired"),
+        input_scale.layer(facts.image_shape, name="input_scale"),
+    )
 
 
 def _score(

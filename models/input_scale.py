@@ -1,55 +1,128 @@
-"""Which pixel scale a classifier was trained on: found on clean data, because a file doesn't say."""
+"""What a network expects of raw pixels: their scale, the order of their channels, standardisation."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from data.errors import InputError
-from data.image_set import ImageSet
-from models.classifier import ClassifierFacts, check_fits, classifier_facts, with_probabilities
 from models.legacy_keras import keras, tf
 
-_MOST_IMAGES = 2048
-_BATCH_SIZE = 256
-_SIGNIFICANCE = 0.05
+_BGR_NAME = " BGR"
 
 
 @dataclass(frozen=True)
 class InputScale:
-    """What a model wants of raw pixels: `model input = raw * scale + offset`.
+    """The preprocessing between raw RGB pixels and a network.
+
+    In this order: the channels are reversed if `bgr`; then either each image is standardised or each channel is scaled,
+    `model input = raw * scale + offset`.
 
     Attributes:
         name: for people, such as "0..1".
-        scale: one factor for all channels, or one a channel.
-        offset: one summand for all channels, or one a channel.
+        scale: one factor for all channels, or one a channel in the order that the network takes them in.
+        offset: one summand for all channels, or one a channel in the same order.
+        bgr: the network takes blue first.
+        per_image: each image is brought to mean 0 and variance 1, as `tf.image.per_image_standardization` does on raw
+            pixels; `scale` and `offset` are then 1 and 0.
     """
 
     name: str
     scale: tuple[float, ...]
     offset: tuple[float, ...]
+    bgr: bool = False
+    per_image: bool = False
 
     def apply(self, images: np.ndarray) -> np.ndarray:
-        """Scales raw pixels 0..255, [..., C] of any dtype, to the float32 a model takes."""
-        return images.astype(np.float32) * np.asarray(self.scale, np.float32) + np.asarray(self.offset, np.float32)
+        """Turns raw RGB pixels 0..255, [..., H, W, C] of any dtype, into the float32 that a model takes."""
+        pixels = images.astype(np.float32)
+        if self.bgr:
+            pixels = pixels[..., ::-1]
+        if not self.per_image:
+            return pixels * np.asarray(self.scale, np.float32) + np.asarray(self.offset, np.float32)
+        axes = (-3, -2, -1)
+        deviation = np.maximum(pixels.std(axes, keepdims=True), _least_deviation(pixels.shape))
+        return (pixels - pixels.mean(axes, keepdims=True)) / deviation
 
-    def layer(self, name: str = "input_scale") -> keras.layers.Layer:
-        """A built-in Keras layer that does what `apply` does, float32 in and out."""
+    def tensor(self, images: tf.Tensor) -> tf.Tensor:
+        """What `apply` does, as a piece of a differentiable graph.
+
+        Args:
+            images: float32 [..., H, W, C], raw RGB pixels 0..255; H, W and C are known.
+
+        Returns:
+            float32 of the same shape. On symbolic Keras tensors it leaves functions that `models.opening` knows.
+        """
+        if self.bgr:
+            images = tf.gather(images, [2, 1, 0], axis=-1)
+        if not self.per_image:
+            return images * tf.constant(self.scale, tf.float32) + tf.constant(self.offset, tf.float32)
+        axes = [-3, -2, -1]
+        centred = images - tf.reduce_mean(images, axis=axes, keepdims=True)
+        deviation = tf.sqrt(tf.reduce_mean(tf.square(centred), axis=axes, keepdims=True))
+        return centred / tf.maximum(deviation, _least_deviation(images.shape))
+
+    def layer(self, image_shape: Sequence[int], name: str = "input_scale") -> keras.layers.Layer:
+        """What `apply` does, as a built-in layer (`Rescaling`), or a small model of built-in layers and functions.
+
+        Args:
+            image_shape: (height, width, channels).
+            name: of the layer or model.
+
+        Returns:
+            float32 [B, H, W, C] raw pixels -> float32 [B, H, W, C].
+        """
+        if not self.bgr and not self.per_image:
+            return self._rescaling(name)
+        image = keras.Input(tuple(image_shape), name="raw_pixels")
+        if self.per_image:
+            return keras.Model(image, self.tensor(image), name=name)
+        reversed_channels = tf.gather(image, [2, 1, 0], axis=-1)
+        return keras.Model(image, self._rescaling("scaled_pixels")(reversed_channels), name=name)
+
+    def fits(self, channels: int) -> bool:
+        """Whether images of so many channels can be given to it."""
+        return max(len(self.scale), len(self.offset)) in (1, channels) and (channels == 3 or not self.bgr)
+
+    def with_bgr(self) -> "InputScale":
+        """The same for a network that takes blue first; each channel keeps its own numbers."""
+        return replace(
+            self, name=self.name + _BGR_NAME, scale=self.scale[::-1], offset=self.offset[::-1], bgr=not self.bgr
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types, which `from_json` reads."""
+        return {**asdict(self), "scale": list(self.scale), "offset": list(self.offset)}
+
+    @classmethod
+    def from_json(cls, stored: Any) -> "InputScale":
+        """Reads what `to_json` gave, also of runs that knew neither `bgr` nor `per_image`.
+
+        Raises:
+            InputError: it is no such thing.
+        """
+        try:
+            scale, offset = (tuple(float(value) for value in stored[name]) for name in ("scale", "offset"))
+            read = cls(str(stored["name"]), scale, offset, stored.get("bgr", False), stored.get("per_image", False))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise InputError(f"input scale: {str(stored)[:80]!r}; expected a name, scale and offset") from error
+        flags = isinstance(read.bgr, bool) and isinstance(read.per_image, bool)
+        lengths = len(scale) in (1, 3) and len(offset) in (1, 3)
+        if not flags or not lengths or not all(map(math.isfinite, (*scale, *offset))):
+            raise InputError(f"input scale: {str(stored)[:80]!r}; expected one or three finite numbers and two flags")
+        return read
+
+    def _rescaling(self, name: str) -> keras.layers.Layer:
         return keras.layers.Rescaling(_number_or_list(self.scale), _number_or_list(self.offset), name=name)
-
-
-UNIT_SCALE = InputScale("0..1", (1 / 255,), (0.0,))
-BYTE_SCALE = InputScale("0..255", (1.0,), (0.0,))
-SYMMETRIC_SCALE = InputScale("-1..1", (1 / 127.5,), (-1.0,))
-DEFAULT_SCALES = (UNIT_SCALE, BYTE_SCALE, SYMMETRIC_SCALE)
 
 
 def mean_std_scale(mean: Sequence[float], std: Sequence[float]) -> InputScale:
     """The scale `(raw / 255 - mean) / std`, per channel or for all channels.
 
     Args:
-        mean: one or C means of pixels on the scale 0..1 (as in ImageNet's 0.485, 0.456, 0.406).
+        mean: one or C means of pixels on the scale 0..1 (as in ImageNet's 0.485, 0.456, 0.406), red first.
         std: as many standard deviations, on the same scale.
 
     Returns:
@@ -61,124 +134,19 @@ def mean_std_scale(mean: Sequence[float], std: Sequence[float]) -> InputScale:
     means, stds = tuple(map(float, mean)), tuple(map(float, std))
     if len(means) != len(stds) or len(means) not in (1, 3):
         raise InputError(f"--mean, --std: {len(means)} and {len(stds)} values; expected one or three of each")
+    # NaN and infinity fail these comparisons, too.
     if not all(0 <= value <= 1 for value in means) or not all(0 < value <= 1 for value in stds):
         raise InputError(f"--mean, --std: {means}, {stds} are not of pixels in 0..1; if of 0..255, divide by 255")
-    name = f"mean {_listed(means)}, std {_listed(stds)}"
-    scale = tuple(1 / (255 * value) for value in stds)
-    return InputScale(name, scale, tuple(-mean / std for mean, std in zip(means, stds, strict=True)))
+    return _standardised(f"mean {_listed(means)}, std {_listed(stds)}", means, stds)
 
 
-@dataclass(frozen=True)
-class ScaleFinding:
-    """Which scale was chosen, and how close the next one came.
-
-    Attributes:
-        chosen: the scale with the best accuracy on clean data.
-        accuracy: its accuracy, 0..1.
-        runner_up: the next best scale; the chosen one itself if there was only one candidate.
-        runner_up_accuracy: its accuracy, 0..1.
-        images: how many clean images were looked at.
-    """
-
-    chosen: InputScale
-    accuracy: float
-    runner_up: InputScale
-    runner_up_accuracy: float
-    images: int
+def _standardised(name: str, mean: tuple[float, ...], std: tuple[float, ...]) -> InputScale:
+    scale = tuple(1 / (255 * value) for value in std)
+    return InputScale(name, scale, tuple(-mean / std for mean, std in zip(mean, std, strict=True)))
 
 
-def find_input_scale(
-    model: keras.Model, clean: ImageSet, candidates: Sequence[InputScale] = DEFAULT_SCALES, seed: int = 0
-) -> ScaleFinding:
-    """Tries every candidate scale on clean images and takes the most accurate one.
-
-    Equal accuracies are told apart by the mean log-likelihood of the true class. Of more than 2,048 images, a seeded
-    sample is looked at.
-
-    Args:
-        model: an image classifier with N outputs.
-        clean: clean images that the model was made for, with labels in [0, N - 1].
-        candidates: scales to try, at least one.
-        seed: of the sample.
-
-    Returns:
-        The finding.
-
-    Raises:
-        InputError: the images do not fit the model, or the model is at chance on every scale.
-    """
-    facts = classifier_facts(model)
-    check_fits(facts, clean)
-    sample = _sample(clean, seed)
-    probabilities = with_probabilities(model)
-    scored = [(*_accuracy_and_likelihood(probabilities, sample, scale), scale) for scale in candidates]
-    ranked = sorted(scored, key=lambda entry: entry[:2], reverse=True)
-    (accuracy, _, chosen), (runner_up_accuracy, _, runner_up) = ranked[0], ranked[min(1, len(ranked) - 1)]
-    _refuse_chance(facts, sample, accuracy, candidates)
-    return ScaleFinding(chosen, accuracy, runner_up, runner_up_accuracy, len(sample))
-
-
-def chance_probability(correct: int, images: int, chance: float) -> float:
-    """Exact one-sided binomial test: how probable it is to get so many right by chance.
-
-    Args:
-        correct: images classified correctly.
-        images: images looked at.
-        chance: probability that a guess is right, 0..1.
-
-    Returns:
-        P(X >= correct) for X ~ Binomial(images, chance).
-    """
-    if correct <= 0 or chance >= 1:
-        return 1.0
-    logs = [
-        math.lgamma(images + 1)
-        - math.lgamma(count + 1)
-        - math.lgamma(images - count + 1)
-        + count * math.log(chance)
-        + (images - count) * math.log1p(-chance)
-        for count in range(correct, images + 1)
-    ]
-    return min(1.0, math.fsum(map(math.exp, logs)))
-
-
-def _refuse_chance(facts: ClassifierFacts, sample: ImageSet, accuracy: float, candidates: Sequence[InputScale]) -> None:
-    images = len(sample)
-    correct = round(accuracy * images)
-    counts = np.bincount(sample.labels)
-    if counts.max() == images and images > 1:
-        raise InputError(
-            f"{sample.name}: all {images} images have the label {sample.labels[0]}; expected several"
-            " classes, one cannot tell a good model from a constant one"
-        )
-    # The best that a model which ignores the image can do: guess, or always say the most frequent label.
-    chance = max(1 / facts.classes, counts.max() / images)
-    # The best of several scales was taken, so each of them has only its share of the significance level.
-    if chance_probability(correct, images, chance) > _SIGNIFICANCE / len(candidates):
-        scales = ", ".join(scale.name for scale in candidates)
-        raise InputError(
-            f"{sample.name}: the model gets {correct} of {images} clean images right at best (input scales tried:"
-            f" {scales}); that is no better than chance ({chance:.1%} by a constant answer), expected clean data of"
-            " this model"
-        )
-
-
-def _sample(clean: ImageSet, seed: int) -> ImageSet:
-    if len(clean) <= _MOST_IMAGES:
-        return clean
-    drawn = np.random.default_rng(seed).choice(len(clean), _MOST_IMAGES, replace=False)
-    return clean.subset(np.sort(drawn), name=clean.name)
-
-
-def _accuracy_and_likelihood(model: keras.Model, sample: ImageSet, scale: InputScale) -> tuple[float, float]:
-    predict = tf.function(lambda batch: model(batch, training=False))
-    correct, log_likelihood = 0, 0.0
-    for images, labels in sample.batches(_BATCH_SIZE):
-        probabilities = np.asarray(predict(tf.constant(scale.apply(images))), np.float64)
-        correct += int(np.sum(np.argmax(probabilities, axis=1) == labels))
-        likelihoods = probabilities[np.arange(len(labels)), labels]
-        log_likelihood += float(np.sum(np.log(np.clip(likelihoods, 1e-30, 1.0))))
-    return correct / len(sample), log_likelihood / len(sample)
+def _least_deviation(shape: Sequence[int]) -> float:
+    return 1 / math.sqrt(shape[-3] * shape[-2] * shape[-1])
 
 
 def _number_or_list(values: tuple[float, ...]) -> float | list[float]:
@@ -187,3 +155,26 @@ def _number_or_list(values: tuple[float, ...]) -> float | list[float]:
 
 def _listed(values: Sequence[float]) -> str:
     return "/".join(f"{value:g}" for value in values)
+
+
+# `tf`, `caffe` and `torch` are the modes of `keras.applications.imagenet_utils.preprocess_input`.
+UNIT_SCALE = InputScale("0..1", (1 / 255,), (0.0,))
+BYTE_SCALE = InputScale("0..255", (1.0,), (0.0,))
+SYMMETRIC_SCALE = InputScale("-1..1", (1 / 127.5,), (-1.0,))  # mode `tf`
+TORCH_SCALE = _standardised("torch (ImageNet's mean and std)", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+CENTRED_SCALE = InputScale("0..255 minus ImageNet's means", (1.0, 1.0, 1.0), (-123.68, -116.779, -103.939))
+CAFFE_SCALE = replace(CENTRED_SCALE.with_bgr(), name="caffe (BGR, 0..255 minus ImageNet's means)")
+PER_IMAGE_SCALE = InputScale("per image (mean 0, variance 1)", (1.0,), (0.0,), per_image=True)
+
+# By the value of --input_scale: (red first, blue first).
+SCALES_BY_NAME: Mapping[str, tuple[InputScale, InputScale]] = {
+    **{
+        name: (scale, scale.with_bgr())
+        for name, scale in (("unit", UNIT_SCALE), ("byte", BYTE_SCALE), ("symmetric", SYMMETRIC_SCALE))
+    },
+    "torch": (TORCH_SCALE, TORCH_SCALE.with_bgr()),
+    "caffe": (CENTRED_SCALE, CAFFE_SCALE),
+    "per_image": (PER_IMAGE_SCALE, PER_IMAGE_SCALE.with_bgr()),
+}
+# What is tried, the simplest first: of candidates that do equally well, the first is taken.
+DEFAULT_SCALES = tuple(orders[place] for place in (0, 1) for orders in SCALES_BY_NAME.values())

@@ -28,7 +28,7 @@ from pipeline.inversion.verdict import BACKDOOR
 from pipeline.outputs import check_inputs, make_folder, only_run_in, sha256_of, write_bytes, write_json
 from pipeline.reporting.audit_evidence import as_json, pictures, summary
 from pipeline.source_digest import source_digest
-from pipeline.suspect import open_suspect, scale_candidates
+from pipeline.suspect import chance_policy, open_suspect, scale_candidates
 from pipeline.training.devices import select_devices
 from pipeline.unfinished import FOLDER, check_unnamed, close_work_dir, open_work_dir
 
@@ -42,6 +42,8 @@ for _flag in (
     inputs.INPUT_SCALE,
     inputs.MEAN,
     inputs.STD,
+    inputs.CHANNEL_ORDER,
+    inputs.ALLOW_CHANCE,
     running.OUT_DIR,
     running.SEED,
     running.DEVICE,
@@ -68,9 +70,14 @@ def main(argv: Sequence[str]) -> int:
     select_devices(running.DEVICE.value)
     keras.utils.set_random_seed(running.SEED.value)
     clean = open_image_set(inputs.CLEAN_DATA.value, inputs.SKIP_BROKEN_IMAGES.value)
-    scales = scale_candidates(inputs.INPUT_SCALE.value, inputs.MEAN.value, inputs.STD.value)
+    scales = scale_candidates(*inputs.input_scale())
     suspect = open_suspect(
-        model, clean, scales, inputs.ARCHITECTURE.value, most_multiply_adds=inputs.MAX_MULTIPLY_ADDS.value
+        model,
+        clean,
+        scales,
+        inputs.ARCHITECTURE.value,
+        chance_policy(inputs.ALLOW_CHANCE.value),
+        inputs.MAX_MULTIPLY_ADDS.value,
     )
     settings = default_settings(clean, running.SEED.value, auditing.SCREENED_ABOVE.value)
     make_folder(out_dir)

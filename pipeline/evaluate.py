@@ -22,6 +22,7 @@ from data.image_set import ImageSet
 from data.opening import open_image_set
 from flags import evaluating, inputs, running
 from models.classifier import classifier_facts
+from models.input_scale_search import AtChance
 from models.opening import open_model
 from pipeline import command
 from pipeline.comparison import NamedSet, Networks, distinct_names, measure
@@ -31,7 +32,7 @@ from pipeline.outputs import check_replaceable, make_folder, only_run_in, write_
 from pipeline.progress import log
 from pipeline.reporting.tables import format_table, format_worst_classes
 from pipeline.runs import Run, find_run, open_run
-from pipeline.suspect import open_suspect, scale_candidates
+from pipeline.suspect import open_classifier, open_suspect, scale_candidates
 from pipeline.training.devices import select_devices
 
 flags.adopt_module_key_flags(evaluating)
@@ -46,6 +47,7 @@ for _flag in (
     inputs.INPUT_SCALE,
     inputs.MEAN,
     inputs.STD,
+    inputs.CHANNEL_ORDER,
     running.DEVICE,
     running.OUT_DIR,
 ):
@@ -104,12 +106,14 @@ def _networks(model: str, run: Run | None, sets: Sequence[NamedSet]) -> Networks
         suspect = open_suspect(
             model,
             _images_to_find_the_scale(sets),
-            scale_candidates(inputs.INPUT_SCALE.value, inputs.MEAN.value, inputs.STD.value),
+            scale_candidates(*inputs.input_scale()),
             inputs.ARCHITECTURE.value,
-            most_multiply_adds=most,
+            # Nothing is decided here, and a set may be poisoned or hold one class: a figure of chance is a figure.
+            AtChance.WARN,
+            most,
         )
         return Networks(suspect.facts, suspect.scale.chosen, suspect.model)
-    badnet = open_model(model, inputs.ARCHITECTURE.value, most_multiply_adds=most)
+    badnet = open_classifier(model, sets[0].images, inputs.ARCHITECTURE.value, most)
     return Networks(
         classifier_facts(badnet),
         run.input_scale,
@@ -123,7 +127,10 @@ def _networks(model: str, run: Run | None, sets: Sequence[NamedSet]) -> Networks
 
 def _images_to_find_the_scale(sets: Sequence[NamedSet]) -> ImageSet:
     """A clean set if there is one. On a poisoned one the labels are what the BadNet should answer, which serves too."""
-    return next((one.images for one in sets if not one.given_as_poisoned), sets[0].images)
+    chosen = next((one for one in sets if not (one.given_as_poisoned or one.images.true_labels is not None)), sets[0])
+    if chosen.given_as_poisoned or chosen.images.true_labels is not None:
+        log.info("%s: poisoned; the pixel scale is chosen by the answers that its labels say", chosen.images.name)
+    return chosen.images
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from pipeline import command
 from pipeline.artefacts import representative_images, representative_indices
 from pipeline.outputs import check_replaceable, sha256_of, write_bytes
 from pipeline.progress import log
-from pipeline.suspect import open_suspect, scale_candidates
+from pipeline.suspect import chance_policy, open_suspect, scale_candidates
 
 _PARITY_IMAGES = 3000
 
@@ -45,6 +45,8 @@ for _flag in (
     inputs.INPUT_SCALE,
     inputs.MEAN,
     inputs.STD,
+    inputs.CHANNEL_ORDER,
+    inputs.ALLOW_CHANCE,
     running.SEED,
 ):
     flags.declare_key_flag(_flag.name)
@@ -87,9 +89,14 @@ def _export_detector(path: str, detector: keras.Model, clean: ImageSet, output: 
 
 
 def _export_classifier(path: str, clean: ImageSet, output: str) -> Parity:
-    scales = scale_candidates(inputs.INPUT_SCALE.value, inputs.MEAN.value, inputs.STD.value)
+    scales = scale_candidates(*inputs.input_scale())
     classifier = open_suspect(
-        path, clean, scales, inputs.ARCHITECTURE.value, most_multiply_adds=inputs.MAX_MULTIPLY_ADDS.value
+        path,
+        clean,
+        scales,
+        inputs.ARCHITECTURE.value,
+        chance_policy(inputs.ALLOW_CHANCE.value),
+        inputs.MAX_MULTIPLY_ADDS.value,
     )
     precision, scale = exporting.PRECISION.value, classifier.scale.chosen
     card = DetectorCard(

@@ -92,9 +92,10 @@ def _options(case: Case) -> Options:
         precision=exporting.PRECISION.value,
         architecture=inputs.ARCHITECTURE.value,
         max_multiply_adds=inputs.MAX_MULTIPLY_ADDS.value,
-        scales=scale_candidates(inputs.INPUT_SCALE.value, inputs.MEAN.value, inputs.STD.value),
+        scales=scale_candidates(*inputs.input_scale()),
         resume=running.RESUME.value,
         skip_broken_images=inputs.SKIP_BROKEN_IMAGES.value,
+        allow_chance=inputs.ALLOW_CHANCE.value,
     )
 
 

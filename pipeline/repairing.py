@@ -35,7 +35,7 @@ from pipeline.repair_report import report_contents
 from pipeline.reporting.report import render_report
 from pipeline.reporting.tables import format_table
 from pipeline.runs import Artefacts
-from pipeline.suspect import Suspect, open_suspect
+from pipeline.suspect import Suspect, chance_policy, open_suspect, scale_findings
 from pipeline.training.augmentation import check_shift
 from pipeline.training.devices import Devices
 from pipeline.unfinished import FOLDER, close_work_dir, leave, open_work_dir, publish, remove_earlier
@@ -77,6 +77,7 @@ class Options:
         scales: input scales to try.
         resume: go on from an interrupted run.
         skip_broken_images: leave out images of a folder that can't be decoded, instead of refusing the folder.
+        allow_chance: go on, with a warning, with a suspect that is no better than chance on the clean data.
     """
 
     out_dir: str
@@ -90,6 +91,7 @@ class Options:
     scales: tuple[InputScale, ...] = DEFAULT_SCALES
     resume: bool = False
     skip_broken_images: bool = True
+    allow_chance: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,14 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
     keras.utils.set_random_seed(options.settings.seed)
     clean = open_image_set(case.clean, options.skip_broken_images)
     split = split_clean(clean, options.settings.seed)
-    suspect = open_suspect(case.model, split.fit, options.scales, options.architecture, options.max_multiply_adds)
+    suspect = open_suspect(
+        case.model,
+        split.fit,
+        options.scales,
+        options.architecture,
+        chance_policy(options.allow_chance),
+        options.max_multiply_adds,
+    )
     check_fits(suspect.facts, clean)
     _check_settings(suspect, options.settings)
     test = _test_images(case, options, suspect)
@@ -230,9 +239,7 @@ def _findings(suspect: Suspect, split: CleanSplit, outcome: Repair, calibration:
     return {
         "classes": suspect.facts.classes,
         "image_shape": list(suspect.facts.image_shape),
-        "input_scale": dataclasses.asdict(suspect.scale.chosen),
-        "input_scale_accuracy": suspect.scale.accuracy,
-        "input_scale_runner_up": {"name": suspect.scale.runner_up.name, "accuracy": suspect.scale.runner_up_accuracy},
+        **scale_findings(suspect.scale),
         "split": {part: len(getattr(split, part)) for part in ("fit", "calibrate", "report")},
         "inverted_triggers": [
             {

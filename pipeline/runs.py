@@ -1,6 +1,5 @@
 """Where a repair's folder is, and what is in one."""
 
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -103,20 +102,7 @@ def find_run(model: str) -> Run | None:
 
 
 def _input_scale(folder: str, manifest: Mapping[str, Any]) -> InputScale:
-    found = manifest["findings"].get("input_scale")
     try:
-        scale = InputScale(found["name"], tuple(found["scale"]), tuple(found["offset"]))
-        numbers = (*scale.scale, *scale.offset)
-        sound = all(type(number) in (int, float) and math.isfinite(number) for number in numbers)
-    except (KeyError, TypeError, OverflowError) as error:
-        raise _no_scale(folder) from error
-    if not isinstance(scale.name, str) or not sound or {len(scale.scale), len(scale.offset)} - {1, 3}:
-        raise _no_scale(folder)
-    return scale
-
-
-def _no_scale(folder: str) -> InputError:
-    path = os.path.join(folder, FILE_NAME)
-    return InputError(
-        f"{path}: its findings hold no input_scale of numbers; expected the manifest of a finished repair"
-    )
+        return InputScale.from_json(manifest["findings"].get("input_scale"))
+    except InputError as error:
+        raise InputError(f"{os.path.join(folder, FILE_NAME)}: {error}") from error

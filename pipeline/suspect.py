@@ -2,26 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from data.errors import InputError
 from data.image_set import ImageSet
+from models.class_outputs import with_softmax_tail
 from models.classifier import ClassifierFacts, check_fits, classifier_facts
-from models.input_scale import (
-    BYTE_SCALE,
-    DEFAULT_SCALES,
-    SYMMETRIC_SCALE,
-    UNIT_SCALE,
-    InputScale,
-    ScaleFinding,
-    find_input_scale,
-    mean_std_scale,
-)
+from models.input_scale import SCALES_BY_NAME, InputScale, mean_std_scale
+from models.input_scale_search import AtChance, ScaleFinding, find_input_scale
 from models.legacy_keras import keras
 from models.network_cost import MOST_MULTIPLY_ADDS
 from models.opening import open_model
 from pipeline.progress import log
 
-_SCALES = {"unit": UNIT_SCALE, "byte": BYTE_SCALE, "symmetric": SYMMETRIC_SCALE}
+# Enough to tell logits from probabilities, which sum to 1 on every one of them.
+_IMAGES_TO_PROBE = 64
 
 
 @dataclass(frozen=True)
@@ -30,9 +25,9 @@ class Suspect:
 
     Attributes:
         path: its file.
-        model: the network, uncompiled.
+        model: the network, uncompiled; it ends in softmax wherever its outputs are probabilities.
         facts: what it takes and gives.
-        scale: which pixel scale it was found to expect.
+        scale: what it was found to expect of pixels.
     """
 
     path: str
@@ -42,21 +37,58 @@ class Suspect:
 
 
 def scale_candidates(
-    choice: str, mean: Sequence[str] | None = None, std: Sequence[str] | None = None
+    choice: str, mean: Sequence[str] | None = None, std: Sequence[str] | None = None, order: str = "auto"
 ) -> tuple[InputScale, ...]:
-    """The scales to try for a value of --input_scale.
+    """What to try for the values of --input_scale and --channel_order, the simplest first.
 
     Raises:
         InputError: mean_std without --mean and --std, or these are not numbers.
     """
-    if choice == "auto":
-        return tuple(DEFAULT_SCALES)
-    if choice != "mean_std":
-        return (_SCALES[choice],)
+    both: tuple[tuple[InputScale, InputScale], ...]
+    if choice == "mean_std":
+        try:
+            scale = mean_std_scale([float(value) for value in mean or ()], [float(value) for value in std or ()])
+        except ValueError as error:
+            raise InputError(
+                f"--input_scale=mean_std: {error}; expected --mean and --std, a number a channel"
+            ) from error
+        both = ((scale, scale.with_bgr()),)
+    else:
+        both = tuple(SCALES_BY_NAME.values()) if choice == "auto" else (SCALES_BY_NAME[choice],)
+    places = {"auto": (0, 1), "rgb": (0,), "bgr": (1,)}[order]
+    return tuple(orders[place] for place in places for orders in both)
+
+
+def chance_policy(allow_chance: bool) -> AtChance:
+    """What --allow_chance asks for."""
+    return AtChance.WARN if allow_chance else AtChance.REFUSE
+
+
+def open_classifier(
+    path: str,
+    images: ImageSet,
+    architecture: str | None = None,
+    most_multiply_adds: int = MOST_MULTIPLY_ADDS,
+) -> keras.Model:
+    """Opens a model without running anything of its own; what its outputs are is told by what they are on images.
+
+    Args:
+        path: the model's file.
+        images: images of its size; their labels do not matter here.
+        architecture: of a file that holds weights only.
+        most_multiply_adds: what the model may cost for one image.
+
+    Raises:
+        InputError: the file is not a classifier that can be opened safely, or the images do not fit it.
+    """
+    model = open_model(path, architecture, most_multiply_adds=most_multiply_adds)
+    check_fits(classifier_facts(model), images)
+    # Outputs that are probabilities are so on pixels of any scale, but a scale that is too large may overflow.
+    pixels, _ = next(images.batches(min(_IMAGES_TO_PROBE, len(images))))
     try:
-        return (mean_std_scale([float(value) for value in mean or ()], [float(value) for value in std or ()]),)
-    except ValueError as error:
-        raise InputError(f"--input_scale=mean_std: {error}; expected --mean and --std, a number a channel") from error
+        return with_softmax_tail(model, model.predict_on_batch(pixels.astype("float32") / 255))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def open_suspect(
@@ -64,34 +96,62 @@ def open_suspect(
     clean: ImageSet,
     candidates: Sequence[InputScale],
     architecture: str | None = None,
+    at_chance: AtChance = AtChance.REFUSE,
     most_multiply_adds: int = MOST_MULTIPLY_ADDS,
 ) -> Suspect:
-    """Opens a model without running anything of its own and finds the pixel scale it expects.
+    """Opens a model without running anything of its own and finds out what it expects of pixels.
 
     Args:
         path: the model's file.
         clean: clean images with labels.
-        candidates: scales to try.
+        candidates: what to try.
         architecture: of a file that holds weights only.
+        at_chance: what to do where the model is no better than chance, or nobody could tell.
         most_multiply_adds: what the model may cost for one image.
 
     Raises:
         InputError: the file is not a model that can be opened safely, the images do not fit it, or it is at chance on
-            them.
+            them and `at_chance` refuses that.
     """
-    model = open_model(path, architecture, most_multiply_adds=most_multiply_adds)
+    model = open_classifier(path, clean, architecture, most_multiply_adds)
     facts = classifier_facts(model)
-    check_fits(facts, clean)
-    scale = find_input_scale(model, clean, candidates)
+    scale = find_input_scale(model, clean, candidates, at_chance=at_chance)
     log.info(
-        "%s: %d classes, input %s, %.2f %% of %d clean images right on scale %s (next best %s: %.2f %%)",
+        "%s: %d classes, input %s, %.2f %% of %d images right on scale %s, log-likelihood %.3f%s",
         path,
         facts.classes,
         "x".join(map(str, facts.image_shape)),
         100 * scale.accuracy,
         scale.images,
         scale.chosen.name,
-        scale.runner_up.name,
-        100 * scale.runner_up_accuracy,
+        scale.likelihood,
+        _next_best(scale),
     )
+    for warning in scale.warnings:
+        log.warning("%s", warning)
     return Suspect(path, model, facts, scale)
+
+
+def _next_best(scale: ScaleFinding) -> str:
+    if scale.runner_up == scale.chosen:
+        return ""
+    return (
+        f" (next best {scale.runner_up.name}: {100 * scale.runner_up_accuracy:.2f} %, {scale.runner_up_likelihood:.3f};"
+        f" standard error of the difference {scale.standard_error:.3f})"
+    )
+
+
+def scale_findings(scale: ScaleFinding) -> dict[str, Any]:
+    """What a manifest says of the preprocessing: plain JSON types."""
+    return {
+        "input_scale": scale.chosen.to_json(),
+        "input_scale_accuracy": scale.accuracy,
+        "input_scale_likelihood": scale.likelihood,
+        "input_scale_runner_up": {
+            "name": scale.runner_up.name,
+            "accuracy": scale.runner_up_accuracy,
+            "likelihood": scale.runner_up_likelihood,
+            "standard_error_of_the_difference": scale.standard_error if scale.images > 1 else None,
+        },
+        "input_scale_warnings": list(scale.warnings),
+    }

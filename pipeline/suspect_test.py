@@ -6,7 +6,7 @@ from absl.testing import absltest
 from data.errors import InputError
 from data.image_set import from_arrays
 from data.opening import open_image_set
-from models.input_scale import BYTE_SCALE, DEFAULT_SCALES, UNIT_SCALE
+from models.input_scale import BYTE_SCALE, CAFFE_SCALE, DEFAULT_SCALES, UNIT_SCALE
 from models.saving import save_network
 from pipeline.example_case import CLASSES, SIDE, bars, example_case, small_network
 from pipeline.suspect import open_suspect, scale_candidates
@@ -26,7 +26,7 @@ class SuspectTest(absltest.TestCase):
 
     def test_a_scale_that_was_chosen_is_the_only_one_tried(self):
         case = example_case()
-        suspect = open_suspect(case.model, open_image_set(case.clean), scale_candidates("byte"))
+        suspect = open_suspect(case.model, open_image_set(case.clean), scale_candidates("byte", order="rgb"))
         self.assertEqual(suspect.scale.chosen, BYTE_SCALE)
 
     def test_images_of_another_size_are_refused(self):
@@ -52,14 +52,25 @@ class SuspectTest(absltest.TestCase):
 class ScaleCandidatesTest(absltest.TestCase):
     def test_auto_tries_several(self):
         self.assertEqual(scale_candidates("auto"), tuple(DEFAULT_SCALES))
-        self.assertEqual(scale_candidates("byte"), (BYTE_SCALE,))
+        self.assertEqual(scale_candidates("byte"), (BYTE_SCALE, BYTE_SCALE.with_bgr()))
+        self.assertEqual(scale_candidates("byte", order="rgb"), (BYTE_SCALE,))
+        self.assertEqual(scale_candidates("caffe", order="bgr"), (CAFFE_SCALE,))
+        self.assertLen(scale_candidates("auto", order="bgr"), len(DEFAULT_SCALES) // 2)
 
     def test_mean_and_standard_deviation(self):
-        (scale,) = scale_candidates("mean_std", ["0.5", "0.4", "0.3"], ["0.2", "0.2", "0.2"])
+        (scale, bgr) = scale_candidates("mean_std", ["0.5", "0.4", "0.3"], ["0.2", "0.2", "0.2"])
         np.testing.assert_allclose(scale.apply(np.full([1, 3], 255, np.uint8)), [[2.5, 3.0, 3.5]], rtol=1e-6)
+        np.testing.assert_allclose(bgr.apply(np.full([1, 3], 255, np.uint8)), [[3.5, 3.0, 2.5]], rtol=1e-6)
 
     def test_mean_and_standard_deviation_that_are_not_given_or_no_numbers_are_refused(self):
-        for mean, std in ((None, None), (["0.5"], None), (["half"], ["0.1"]), (["127"], ["50"]), (["0.5"], ["0"])):
+        for mean, std in (
+            (None, None),
+            (["0.5"], None),
+            (["half"], ["0.1"]),
+            (["127"], ["50"]),
+            (["nan"], ["0.1"]),
+            (["0.5"], ["0"]),
+        ):
             with self.subTest(f"{mean} {std}"), self.assertRaisesRegex(InputError, "mean.*expected|divide by 255"):
                 scale_candidates("mean_std", mean, std)
 

@@ -121,7 +121,7 @@ class Stack(abc.ABC):
         self._best: tuple[np.ndarray, ...] = ()
         self._compiled = tf.function(self._update)
         self._model = with_probabilities(model)
-        self._scale = (tf.constant(input_scale.scale, tf.float32), tf.constant(input_scale.offset, tf.float32))
+        self._scale = input_scale
 
     @abc.abstractmethod
     def stamped(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tuple[tf.Tensor, ...]]:
@@ -154,7 +154,7 @@ class Stack(abc.ABC):
         count, batch = others.shape
         with tf.GradientTape() as tape:
             stamped, size, parts = self.stamped(images)
-            scaled = stamped * self._scale[0] + self._scale[1]
+            scaled = self._scale.tensor(stamped)
             probabilities = self._model(tf.reshape(scaled, [-1, *images.shape[1:]]), training=False)
             probabilities = tf.reshape(probabilities, [count, batch, -1])
             wanted = tf.gather(probabilities, tf.constant(self._labels), axis=2, batch_dims=1)

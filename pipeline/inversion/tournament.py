@@ -98,7 +98,7 @@ class _Stacks:
     ):
         self._model = model
         self._shape = image_shape
-        self._scale = (tf.constant(input_scale.scale, tf.float32), tf.constant(input_scale.offset, tf.float32))
+        self._scale = input_scale
         self._settings = settings
         self._compiled = tf.function(self._update)
 
@@ -148,7 +148,7 @@ class _Stacks:
             if not settings.uniform:
                 mask = tf.image.resize(mask, size)
             stamped = images[None] * (1 - mask[:, None]) + 255 * pattern[:, None] * mask[:, None]
-            scaled = stamped * self._scale[0] + self._scale[1]
+            scaled = self._scale.tensor(stamped)
             answers = tf.reshape(
                 self._model(tf.reshape(scaled, [-1, *self._shape]), training=False), [count, batch, -1]
             )

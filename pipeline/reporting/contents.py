@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from models.input_scale import ScaleFinding
+from models.input_scale_search import ScaleFinding
 from pipeline.detection.calibration import Calibration
 from pipeline.inversion.suspicious import RankedTrigger
 from pipeline.measuring.evaluation import Evaluation

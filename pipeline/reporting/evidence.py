@@ -131,10 +131,19 @@ def data_section(contents: ReportContents) -> Html:
     scale = contents.scale
     if scale is not None:
         pairs: list[tuple[object, object]] = [
-            ("Pixel scale", f"{scale.chosen.name}: {100 * scale.accuracy:.2f} % of {scale.images} clean images right")
+            ("Pixel scale", f"{scale.chosen.name}: {100 * scale.accuracy:.2f} % of {scale.images} clean images right"),
+            ("Log-likelihood of the true class", f"{scale.likelihood:.3f} an image"),
         ]
         if scale.runner_up != scale.chosen:
-            pairs.append(("Next best", f"{scale.runner_up.name}: {100 * scale.runner_up_accuracy:.2f} %"))
+            difference = f"the difference has a standard error of {scale.standard_error:.3f}"
+            pairs.append(
+                (
+                    "Next best",
+                    f"{scale.runner_up.name}: {100 * scale.runner_up_accuracy:.2f} %, log-likelihood"
+                    f" {scale.runner_up_likelihood:.3f}; {difference}",
+                )
+            )
+        pairs.extend(("Warning", warning) for warning in scale.warnings)
         parts.append(element("div", facts(pairs), css="facts"))
     if contents.splits:
         rows = [(split.name, split.images, split.used_for) for split in contents.splits]

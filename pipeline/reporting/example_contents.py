@@ -4,7 +4,8 @@ import numpy as np
 
 from data.image_set import from_arrays
 from models.channel_gates import GateGroup
-from models.input_scale import BYTE_SCALE, UNIT_SCALE, ScaleFinding
+from models.input_scale import BYTE_SCALE, UNIT_SCALE
+from models.input_scale_search import ScaleFinding
 from pipeline.detection.calibration import calibrate
 from pipeline.inversion.suspicious import RankedTrigger
 from pipeline.inversion.trigger import InvertedTrigger
@@ -114,7 +115,7 @@ def full_contents(name: str = "conv_3") -> ReportContents:
         ),
         history={name: (Epoch(0.5, 0.8, 1.0), Epoch(0.4, 0.9, 1.0))},
         structure=Structure((StructureRow(name, layer, LayerFacts("Conv2D", (4, None, 4), 4, 112)),), 168, 112),
-        scale=ScaleFinding(UNIT_SCALE, 0.9, BYTE_SCALE, 0.2, 60),
+        scale=ScaleFinding(UNIT_SCALE, 0.9, BYTE_SCALE, 0.2, 60, -0.3, -5.1, 0.4, confidence=0.95),
         splits=(SplitUse(name, 40, "the threshold"),),
         calibration=calibration,
         suspicions=(

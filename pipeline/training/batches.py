@@ -62,9 +62,7 @@ class Batches:
             lambda: self._raw(number),
             output_signature=(tf.TensorSpec([None, *self.image_set.image_shape], tf.uint8), taught),
         )
-        scale = tf.constant(self.input_scale.scale, tf.float32)
-        offset = tf.constant(self.input_scale.offset, tf.float32)
-        dataset = dataset.map(lambda images, targets: (tf.cast(images, tf.float32) * scale + offset, targets))
+        dataset = dataset.map(lambda images, targets: (self.input_scale.tensor(tf.cast(images, tf.float32)), targets))
         return dataset.apply(tf.data.experimental.assert_cardinality(self.steps_per_epoch)).prefetch(2)
 
     def _raw(self, number: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

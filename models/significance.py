@@ -1,0 +1,29 @@
+"""Is it more than chance?"""
+
+import math
+
+SIGNIFICANCE = 0.05
+
+
+def chance_probability(correct: int, images: int, chance: float) -> float:
+    """Exact one-sided binomial test: how probable it is to get so many right by chance.
+
+    Args:
+        correct: images classified correctly.
+        images: images looked at.
+        chance: probability that a guess is right, 0..1.
+
+    Returns:
+        P(X >= correct) for X ~ Binomial(images, chance).
+    """
+    if correct <= 0 or chance >= 1:
+        return 1.0
+    logs = [
+        math.lgamma(images + 1)
+        - math.lgamma(count + 1)
+        - math.lgamma(images - count + 1)
+        + count * math.log(chance)
+        + (images - count) * math.log1p(-chance)
+        for count in range(correct, images + 1)
+    ]
+    return min(1.0, math.fsum(map(math.exp, logs)))
