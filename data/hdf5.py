@@ -10,7 +10,6 @@ is checked here.
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import threading
 import uuid
@@ -27,7 +26,7 @@ from data.class_names import normal
 from data.errors import InputError
 from data.hdf5_reader import Hdf5Reader
 from data.hdf5_writing import new_hdf5_file
-from export.pixel_range import READ_BYTES, PixelRange, check_pixel_dtype, hdf5_layout, to_uint8
+from export.pixel_range import PixelRange, check_pixel_dtype, hdf5_layout, images_at_once, to_uint8
 
 _WRITE_CHUNK = 64
 
@@ -69,9 +68,8 @@ class Hdf5Source:
                 "%s: the shape %s fits both orders of axes; read as N x C x H x W", where, list(member.shape)
             )
         check_pixel_dtype(member.dtype, where)
-        row_bytes = math.prod(self._shape[1:]) * member.dtype.itemsize
-        self._max_gap = max(8, min(member.chunk_rows, READ_BYTES // row_bytes))
-        self._max_length = max(1, READ_BYTES // row_bytes)
+        self._max_length = images_at_once(self._shape[1:], member.dtype, where)
+        self._max_gap = max(8, min(member.chunk_rows, self._max_length))
         if member.dtype != np.uint8:
             self._check_scale(self._reader, where)
 

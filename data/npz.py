@@ -18,7 +18,7 @@ from numpy.lib import format as npy
 from data import image_set as image_sets
 from data import labels as label_checks
 from data.errors import InputError, shown
-from export.pixel_range import READ_BYTES, PixelRange, check_extents, check_pixel_dtype, shown_shape, to_uint8
+from export.pixel_range import READ_BYTES, PixelRange, check_extents, check_pixel_dtype, images_at_once, shown_shape, to_uint8
 
 _IMAGE_KEYS = ("data", "images", "x")
 _LABEL_KEYS = ("label", "labels", "y")
@@ -111,7 +111,7 @@ class _NpzSource:
 
     def __init__(self, pixels: np.ndarray, where: str):
         self._pixels = pixels
-        self._rows = max(1, READ_BYTES // max(1, pixels[:1].nbytes))
+        self._rows = images_at_once(pixels.shape[1:], pixels.dtype, where)
         if pixels.dtype != np.uint8:
             pixel_range = PixelRange(where, pixels.dtype)
             for start in range(0, len(pixels), self._rows):

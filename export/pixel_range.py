@@ -1,13 +1,16 @@
 """Pixels of image sets: which numbers are taken for 0..255, in the pipeline as on the device. NumPy only."""
 
+import math
+
 import numpy as np
 
 from export.errors import InputError
 
 MAX_IMAGES = 2**24
 MAX_SIDE = 8192
-# What is read at once of a set, in bytes; at least one image.
+# What is read at once of a set, in bytes; at least one image, of no more than so many bytes.
 READ_BYTES = 2**24
+_MAX_IMAGE_BYTES = 2**28
 
 
 def check_extents(count: int, height: int, width: int, where: str) -> None:
@@ -46,6 +49,23 @@ def hdf5_layout(shape: tuple[int, ...], where: str) -> tuple[tuple[int, int, int
     height, width, channels = (rest[1], rest[2], rest[0]) if channels_first else rest
     check_extents(count, height, width, where)
     return (count, height, width, channels), channels_first
+
+
+def images_at_once(image_shape: tuple[int, ...], dtype: np.dtype, where: str) -> int:
+    """How many images of a set are read together, at least one.
+
+    Args:
+        image_shape: of one, its axes in any order.
+        dtype: of its pixels in the file.
+        where: file and field, for the message.
+
+    Raises:
+        InputError: one image takes more than 256 MiB.
+    """
+    size = math.prod(image_shape) * dtype.itemsize
+    if size > _MAX_IMAGE_BYTES:
+        raise InputError(f"{where}: one image takes {size} bytes; expected at most {_MAX_IMAGE_BYTES}")
+    return max(1, READ_BYTES // size)
 
 
 def shown_shape(shape: tuple[int, ...]) -> str:

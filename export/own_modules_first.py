@@ -1,0 +1,22 @@
+"""Importing this keeps `python -m export.detect` from importing what lies in the folder where it is started.
+
+Python puts that folder first on its search path, and an `h5py.py` or an `argparse.py` beside the pictures would be run.
+It is left on the path only where it is this project's own. To be imported before anything else; it imports nothing but
+what a starting Python has imported already.
+"""
+
+import os
+import sys
+
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def _is_started_in(folder: str) -> bool:
+    try:
+        return os.path.samefile(folder or os.curdir, os.curdir)
+    except OSError:
+        return False
+
+
+if not os.path.samefile(_ROOT, os.curdir):
+    sys.path[:] = [folder for folder in sys.path if not _is_started_in(folder)]
