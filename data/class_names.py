@@ -134,9 +134,24 @@ def against(image_set: ImageSet, known: tuple[str, ...] | None) -> ImageSet:
     for label in present:
         moved[label] = _position(normal(own[label]), known, image_set.name)
     true_labels = None if image_set.true_labels is None else moved[image_set.true_labels]
-    return dataclasses.replace(
-        image_set, labels=moved[image_set.labels], class_names=known, true_labels=true_labels
-    )
+    return dataclasses.replace(image_set, labels=moved[image_set.labels], class_names=known, true_labels=true_labels)
+
+
+def target_for_each(targets: Sequence[str], poisoned: Sequence[str]) -> list[str | None]:
+    """The value of --target for each poisoned set: one for all of them, or one for each, or none.
+
+    Raises:
+        InputError: there are more, or fewer.
+    """
+    if not targets:
+        return [None] * len(poisoned)
+    if len(targets) == 1 and poisoned:
+        return list(targets) * len(poisoned)
+    if len(targets) != len(poisoned):
+        raise InputError(
+            f"--target: given {len(targets)} times for {len(poisoned)} of --poisoned_data; expected once, or as often"
+        )
+    return list(targets)
 
 
 def with_target(image_set: ImageSet, target: str) -> ImageSet:
@@ -163,9 +178,7 @@ def with_target(image_set: ImageSet, target: str) -> ImageSet:
             f"--target={shown(target)}: all images of {image_set.name} have this label; expected images sorted by their"
             " true class, or no --target"
         )
-    return dataclasses.replace(
-        image_set, labels=np.full(len(image_set), label, np.int64), true_labels=image_set.labels
-    )
+    return dataclasses.replace(image_set, labels=np.full(len(image_set), label, np.int64), true_labels=image_set.labels)
 
 
 def _target(target: str, image_set: ImageSet) -> int:
@@ -204,11 +217,13 @@ def _numbers(names: list[str], where: str, warn: bool) -> list[int]:
     if len(set(numbers)) != len(numbers):
         raise InputError(f"{where}: two sub-folders stand for the same class number; expected one for each class")
     as_text = sorted(range(len(names)), key=lambda position: names[position])
-    if warn and sorted(numbers) == list(range(len(numbers))) and [numbers[position] for position in as_text] != sorted(
-        numbers
+    if (
+        warn
+        and sorted(numbers) == list(range(len(numbers)))
+        and [numbers[position] for position in as_text] != sorted(numbers)
     ):
         logging.warning(
-            '%s: the folders\' numbers are taken for the labels (folder "10" is class 10); Keras\' '
+            "%s: the folders' numbers are taken for the labels (folder \"10\" is class 10); Keras' "
             'image_dataset_from_directory sorts them as text, where "10" is class 2. If the model was trained that way: '
             "%s",
             where,

@@ -18,7 +18,15 @@ from numpy.lib import format as npy
 from data import image_set as image_sets
 from data import labels as label_checks
 from data.errors import InputError, shown
-from export.pixel_range import READ_BYTES, PixelRange, check_extents, check_pixel_dtype, images_at_once, shown_shape, to_uint8
+from export.pixel_range import (
+    READ_BYTES,
+    PixelRange,
+    check_extents,
+    check_pixel_dtype,
+    images_at_once,
+    shown_shape,
+    to_uint8,
+)
 
 _IMAGE_KEYS = ("data", "images", "x")
 _LABEL_KEYS = ("label", "labels", "y")

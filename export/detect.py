@@ -12,6 +12,7 @@ import export.own_modules_first  # noqa: F401
 
 # isort: split
 import argparse
+import contextlib
 import errno
 import json
 import math
@@ -62,15 +63,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     try:
         return _judge_all(model, options)
-    except OSError as error:
+    except _UnwrittenError as error:
         # Keep Python from flushing into the closed pipe, or the full disk, at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         # Whoever read the answers may have seen enough.
-        if error.errno != errno.EPIPE:
-            _complain(f"standard output: {error.strerror or error}; the answers after this one are lost")
+        if error.reason.errno != errno.EPIPE:
+            _complain(f"standard output: {error.reason.strerror}; the last answers are lost")
+        return 1
+    except OSError as error:
+        _complain(f"standard input: {error.strerror or error}; expected paths, one a line")
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+class _UnwrittenError(Exception):
+    """An answer could not be written to standard output; `reason` is what the system says."""
+
+    def __init__(self, reason: OSError):
+        super().__init__(reason)
+        self.reason = reason
+
+
+def _answer(line: str) -> None:
+    try:
+        print(line, flush=True)
+    except OSError as error:
+        raise _UnwrittenError(error) from error
 
 
 def _open_closed_streams() -> None:
@@ -84,7 +103,8 @@ def _open_closed_streams() -> None:
 
 def _complain(line: str) -> None:
     if sys.stderr is not None:
-        print(f"detect: {_field(line)}", file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):
+            print(f"detect: {_field(line)}", file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -136,7 +156,7 @@ def _judge_all(model: Detector | Classifier, options: argparse.Namespace) -> int
                 _complain(f"{image.path}: {error}")
                 status = 1
                 continue
-            print(_line(image.path, found, options), flush=True)
+            _answer(_line(image.path, found, options))
             if found.get("suspicion", 0.0) is None:
                 _complain(f"{image.path}: its suspicion is no number; it is called a backdoor")
                 status = 1

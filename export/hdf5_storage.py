@@ -64,9 +64,7 @@ def _check_storage(dataset: "h5py.Dataset", where: str) -> None:
     itemsize = dataset.dtype.itemsize
     if dataset.chunks is not None:
         if math.prod(dataset.chunks) * itemsize > _MAX_CHUNK_BYTES:
-            raise InputError(
-                f"{where}: chunks {shown_shape(dataset.chunks)} are larger than {_MAX_CHUNK_BYTES} bytes"
-            )
+            raise InputError(f"{where}: chunks {shown_shape(dataset.chunks)} are larger than {_MAX_CHUNK_BYTES} bytes")
         declared = math.prod(-(-side // chunk) for side, chunk in zip(dataset.shape, dataset.chunks, strict=True))
         written = dataset.id.get_num_chunks()
         if written < declared:

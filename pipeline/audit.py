@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from data.class_names import read_class_names
 from data.errors import InputError
 from data.opening import open_image_set
 from flags import auditing, inputs, running
@@ -37,6 +38,7 @@ for _flag in (
     inputs.MODEL,
     inputs.ARCHITECTURE,
     inputs.CLEAN_DATA,
+    inputs.CLASS_NAMES,
     inputs.SKIP_BROKEN_IMAGES,
     inputs.INPUT_SCALE,
     inputs.MEAN,
@@ -64,7 +66,8 @@ def main(argv: Sequence[str]) -> int:
             raise InputError(f"{path}: not found; expected a file or folder")
     select_devices(running.DEVICE.value)
     keras.utils.set_random_seed(running.SEED.value)
-    clean = open_image_set(inputs.CLEAN_DATA.value, inputs.SKIP_BROKEN_IMAGES.value)
+    names = read_class_names(inputs.CLASS_NAMES.value) if inputs.CLASS_NAMES.value else None
+    clean = open_image_set(inputs.CLEAN_DATA.value, inputs.SKIP_BROKEN_IMAGES.value, names)
     scales = scale_candidates(inputs.INPUT_SCALE.value, inputs.MEAN.value, inputs.STD.value)
     suspect = open_suspect(model, clean, scales, inputs.ARCHITECTURE.value)
     settings = default_settings(clean, running.SEED.value, auditing.SCREENED_ABOVE.value)

@@ -17,11 +17,12 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from data.class_names import read_class_names, target_for_each, with_target
 from data.errors import InputError
 from data.image_set import ImageSet
 from data.opening import open_image_set
 from flags import evaluating, inputs, running
-from models.classifier import classifier_facts
+from models.classifier import check_fits, classifier_facts
 from models.opening import open_model
 from pipeline import command
 from pipeline.comparison import NamedSet, Networks, distinct_names, measure
@@ -41,6 +42,8 @@ for _flag in (
     inputs.CLEAN_DATA,
     inputs.TEST_DATA,
     inputs.POISONED_DATA,
+    inputs.CLASS_NAMES,
+    inputs.TARGET,
     inputs.SKIP_BROKEN_IMAGES,
     inputs.INPUT_SCALE,
     inputs.MEAN,
@@ -66,6 +69,8 @@ def main(argv: Sequence[str]) -> None:
     if run is None:
         log.info("no repair of %s beside it; only the model itself is measured (see --run)", model)
     networks = _networks(model, run, sets)
+    for one in sets:
+        check_fits(networks.facts, one.images)
     evaluation = evaluate_sets([answered.measured for answered in measure(networks, sets)])
     print(format_table(evaluation))
     print("\n" + format_worst_classes(evaluation))
@@ -90,10 +95,23 @@ def _sets(positional: str | None) -> list[NamedSet]:
     if not plain and not inputs.POISONED_DATA.value:
         raise InputError("data: missing; expected images as the first argument, by --test_data or by --poisoned_data")
     paths = [*plain, *inputs.POISONED_DATA.value]
+    opened = _opened(paths)
+    targets = [None] * len(plain) + target_for_each(inputs.TARGET.value, inputs.POISONED_DATA.value)
     return [
-        NamedSet(name, open_image_set(path, inputs.SKIP_BROKEN_IMAGES.value), given_as_poisoned=index >= len(plain))
-        for index, (name, path) in enumerate(zip(distinct_names(paths), paths, strict=True))
+        NamedSet(name, images if target is None else with_target(images, target), given_as_poisoned=index >= len(plain))
+        for index, (name, images, target) in enumerate(zip(distinct_names(paths), opened, targets, strict=True))
     ]
+
+
+def _opened(paths: Sequence[str]) -> list[ImageSet]:
+    """The sets; those that are clean for certain come first, since they give the class names, if no file does."""
+    names = read_class_names(inputs.CLASS_NAMES.value) if inputs.CLASS_NAMES.value else None
+    first = [path for path in (inputs.CLEAN_DATA.value, inputs.TEST_DATA.value) if path is not None]
+    found: dict[str, ImageSet] = {}
+    for path in dict.fromkeys([*first, *paths]):
+        found[path] = open_image_set(path, inputs.SKIP_BROKEN_IMAGES.value, names)
+        names = found[path].class_names if names is None else names
+    return [found[path] for path in paths]
 
 
 def _networks(model: str, run: Run | None, sets: Sequence[NamedSet]) -> Networks:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from data.errors import InputError
+from export.regular_files import open_regular, regular_files
 
 _CHUNK = 1 << 20
 # What is beside a file while it is written.
@@ -122,16 +123,18 @@ def only_run_in(folder: str, flag: str = "out_dir") -> Iterator[None]:
 
 
 def sha256_of(path: str) -> str:
-    """SHA-256 of a file in hex; of a folder, that of its files' relative names and digests in order."""
+    """SHA-256 of a file in hex; of a folder, that of its regular files' relative names and digests in order."""
     digest = hashlib.sha256()
     if os.path.isdir(path):
-        for parent, folders, names in os.walk(path):
-            folders.sort()
-            for name in sorted(names):
-                inside = os.path.join(parent, name)
-                digest.update(f"{os.path.relpath(inside, path)}\0{sha256_of(inside)}\n".encode())
+        for inside in regular_files(path):
+            name = os.fsencode(os.path.relpath(inside, path))
+            digest.update(name + f"\0{sha256_of(inside)}\n".encode())
         return digest.hexdigest()
-    with open(path, "rb") as file:
+    try:
+        file = open_regular(path)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+    with file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()

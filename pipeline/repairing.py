@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from data.class_names import read_class_names, with_target
 from data.errors import InputError
 from data.image_set import ImageSet
 from data.opening import open_image_set
@@ -48,12 +49,17 @@ class Case:
         clean: clean images to repair with.
         test: more clean images, only measured on; or None.
         poisoned: sets that carry triggers, only measured on.
+        targets: for each of them the attacker's target, a label or a class name, if the set is sorted by true class;
+            else None. Empty: None for all.
+        class_names: a file with the names of the model's classes; None for those of the clean images.
     """
 
     model: str
     clean: str
     test: str | None = None
     poisoned: tuple[str, ...] = ()
+    targets: tuple[str | None, ...] = ()
+    class_names: str | None = None
 
 
 @dataclass(frozen=True)
@@ -104,10 +110,14 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
         raise InputError(f"--method={options.method}: unknown; expected one of {', '.join(METHODS)}")
     _refuse_to_replace_inputs(case, options.out_dir)
     keras.utils.set_random_seed(options.settings.seed)
-    clean = open_image_set(case.clean, options.skip_broken_images)
+    names = read_class_names(case.class_names) if case.class_names else None
+    clean = open_image_set(case.clean, options.skip_broken_images, names)
     split = split_clean(clean, options.settings.seed)
     suspect = open_suspect(case.model, split.fit, options.scales, options.architecture)
     check_fits(suspect.facts, clean)
+    test = open_image_set(case.test, options.skip_broken_images, clean.class_names) if case.test else None
+    if test is not None:
+        check_fits(suspect.facts, test)
     make_folder(options.out_dir)
     with only_run_in(options.out_dir):
         provenance = _provenance(case, options, devices)
@@ -135,7 +145,7 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
             artefacts.detector_tflite,
             strip,
         )
-        proof = prove(networks, _measured_sets(case, split, options.skip_broken_images))
+        proof = prove(networks, _measured_sets(case, split, test, options.skip_broken_images))
         leave(work_dir, options.out_dir, METRICS, proof.metrics())
         outputs = {**artefacts.paths(), METRICS: os.path.join(options.out_dir, METRICS)}
         manifest = provenance.manifest(findings, outputs, [path for path in (case.test, *case.poisoned) if path])
@@ -149,7 +159,9 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
 
 
 def _refuse_to_replace_inputs(case: Case, out_dir: str) -> None:
-    inputs = [os.path.realpath(path) for path in (case.model, case.clean, case.test, *case.poisoned) if path]
+    inputs = [
+        os.path.realpath(path) for path in (case.model, case.clean, case.test, case.class_names, *case.poisoned) if path
+    ]
     for path in Artefacts.within(out_dir).paths().values():
         if os.path.realpath(path) in inputs:
             raise InputError(
@@ -165,7 +177,7 @@ def _provenance(case: Case, options: Options, devices: Devices) -> Provenance:
         settings=settings,
         seed=settings.pop("seed"),
         devices=devices.names,
-        inputs={path: sha256_of(path) for path in (case.model, case.clean)},
+        inputs={path: sha256_of(path) for path in (case.model, case.clean, case.class_names) if path},
     )
 
 
@@ -222,11 +234,14 @@ def _findings(suspect: Suspect, split: CleanSplit, outcome: Repair, calibration:
     }
 
 
-def _measured_sets(case: Case, split: CleanSplit, skip_broken: bool) -> list[NamedSet]:
+def _measured_sets(case: Case, split: CleanSplit, test: ImageSet | None, skip_broken: bool) -> list[NamedSet]:
     """The sets to measure on. Poisoned files are opened here, and nowhere before."""
     sets = [NamedSet("clean data (report split)", split.report)]
-    if case.test:
-        sets.append(NamedSet(f"test data ({os.path.basename(case.test)})", open_image_set(case.test, skip_broken)))
-    for name, path in zip(distinct_names(case.poisoned), case.poisoned, strict=True):
-        sets.append(NamedSet(name, open_image_set(path, skip_broken), given_as_poisoned=True))
+    if case.test and test is not None:
+        sets.append(NamedSet(f"test data ({os.path.basename(case.test)})", test))
+    targets = case.targets or (None,) * len(case.poisoned)
+    for name, path, target in zip(distinct_names(case.poisoned), case.poisoned, targets, strict=True):
+        images = open_image_set(path, skip_broken, split.fit.class_names)
+        images = images if target is None else with_target(images, target)
+        sets.append(NamedSet(name, images, given_as_poisoned=True))
     return sets
