@@ -69,7 +69,7 @@ def read_class_names(path: str) -> tuple[str, ...]:
 
 
 def normal(name: str) -> str:
-    """A name as it is compared and kept: Unicode's composed form, and `\\xff` for a byte that is not UTF-8."""
+    r"""A name as it is compared and kept: Unicode's composed form, and `\xff` for a byte that is not UTF-8."""
     return unicodedata.normalize("NFC", os.fsencode(name).decode("utf-8", "backslashreplace"))
 
 
@@ -146,7 +146,7 @@ def target_for_each(targets: Sequence[str], poisoned: Sequence[str]) -> list[str
     if not targets:
         return [None] * len(poisoned)
     if len(targets) == 1 and poisoned:
-        return list(targets) * len(poisoned)
+        return [targets[0]] * len(poisoned)
     if len(targets) != len(poisoned):
         raise InputError(
             f"--target: given {len(targets)} times for {len(poisoned)} of --poisoned_data; expected once, or as often"
@@ -223,9 +223,8 @@ def _numbers(names: list[str], where: str, warn: bool) -> list[int]:
         and [numbers[position] for position in as_text] != sorted(numbers)
     ):
         logging.warning(
-            "%s: the folders' numbers are taken for the labels (folder \"10\" is class 10); Keras' "
-            'image_dataset_from_directory sorts them as text, where "10" is class 2. If the model was trained that way: '
-            "%s",
+            '%s: the numbers of the folders are the labels ("10" is class 10); image_dataset_from_directory of '
+            'Keras sorts them as text, where "10" is class 2. For a model that was trained that way: %s',
             where,
             _FLAG,
         )

@@ -91,14 +91,16 @@ def _load(archive: zipfile.ZipFile, member: zipfile.ZipInfo, header: _Header) ->
             "(write it with numpy.savez or as HDF5, which are read from disk on demand)"
         )
     flat = np.empty(math.prod(header.shape), header.dtype)
+    room, filled = flat.view(np.uint8), 0
     with archive.open(member) as stream:
         stream.read(header.length)
-        room = memoryview(flat).cast("B") if flat.size else memoryview(b"")
-        filled = 0
-        while count := stream.readinto(room[filled : filled + READ_BYTES]):
-            filled += count
-        if filled != flat.nbytes or stream.read(1):
-            raise InputError(f"{header.where}: the member is not of the size that the archive declares")
+        while piece := stream.read(READ_BYTES):
+            if filled + len(piece) > len(room):
+                break
+            room[filled : filled + len(piece)] = np.frombuffer(piece, np.uint8)
+            filled += len(piece)
+    if filled != len(room) or piece:
+        raise InputError(f"{header.where}: the member is not of the size that the archive declares")
     return flat.reshape(header.shape, order="F" if header.is_fortran else "C")
 
 

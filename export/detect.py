@@ -1,11 +1,12 @@
-"""Judges images with a converted detector, where TensorFlow is not installed.
+r"""Judges images with a converted detector, where TensorFlow is not installed.
 
     python -m export.detect --model=detector.tflite photo.png folder/ test.h5
     find . -name '*.png' | python -m export.detect --model=detector.tflite -
 
 One line an image, separated by tabs: path, label or `backdoor`, claimed, suspicion. With a plain classifier: path,
 label, confidence. An image that can't be judged is one line on stderr, and the others are still judged. Whatever in a
-path or a name is not printable is written as in Python, \\n, \\xff or \\u202e, and a backslash as two; JSON keeps it whole.
+path or a name is not printable is written as in Python, \n, \xff or \u202e, and a backslash as two; JSON keeps it
+whole.
 """
 
 import export.own_modules_first  # noqa: F401

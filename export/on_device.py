@@ -1,7 +1,8 @@
 """Answers of a TFLite file to a file of raw pixels: the device's half of the parity check, in a process of its own.
 
 `python -m export.on_device MODEL PIXELS ANSWERS RUNTIME CARD`; `RUNTIME` is one of `export.runtime.RUNTIMES`, or empty
-for the first that is installed; `CARD` is empty if the file may lack its card. tflite_runtime can't be loaded into a process that has TensorFlow, hence the process.
+for the first that is installed; `CARD` is empty if the file may lack its card. tflite_runtime can't be loaded into a
+process that has TensorFlow, hence the process.
 """
 
 import sys

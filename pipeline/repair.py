@@ -45,11 +45,8 @@ def main(argv: Sequence[str]) -> None:
 def _case(argv: Sequence[str], devices: Devices) -> Case:
     model = command.positional_or_flag(argv, 1, inputs.MODEL)
     if model is None:
-        given = [
-            flag
-            for flag in (inputs.CLEAN_DATA, inputs.TEST_DATA, inputs.POISONED_DATA, inputs.CLASS_NAMES)
-            if flag.value
-        ]
+        needy = (inputs.CLEAN_DATA, inputs.TEST_DATA, inputs.POISONED_DATA, inputs.CLASS_NAMES, inputs.TARGET)
+        given = [flag for flag in needy if flag.value]
         if given:
             raise InputError(f"--model: missing, but --{given[0].name} is given; expected the model that it belongs to")
         found = embedded_case(

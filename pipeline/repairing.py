@@ -159,9 +159,8 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
 
 
 def _refuse_to_replace_inputs(case: Case, out_dir: str) -> None:
-    inputs = [
-        os.path.realpath(path) for path in (case.model, case.clean, case.test, case.class_names, *case.poisoned) if path
-    ]
+    given = (case.model, case.clean, case.test, case.class_names, *case.poisoned)
+    inputs = [os.path.realpath(path) for path in given if path]
     for path in Artefacts.within(out_dir).paths().values():
         if os.path.realpath(path) in inputs:
             raise InputError(
