@@ -154,12 +154,13 @@ def target_for_each(targets: Sequence[str], poisoned: Sequence[str]) -> list[str
     return list(targets)
 
 
-def with_target(image_set: ImageSet, target: str) -> ImageSet:
+def with_target(image_set: ImageSet, target: str | None) -> ImageSet:
     """A poisoned set that was sorted by the true class of its images, with what the attacker wants for labels.
 
     Args:
         image_set: the set; its labels are the true classes.
-        target: the attacker's label, or its name in the set's class names.
+        target: the attacker's label, or its name in the set's class names. None leaves the set as it is; a warning says
+            so if its labels look like true classes.
 
     Returns:
         The set: every label is the target, and the true labels are what the labels were. A set that knows its true
@@ -168,6 +169,16 @@ def with_target(image_set: ImageSet, target: str) -> ImageSet:
     Raises:
         InputError: there is no such class, the set has another target, or no image of another class.
     """
+    if target is None:
+        labels = np.unique(image_set.labels)
+        if image_set.true_labels is None and len(labels) > 1:
+            logging.warning(
+                "%s: its images have %d labels, and all are taken for targets of the attack; if it is sorted by the"
+                " true classes of its images, --target=LABEL_OR_NAME says what the attacker wants",
+                image_set.name,
+                len(labels),
+            )
+        return image_set
     label = _target(target, image_set)
     if image_set.true_labels is not None:
         if (image_set.labels != label).any():

@@ -107,6 +107,15 @@ class TargetTest(absltest.TestCase):
         with self.assertRaisesRegex(InputError, "all images of some have this label"):
             class_names.with_target(_set([2, 2], _KNOWN), "go")
 
+    def test_several_labels_without_a_target_are_asked_about(self):
+        several = _set([0, 1])
+        with self.assertLogs(level="WARNING") as logs:
+            self.assertIs(class_names.with_target(several, None), several)
+        self.assertIn("some: its images have 2 labels", logs.output[0])
+        with self.assertNoLogs(level="WARNING"):
+            class_names.with_target(_set([1, 1]), None)
+            class_names.with_target(_set([0, 1], None, [2, 2]), None)
+
     def test_a_set_that_knows_its_targets(self):
         knows = _set([2, 2], _KNOWN, [0, 1])
         self.assertIs(class_names.with_target(knows, "go"), knows)

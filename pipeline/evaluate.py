@@ -94,12 +94,15 @@ def _sets(positional: str | None) -> list[NamedSet]:
     plain = [path for path in given if path is not None]
     if not plain and not inputs.POISONED_DATA.value:
         raise InputError("data: missing; expected images as the first argument, by --test_data or by --poisoned_data")
-    paths = [*plain, *inputs.POISONED_DATA.value]
+    poisoned = inputs.POISONED_DATA.value
+    targets = target_for_each(inputs.TARGET.value, poisoned)
+    paths = [*plain, *poisoned]
     opened = _opened(paths)
-    targets = [None] * len(plain) + target_for_each(inputs.TARGET.value, inputs.POISONED_DATA.value)
+    given = opened[: len(plain)]
+    stamped = [with_target(images, target) for images, target in zip(opened[len(plain) :], targets, strict=True)]
     return [
-        NamedSet(name, images if target is None else with_target(images, target), given_as_poisoned=index >= len(plain))
-        for index, (name, images, target) in enumerate(zip(distinct_names(paths), opened, targets, strict=True))
+        NamedSet(name, images, given_as_poisoned=index >= len(plain))
+        for index, (name, images) in enumerate(zip(distinct_names(paths), [*given, *stamped], strict=True))
     ]
 
 

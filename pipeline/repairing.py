@@ -241,6 +241,5 @@ def _measured_sets(case: Case, split: CleanSplit, test: ImageSet | None, skip_br
     targets = case.targets or (None,) * len(case.poisoned)
     for name, path, target in zip(distinct_names(case.poisoned), case.poisoned, targets, strict=True):
         images = open_image_set(path, skip_broken, split.fit.class_names)
-        images = images if target is None else with_target(images, target)
-        sets.append(NamedSet(name, images, given_as_poisoned=True))
+        sets.append(NamedSet(name, with_target(images, target), given_as_poisoned=True))
     return sets
