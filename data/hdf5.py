@@ -10,7 +10,6 @@ is checked here.
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import threading
 import uuid
@@ -23,35 +22,13 @@ from absl import logging
 
 from data import image_set as image_sets
 from data import labels as label_checks
+from data.class_names import normal
 from data.errors import InputError
 from data.hdf5_reader import Hdf5Reader
 from data.hdf5_writing import new_hdf5_file
+from export.pixel_range import PixelRange, check_pixel_dtype, hdf5_layout, images_at_once, to_uint8
 
-_MAX_IMAGES = 2**24
-_MAX_SIDE = 8192
-_READ_BYTES = 2**24
 _WRITE_CHUNK = 64
-
-
-def _image_layout(shape: tuple[int, ...], where: str) -> tuple[tuple[int, int, int, int], bool]:
-    """((N, H, W, C), whether channels come first in the file). CSAW's order where both would do."""
-    if len(shape) != 4:
-        raise InputError(f"{where}: the shape is {list(shape)}; expected N x C x H x W or N x H x W x C")
-    channels_first, channels_last = shape[1] in (1, 3), shape[3] in (1, 3)
-    if not channels_first and not channels_last:
-        raise InputError(
-            f"{where}: the shape is {list(shape)}; expected N x C x H x W or N x H x W x C with 1 or 3 channels"
-        )
-    if channels_first and channels_last:
-        logging.warning("%s: the shape %s fits both orders of axes; read as N x C x H x W", where, list(shape))
-    count, *rest = shape
-    height, width, channels = (rest[1], rest[2], rest[0]) if channels_first else rest
-    if not 0 < count <= _MAX_IMAGES or not 0 < height <= _MAX_SIDE or not 0 < width <= _MAX_SIDE:
-        raise InputError(
-            f"{where}: {count} images of {height} x {width}; expected 1 to {_MAX_IMAGES} images "
-            f"with sides of 1 to {_MAX_SIDE}"
-        )
-    return (count, height, width, channels), channels_first
 
 
 def _spans(indices: np.ndarray, max_gap: int, max_length: int) -> Iterator[tuple[int, int]]:
@@ -85,16 +62,19 @@ class Hdf5Source:
         self._reader: Hdf5Reader | None = reader or Hdf5Reader(path)
         self._member = member = self._reader.members["data"]
         where = f'{path}, "data"'
-        self._shape, self._channels_first = _image_layout(member.shape, where)
-        image_sets.check_pixel_dtype(member.dtype, where)
-        row_bytes = math.prod(self._shape[1:]) * member.dtype.itemsize
-        self._max_gap = max(8, min(member.chunk_rows, _READ_BYTES // row_bytes))
-        self._max_length = max(1, _READ_BYTES // row_bytes)
+        self._shape, self._channels_first = hdf5_layout(member.shape, where)
+        if self._channels_first and member.shape[3] in (1, 3):
+            logging.warning(
+                "%s: the shape %s fits both orders of axes; read as N x C x H x W", where, list(member.shape)
+            )
+        check_pixel_dtype(member.dtype, where)
+        self._max_length = images_at_once(self._shape[1:], member.dtype, where)
+        self._max_gap = max(8, min(member.chunk_rows, self._max_length))
         if member.dtype != np.uint8:
             self._check_scale(self._reader, where)
 
     def _check_scale(self, reader: Hdf5Reader, where: str) -> None:
-        pixel_range = image_sets.PixelRange(where, self._member.dtype)
+        pixel_range = PixelRange(where, self._member.dtype)
         for start in range(0, self._shape[0], self._max_length):
             pixel_range.add(reader.rows(start, min(start + self._max_length, self._shape[0])))
         pixel_range.check()
@@ -135,7 +115,7 @@ class Hdf5Source:
             for start, stop in _spans(unique, self._max_gap, self._max_length):
                 first = int(unique[start])
                 block = self._opened().rows(first, int(unique[stop - 1]) + 1)
-                stored[start:stop] = image_sets.to_uint8(block[unique[start:stop] - first])
+                stored[start:stop] = to_uint8(block[unique[start:stop] - first])
         if self._channels_first:
             stored = stored.transpose(0, 2, 3, 1)
         return np.ascontiguousarray(stored[inverse.reshape(-1)])
@@ -163,7 +143,7 @@ def _class_names(reader: Hdf5Reader, path: str) -> tuple[str, ...] | None:
     if names is None:
         logging.warning('%s, "class_names": texts of variable length are not read; classes go by their numbers', path)
         return None
-    return tuple(names)
+    return tuple(map(normal, names))
 
 
 def read_hdf5(path: str) -> image_sets.ImageSet:
@@ -185,7 +165,7 @@ def read_hdf5(path: str) -> image_sets.ImageSet:
     if not os.path.isfile(path):
         raise InputError(f"{path}: no such file")
     reader = Hdf5Reader(path)
-    images, _ = _image_layout(reader.members["data"].shape, f'{path}, "data"')
+    images, _ = hdf5_layout(reader.members["data"].shape, f'{path}, "data"')
     labels = _labels(reader, path, "label", images[0])
     true_labels = _labels(reader, path, "true_label", images[0]) if "true_label" in reader.members else None
     landmarks = _landmarks(reader, path, images[0]) if "landmarks" in reader.members else None

@@ -21,16 +21,13 @@ import numpy as np
 
 from data.errors import InputError, shown
 from data.reading_process import end_this_process_after, restrict_this_process
+from export.hdf5_storage import check_dataset
 
 MEMBERS = ("data", "label", "true_label", "landmarks", "class_names")
-_MAX_CHUNK_BYTES = 2**28
 _MAX_ARRAY_BYTES = 2**28
 _MAX_TEXT_BYTES = 2**20
 _MAX_TEXTS_BYTES = 2**24
 _CHUNK_CACHE_BYTES = 2**26
-# deflate, shuffle, fletcher32, scale-offset, LZF. Any other filter would be a plug-in loaded from disk, or is szip or
-# nbit, which nobody uses for images.
-_FILTERS = frozenset({1, 2, 3, 6, 32000})
 
 
 class _Server:
@@ -61,7 +58,7 @@ class _Server:
         described = {}
         for name in MEMBERS:
             if file.get(name, getlink=True) is not None:
-                dataset = self._members[name] = _dataset(file, self._path, name)
+                dataset = self._members[name] = check_dataset(file, name, f'{self._path}, "{name}"')
                 described[name] = {
                     "shape": dataset.shape,
                     "dtype": dataset.dtype.str,
@@ -80,46 +77,6 @@ def _check_names(file: h5py.File, path: str) -> None:
     found = ", ".join(f'"{shown(name)}"' for name in list(file)[:8]) or "nothing"
     lacks = " and ".join(f'"{name}"' for name in missing)
     raise InputError(f'{path}: no dataset {lacks}; expected "data" and "label", found {found}')
-
-
-def _dataset(file: h5py.File, path: str, name: str) -> h5py.Dataset:
-    """The dataset `name`, checked to be whole and inside the file."""
-    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
-        raise InputError(f'{path}: "{name}" is a link to elsewhere; expected a dataset of this file')
-    dataset = file[name]
-    if not isinstance(dataset, h5py.Dataset):
-        raise InputError(f'{path}: "{name}" is a group; expected a dataset')
-    where = f'{path}, "{name}"'
-    if dataset.shape is None:
-        raise InputError(f"{where}: an empty dataset; expected numbers")
-    if dataset.is_virtual:
-        raise InputError(f"{where}: a virtual dataset; expected one that holds its own values")
-    _check_storage(dataset, where)
-    return dataset
-
-
-def _check_storage(dataset: h5py.Dataset, where: str) -> None:
-    """Refuses storage outside the file, foreign filters, and declared values that were never written."""
-    properties = dataset.id.get_create_plist()
-    if properties.get_external_count():
-        raise InputError(f"{where}: its values are stored in another file; expected them in this one")
-    for position in range(properties.get_nfilters()):
-        code = properties.get_filter(position)[0]
-        if code not in _FILTERS or not h5py.h5z.filter_avail(code):
-            raise InputError(f"{where}: compressed with filter {code}; expected gzip, LZF or no compression")
-    itemsize = dataset.dtype.itemsize
-    if dataset.chunks is not None:
-        if math.prod(dataset.chunks) * itemsize > _MAX_CHUNK_BYTES:
-            raise InputError(f"{where}: chunks {list(dataset.chunks)} are larger than {_MAX_CHUNK_BYTES} bytes")
-        declared = math.prod(-(-side // chunk) for side, chunk in zip(dataset.shape, dataset.chunks, strict=True))
-        written = dataset.id.get_num_chunks()
-        if written < declared:
-            raise InputError(f"{where}: incomplete, {written} of {declared} chunks were written")
-    else:
-        declared = math.prod(dataset.shape) * itemsize
-        written = dataset.id.get_storage_size()
-        if written < declared:
-            raise InputError(f"{where}: incomplete, {written} of {declared} bytes were written")
 
 
 def _texts(dataset: h5py.Dataset, stored: int, where: str) -> list[str] | None:

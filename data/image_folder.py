@@ -7,47 +7,16 @@ import re
 
 import numpy as np
 from absl import logging
-from PIL import Image
 
 from data import image_set as image_sets
-from data import labels as label_checks
+from data.class_names import folder_classes
 from data.errors import InputError
+from export.image_files import SUFFIXES, BrokenImageError, WrongSizeError, read_image, read_size
+from export.pixel_range import MAX_IMAGES
+from export.regular_files import Entry, entries
 
-_EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".pgm", ".gif", ".webp", ".tif", ".tiff")
-_FORMATS = ("PNG", "JPEG", "BMP", "PPM", "GIF", "WEBP", "TIFF")
-_MAX_PIXELS = 8192 * 8192
 _LABEL_IN_NAME = re.compile(r"label=(\d{1,9})(?!.*label=)")
 _NOT_CLASSES = ("__MACOSX", "__pycache__")
-
-
-class BrokenImageError(Exception):
-    """A file cannot be decoded as an image; the message says why."""
-
-
-def read_image(path: str) -> np.ndarray:
-    """Decodes one image file.
-
-    Args:
-        path: PNG, JPEG, BMP, PPM, GIF (first frame), WebP or TIFF. Grey, palette and alpha become RGB.
-
-    Returns:
-        uint8 [H, W, 3].
-
-    Raises:
-        BrokenImageError: when it cannot be decoded, is absurdly large, or has more than 8 bits a channel.
-    """
-    try:
-        with Image.open(path, formats=_FORMATS) as image:
-            width, height = image.size
-            if width * height > _MAX_PIXELS:
-                raise BrokenImageError(f"{width} x {height} pixels, more than {_MAX_PIXELS}")
-            if image.mode[0] in "IF":  # PIL would clip these at 255 without a word
-                raise BrokenImageError("more than 8 bits a channel")
-            return np.asarray(image.convert("RGB"), np.uint8)
-    except BrokenImageError:
-        raise
-    except Exception as error:  # a decoder of untrusted bytes may raise anything
-        raise BrokenImageError(" ".join(str(error).split())[:200] or type(error).__name__) from error
 
 
 class ImageFolderSource:
@@ -73,41 +42,38 @@ class ImageFolderSource:
         for position, index in enumerate(indices):
             path = self._paths[index]
             try:
-                image = read_image(path)
+                images[position] = read_image(path, size=self._shape[1:3])
             except BrokenImageError as error:
                 raise InputError(f"{path}: cannot be read any more ({error})") from error
-            if image.shape != self._shape[1:]:
-                raise InputError(f"{path}: changed while it was in use")
-            images[position] = image
+            except WrongSizeError as error:
+                raise InputError(f"{path}: changed while it was in use") from error
         return images
 
 
-def _entries(folder: str) -> list[os.DirEntry]:
+def _entries(folder: str) -> list[Entry]:
     try:
-        with os.scandir(folder) as entries:
-            return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
+        return [entry for entry in entries(folder) if not entry.name.startswith(".")]
     except OSError as error:
         raise InputError(f"{folder}: cannot be listed ({os.strerror(error.errno or 0)})") from error
 
 
-def _image_files(entries: list[os.DirEntry]) -> list[os.DirEntry]:
-    return [entry for entry in entries if entry.name.lower().endswith(_EXTENSIONS) and entry.is_file()]
+def _class_folders(found: list[Entry]) -> list[Entry]:
+    """Sub-folders that stand for classes; a link to a folder is refused, since a class would be missing without it."""
+    for entry in found:
+        if entry.oddity and os.path.isdir(entry.path):
+            raise InputError(f"{entry.path}: {entry.oddity}; expected a folder, or a file")
+    return [entry for entry in found if entry.is_folder and entry.name not in _NOT_CLASSES]
 
 
-def _class_ids(names: list[str], folder: str) -> tuple[list[int], tuple[str, ...] | None]:
-    """(label of each sub-folder, class names or None when the names are the labels)."""
-    if not all(name.isascii() and name.isdigit() for name in names):
-        return list(range(len(names))), tuple(names)
-    ids = [int(name) for name in names]
-    if len(set(ids)) != len(ids):
-        raise InputError(f"{folder}: two sub-folders stand for the same class number; expected one for each class")
-    if max(ids) > label_checks.MAX_LABEL:
-        raise InputError(f"{folder}: class number {max(ids)}; expected at most {label_checks.MAX_LABEL}")
-    return ids, None
+def _image_files(found: list[Entry]) -> list[Entry]:
+    """Files that are called images, and links, pipes or devices that are: these count as broken images."""
+    return [entry for entry in found if not entry.is_folder and entry.name.lower().endswith(SUFFIXES)]
 
 
-def _files_by_class(folder: str, classes: list[os.DirEntry]) -> tuple[list[str], list[int], tuple[str, ...] | None]:
-    ids, class_names = _class_ids([entry.name for entry in classes], folder)
+def _files_by_class(
+    folder: str, classes: list[Entry], known: tuple[str, ...] | None
+) -> tuple[list[str], list[int], tuple[str, ...] | None]:
+    ids, class_names = folder_classes([entry.name for entry in classes], known, folder)
     paths: list[str] = []
     labels: list[int] = []
     for label, entry in zip(ids, classes, strict=True):
@@ -117,7 +83,7 @@ def _files_by_class(folder: str, classes: list[os.DirEntry]) -> tuple[list[str],
     return paths, labels, class_names
 
 
-def _flat_files(files: list[os.DirEntry]) -> tuple[list[str], list[int]]:
+def _flat_files(files: list[Entry]) -> tuple[list[str], list[int]]:
     labels = []
     for file in files:
         match = _LABEL_IN_NAME.search(file.name)
@@ -129,62 +95,86 @@ def _flat_files(files: list[os.DirEntry]) -> tuple[list[str], list[int]]:
     return [file.path for file in files], labels
 
 
+class _Broken:
+    """Images that cannot be read: refused at once, or counted."""
+
+    def __init__(self, skip: bool):
+        self._skip = skip
+        self.found: list[str] = []
+
+    def add(self, path: str, error: BrokenImageError) -> None:
+        if not self._skip:
+            raise InputError(f"{path}: a broken image ({error})") from error
+        self.found.append(f"{path} ({error})")
+
+
 def _decodable(paths: list[str], folder: str, skip_broken: bool) -> tuple[np.ndarray, tuple[int, int]]:
-    """(positions of the images that can be decoded, their common height and width)."""
-    good: list[int] = []
-    broken: list[str] = []
-    size: tuple[int, int] | None = None
+    """(positions of the images that can be decoded, their common height and width).
+
+    All headers are read before an image is decoded: sizes that differ are found at little cost.
+    """
+    broken = _Broken(skip_broken)
+    sizes: dict[int, tuple[int, int]] = {}
     for position, path in enumerate(paths):
         try:
-            height, width, _ = read_image(path).shape
+            sizes[position] = read_size(path)
         except BrokenImageError as error:
-            if not skip_broken:
-                raise InputError(f"{path}: a broken image ({error})") from error
-            broken.append(f"{path} ({error})")
-            continue
-        if size is None:
-            size = (height, width)
-        elif size != (height, width):
+            broken.add(path, error)
+    size = next(iter(sizes.values()), (0, 0))
+    for position, other in sizes.items():
+        if other != size:
             raise InputError(
-                f"{path}: {height} x {width} pixels (height x width), the images before it {size[0]} x {size[1]}; "
-                "expected all images of a folder to have one size"
+                f"{paths[position]}: {other[0]} x {other[1]} pixels (height x width), the images before it {size[0]} x "
+                f"{size[1]}; expected all images of a folder to have one size"
             )
-        good.append(position)
-    if size is None:
-        raise InputError(f"{folder}: none of its {len(paths)} images can be decoded; the first: {broken[0]}")
-    if broken:
-        logging.warning("%s: %d broken images skipped, the first: %s", folder, len(broken), broken[0])
+    good: list[int] = []
+    for position in sizes:
+        try:
+            read_image(paths[position], size=size)
+            good.append(position)
+        except BrokenImageError as error:
+            broken.add(paths[position], error)
+        except WrongSizeError as error:
+            raise InputError(f"{paths[position]}: changed while it was read") from error
+    if not good:
+        raise InputError(f"{folder}: none of its {len(paths)} images can be decoded; the first: {broken.found[0]}")
+    if broken.found:
+        logging.warning("%s: %d broken images skipped, the first: %s", folder, len(broken.found), broken.found[0])
     return np.array(good), size
 
 
-def read_image_folder(path: str, skip_broken: bool = True) -> image_sets.ImageSet:
+def read_image_folder(
+    path: str, skip_broken: bool = True, class_names: tuple[str, ...] | None = None
+) -> image_sets.ImageSet:
     """Opens a folder of images; every file is decoded once to be sure, and again when it is read.
 
     Args:
-        path: a folder with one sub-folder of images for each class. When all sub-folders have non-negative integers for
-            names, these are the labels (they need not be consecutive); otherwise the sorted names are classes 0, 1, ...
-            A sub-folder without images is a class without images. Or a folder of files named `...label=K...`, as the
-            CSAW repository ships its sample faces. Hidden files and files that are no images are left alone.
+        path: a folder with one sub-folder of images for each class; `data.class_names` says how these get their
+            numbers. A sub-folder without images is a class without images. Or a folder of files named `...label=K...`,
+            as the CSAW repository ships its sample faces. Hidden files and files that are no images are left alone.
         skip_broken: leave out images that cannot be decoded, with a warning that counts them; else refuse the folder.
+            Links, pipes and devices that are called like images are never opened, and count as such.
+        class_names: the list of the run, if there is one.
 
     Returns:
         An ImageSet of RGB images, all of one size.
 
     Raises:
-        InputError: when there are no images, they differ in size, or have no label.
+        InputError: when there are no images, they differ in size, have no label, or a sub-folder is no known class.
     """
-    entries = _entries(path)
-    classes = [entry for entry in entries if entry.is_dir() and entry.name not in _NOT_CLASSES]
-    files = _image_files(entries)
-    class_names = None
+    found = _entries(path)
+    classes, files = _class_folders(found), _image_files(found)
+    names = None
     if classes and files:
         raise InputError(f"{files[0].path}: an image beside sub-folders of classes; expected it in one of them")
     if classes:
-        paths, labels, class_names = _files_by_class(path, classes)
+        paths, labels, names = _files_by_class(path, classes, class_names)
     else:
         paths, labels = _flat_files(files)
     if not paths:
         raise InputError(f"{path}: no images; expected one sub-folder of images for each class")
+    if len(paths) > MAX_IMAGES:
+        raise InputError(f"{path}: {len(paths)} images; expected at most {MAX_IMAGES}")
     good, (height, width) = _decodable(paths, path, skip_broken)
     source = ImageFolderSource([paths[position] for position in good], height, width)
-    return image_sets.ImageSet(path, source, np.array(labels, np.int64)[good], class_names)
+    return image_sets.ImageSet(path, source, np.array(labels, np.int64)[good], names)

@@ -10,6 +10,7 @@ import numpy as np
 
 from data import labels as label_checks
 from data.errors import InputError
+from export.pixel_range import PixelRange, check_pixel_dtype, to_uint8
 
 _COPY_BATCH = 256
 _LANDMARK_REACH = 8
@@ -261,66 +262,3 @@ def from_arrays(
         true_labels=true_labels,
         landmarks=landmarks,
     )
-
-
-def check_pixel_dtype(dtype: np.dtype, where: str) -> None:
-    """Refuses pixels that are not integers or floats.
-
-    Raises:
-        InputError: for objects, text, booleans, complex and compound types.
-    """
-    if dtype.kind not in "uif":
-        raise InputError(f"{where}: pixels of type {dtype}; expected uint8, or floats from 0 to 255")
-
-
-def to_uint8(pixels: np.ndarray) -> np.ndarray:
-    """Rounds checked pixels (see PixelRange) to uint8; uint8 passes through."""
-    if pixels.dtype == np.uint8:
-        return pixels
-    if pixels.dtype.kind == "f":
-        pixels = np.rint(pixels)
-    return np.clip(pixels, 0, 255).astype(np.uint8)
-
-
-class PixelRange:
-    """Checks, batch by batch, that pixels which are not uint8 are on the scale 0..255.
-
-    Only the whole set tells the scale (a dark image alone may lie in 0..1), so a reader makes one streaming pass when
-    it opens a file. uint8 needs no such pass.
-    """
-
-    def __init__(self, where: str, dtype: np.dtype):
-        """`where` names file and field for the message; `dtype` is the type of the pixels in the file."""
-        self._where = where
-        self._is_float = dtype.kind == "f"
-        self._smallest = np.inf
-        self._largest = -np.inf
-
-    def add(self, pixels: np.ndarray) -> None:
-        """Takes note of a batch.
-
-        Raises:
-            InputError: when a pixel is NaN, infinite or outside 0..255.
-        """
-        if self._is_float and not np.isfinite(pixels).all():
-            raise InputError(f"{self._where}: pixels are NaN or infinite; expected uint8, or floats from 0 to 255")
-        self._smallest = min(self._smallest, float(pixels.min()))
-        self._largest = max(self._largest, float(pixels.max()))
-        # Half a grey level of room: a resized image may overshoot by a rounding error.
-        if self._smallest < -0.5 or self._largest > 255.5:
-            raise InputError(
-                f"{self._where}: pixels from {self._smallest:g} to {self._largest:g}; "
-                "expected uint8, or floats from 0 to 255"
-            )
-
-    def check(self) -> None:
-        """Judges the whole.
-
-        Raises:
-            InputError: when floats all lie in 0..1, another scale than 0..255.
-        """
-        if self._is_float and self._largest <= 1.0:
-            raise InputError(
-                f"{self._where}: floats from {self._smallest:g} to {self._largest:g}, as if scaled to 0..1; "
-                "expected uint8, or floats from 0 to 255 (multiply by 255)"
-            )

@@ -18,13 +18,23 @@ from numpy.lib import format as npy
 from data import image_set as image_sets
 from data import labels as label_checks
 from data.errors import InputError, shown
+from export.pixel_range import (
+    READ_BYTES,
+    PixelRange,
+    check_extents,
+    check_pixel_dtype,
+    images_at_once,
+    shown_shape,
+    to_uint8,
+)
 
 _IMAGE_KEYS = ("data", "images", "x")
 _LABEL_KEYS = ("label", "labels", "y")
 _MAX_IN_MEMORY = 2**30
 _MAX_MEMBERS = 1000
-_PASS_BYTES = 2**24
 _HEADER_BYTES = 2**16
+# What NumPy writes. LZMA's decoder takes as much memory as the archive asks for.
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def _find(archive: zipfile.ZipFile, keys: tuple[str, ...], path: str) -> zipfile.ZipInfo:
@@ -47,6 +57,8 @@ class _Header:
 
     def __init__(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: str):
         where = f'{path}, "{member.filename.removesuffix(".npy")}"'
+        if member.compress_type not in _COMPRESSIONS:
+            raise InputError(f"{where}: compression {member.compress_type} of zip; expected deflate (8) or none (0)")
         with archive.open(member) as stream:
             start = io.BytesIO(stream.read(_HEADER_BYTES))
         version = npy.read_magic(start)
@@ -64,11 +76,11 @@ class _Header:
         if self.dtype.kind not in "uif":
             raise InputError(f"{where}: values of type {self.dtype}; expected numbers (objects are never loaded)")
         if any(side < 0 for side in self.shape):
-            raise InputError(f"{where}: the shape is {list(self.shape)}")
+            raise InputError(f"{where}: the shape is {shown_shape(self.shape)}; expected no negative side")
         declared = math.prod(self.shape) * self.dtype.itemsize
         if declared != member.file_size - self.length:
             raise InputError(
-                f"{where}: shape {list(self.shape)} takes {declared} bytes, but the member is of another size"
+                f"{where}: shape {shown_shape(self.shape)} takes {declared} bytes, but the member is of another size"
             )
 
 
@@ -78,11 +90,17 @@ def _load(archive: zipfile.ZipFile, member: zipfile.ZipInfo, header: _Header) ->
             f"{header.where}: {member.file_size} bytes; expected at most {_MAX_IN_MEMORY} in a compressed archive "
             "(write it with numpy.savez or as HDF5, which are read from disk on demand)"
         )
+    flat = np.empty(math.prod(header.shape), header.dtype)
+    room, filled = flat.view(np.uint8), 0
     with archive.open(member) as stream:
-        content = stream.read(member.file_size + 1)
-    if len(content) != member.file_size:
+        stream.read(header.length)
+        while piece := stream.read(READ_BYTES):
+            if filled + len(piece) > len(room):
+                break
+            room[filled : filled + len(piece)] = np.frombuffer(piece, np.uint8)
+            filled += len(piece)
+    if filled != len(room) or piece:
         raise InputError(f"{header.where}: the member is not of the size that the archive declares")
-    flat = np.frombuffer(content, header.dtype, offset=header.length)
     return flat.reshape(header.shape, order="F" if header.is_fortran else "C")
 
 
@@ -103,9 +121,9 @@ class _NpzSource:
 
     def __init__(self, pixels: np.ndarray, where: str):
         self._pixels = pixels
-        self._rows = max(1, _PASS_BYTES // max(1, pixels[:1].nbytes))
+        self._rows = images_at_once(pixels.shape[1:], pixels.dtype, where)
         if pixels.dtype != np.uint8:
-            pixel_range = image_sets.PixelRange(where, pixels.dtype)
+            pixel_range = PixelRange(where, pixels.dtype)
             for start in range(0, len(pixels), self._rows):
                 pixel_range.add(pixels[start : start + self._rows])
             pixel_range.check()
@@ -116,18 +134,21 @@ class _NpzSource:
         return count, height, width, channels
 
     def read(self, indices: np.ndarray) -> np.ndarray:
-        return np.ascontiguousarray(image_sets.to_uint8(np.asarray(self._pixels[indices])))
+        return np.ascontiguousarray(to_uint8(np.asarray(self._pixels[indices])))
 
 
-def _channels_last(pixels: np.ndarray, where: str) -> np.ndarray:
-    """The same array seen as N x H x W x C. Here the NumPy habit, channels last, wins where both would do."""
-    if pixels.ndim == 4 and pixels.shape[3] in (1, 3):
-        return pixels
-    if pixels.ndim == 4 and pixels.shape[1] in (1, 3):
-        return pixels.transpose(0, 2, 3, 1)
-    raise InputError(
-        f"{where}: the shape is {list(pixels.shape)}; expected N x H x W x C or N x C x H x W with 1 or 3 channels"
-    )
+def _axes(shape: tuple[int, ...], where: str) -> tuple[int, int, int, int]:
+    """Which axes of the array are N, H, W, C. Here the NumPy habit, channels last, wins where both would do."""
+    if len(shape) == 4 and shape[3] in (1, 3):
+        axes = (0, 1, 2, 3)
+    elif len(shape) == 4 and shape[1] in (1, 3):
+        axes = (0, 2, 3, 1)
+    else:
+        raise InputError(
+            f"{where}: the shape is {shown_shape(shape)}; expected N x H x W x C or N x C x H x W with 1 or 3 channels"
+        )
+    check_extents(shape[0], shape[axes[1]], shape[axes[2]], where)
+    return axes
 
 
 def read_npz(path: str) -> image_sets.ImageSet:
@@ -159,17 +180,17 @@ def read_npz(path: str) -> image_sets.ImageSet:
 def _read(archive: zipfile.ZipFile, path: str) -> image_sets.ImageSet:
     member = _find(archive, _IMAGE_KEYS, path)
     header = _Header(archive, member, path)
-    image_sets.check_pixel_dtype(header.dtype, header.where)
-    stored = member.compress_type == zipfile.ZIP_STORED
-    pixels = _map(path, member, header) if stored and header.shape and 0 not in header.shape else None
-    pixels = _load(archive, member, header) if pixels is None else pixels
-    pixels = _channels_last(pixels, header.where)
-    if 0 in pixels.shape:
-        raise InputError(f"{header.where}: no images (shape {list(pixels.shape)}); expected at least one")
-    labels = _read_labels(archive, _LABEL_KEYS, path, len(pixels))
+    check_pixel_dtype(header.dtype, header.where)
+    axes = _axes(header.shape, header.where)
+    # Labels first: they are small, and show much of what may be wrong.
+    images = header.shape[0]
+    labels = _read_labels(archive, _LABEL_KEYS, path, images)
     has_true_labels = "true_label.npy" in archive.namelist()
-    true_labels = _read_labels(archive, ("true_label",), path, len(pixels)) if has_true_labels else None
-    return image_sets.ImageSet(path, _NpzSource(pixels, header.where), labels, true_labels=true_labels)
+    true_labels = _read_labels(archive, ("true_label",), path, images) if has_true_labels else None
+    stored = member.compress_type == zipfile.ZIP_STORED
+    pixels = _map(path, member, header) if stored else _load(archive, member, header)
+    source = _NpzSource(pixels.transpose(axes), header.where)
+    return image_sets.ImageSet(path, source, labels, true_labels=true_labels)
 
 
 def _read_labels(archive: zipfile.ZipFile, keys: tuple[str, ...], path: str, images: int) -> np.ndarray:

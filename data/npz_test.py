@@ -1,3 +1,4 @@
+import io
 import os
 import pathlib
 import zipfile
@@ -7,6 +8,12 @@ from absl.testing import absltest
 
 from data import npz
 from data.errors import InputError
+
+
+def _npy(array: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    np.save(content, array)
+    return content.getvalue()
 
 
 class NpzTest(absltest.TestCase):
@@ -63,7 +70,7 @@ class NpzTest(absltest.TestCase):
         self.refuse_arrays('no array "label"', data=pixels)
         self.refuse_arrays("with 1 or 3 channels", data=pixels[..., :2], label=labels)
         self.refuse_arrays("with 1 or 3 channels", data=pixels[0], label=labels)
-        self.refuse_arrays("no images", data=pixels[:0], label=labels[:0])
+        self.refuse_arrays("0 images of 6 x 5; expected 1 to", data=pixels[:0], label=labels[:0])
         self.refuse_arrays("scaled to 0..1", data=pixels / 255.0, label=labels)
         self.refuse_arrays("NaN", data=pixels * np.nan, label=labels)
         self.refuse_arrays("one-hot", data=pixels, label=np.eye(3)[labels])
@@ -93,8 +100,33 @@ class NpzTest(absltest.TestCase):
         with zipfile.ZipFile(self.path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             with archive.open("data.npy", "w", force_zip64=True) as member:
                 member.write(b"\x93NUMPY\x01\x00v\x00" + header.ljust(117) + b"\n" + b"\0" * 2**20)
+            archive.writestr("label.npy", _npy(np.zeros(2**20, np.uint8)))
             archive.getinfo("data.npy").file_size = 128 + 2**20 * 32 * 32 * 3  # what the directory will claim
         self.refuse("expected at most .* in a compressed archive")
+
+    def test_more_images_than_can_be_labelled(self):
+        with zipfile.ZipFile(self.path, "w", zipfile.ZIP_DEFLATED) as archive:
+            header = _npy(np.zeros((2**25, 1, 1, 1), np.uint8))
+            archive.writestr("data.npy", header)
+            archive.writestr("label.npy", header)
+        self.assertLess(os.path.getsize(self.path), 2**20)
+        self.refuse(f"{2**25} images of 1 x 1; expected 1 to {2**24}")
+
+    def test_a_header_of_many_axes_is_not_printed(self):
+        shape = "(" + "1," * 3000 + ")"
+        header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}}}".encode()
+        content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + b"\0"
+        with zipfile.ZipFile(self.path, "w") as archive:
+            archive.writestr("data.npy", content)
+        self.refuse(r"the shape is \[1, 1, 1, 1, \.\.\.\] of 3000 axes; expected N x H")
+
+    def test_only_the_compression_that_numpy_writes(self):
+        with zipfile.ZipFile(self.path, "w", zipfile.ZIP_LZMA) as archive:
+            archive.writestr("data.npy", _npy(self.pixels))
+        content = pathlib.Path(self.path).read_bytes()
+        self.refuse("compression 14 of zip; expected deflate")
+        pathlib.Path(self.path).write_bytes(content.replace(b"\x09\x04\x05\x00", b"\x09\x04\x05\x00" + b"\xff" * 5))
+        self.refuse("compression 14 of zip|damaged")
 
     def test_names_of_arrays_are_shortened_and_printable(self):
         with zipfile.ZipFile(self.path, "w") as archive:

@@ -4,6 +4,7 @@ import os
 import stat
 
 from data import hdf5, image_folder, image_set, npz
+from data.class_names import against
 from data.errors import InputError
 
 _ZIP = b"PK\x03\x04"
@@ -12,19 +13,23 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 _KINDS = "an HDF5 file, an .npz file or a folder of images"
 
 
-def open_image_set(path: str, skip_broken_images: bool = True) -> image_set.ImageSet:
+def open_image_set(
+    path: str, skip_broken_images: bool = True, class_names: tuple[str, ...] | None = None
+) -> image_set.ImageSet:
     """Opens an image set; what it is shows in its contents, not in its name.
 
     Args:
         path: an HDF5 file (`data`, `label`), an .npz file, or a folder of images.
         skip_broken_images: in a folder, leave out images that cannot be decoded (with a warning that counts them)
             instead of refusing the folder.
+        class_names: the list of the run (see `data.class_names`), if there is one: the set is read against it.
 
     Returns:
         An ImageSet whose pixels are read on demand.
 
     Raises:
-        InputError: when nothing is there, it is none of these, or it is not what the reader expects.
+        InputError: when nothing is there, it is none of these, it is not what the reader expects, or it holds
+            images of a class that is not in the list.
     """
     path = os.fspath(path)
     try:
@@ -34,10 +39,11 @@ def open_image_set(path: str, skip_broken_images: bool = True) -> image_set.Imag
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be opened ({_reason(error)}); expected {_KINDS}") from error
     if stat.S_ISDIR(mode):
-        return image_folder.read_image_folder(path, skip_broken_images)
+        found = image_folder.read_image_folder(path, skip_broken_images, class_names)
+        return against(found, class_names)
     if not stat.S_ISREG(mode):  # a pipe would make the reader wait for ever
         raise InputError(f"{path}: neither a file nor a folder; expected {_KINDS}")
-    return _open_file(path)
+    return against(_open_file(path), class_names)
 
 
 def _open_file(path: str) -> image_set.ImageSet:

@@ -10,14 +10,18 @@ import io
 import json
 import math
 import zipfile
-import zlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
+
+from export.regular_files import open_regular
 
 SCHEMA_VERSION = 1
 CARD_NAME = "detector.json"
 
 _LARGEST_CARD = 4 * 2**20
+# What zip archives are usually made of; the decoders of others take the memory that the file asks for.
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_EXPECTED = "expected a file as the exporter wrote it"
 # The oldest date that a zip can hold: the same card gives the same bytes on any day.
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -37,7 +41,7 @@ class DetectorCard:
         calibration_images: clean images that the threshold was calibrated on, or None.
         input_scale: name of the scaling that happens inside the graph, such as "0..1", or None.
         keras_sha256: SHA-256, in hexadecimal, of the Keras file that the graph was converted from, or None.
-        graph_sha256: the same of the graph; `add_bundle` fills it in, `read_card` compares.
+        graph_sha256: the same of the graph; `add_bundle` fills it in, `read_card` insists on it and compares.
         schema_version: of these fields.
     """
 
@@ -122,41 +126,63 @@ def add_bundle(tflite: bytes, card: DetectorCard) -> bytes:
 
 
 def read_card(path: str) -> DetectorCard | None:
-    """Reads the card of a .tflite file.
+    """Reads the card of a .tflite file, and checks that the graph is the one it was written for.
 
     Args:
         path: the file.
 
     Returns:
-        The card, or None if the file has none.
+        The card, or None if there is none: the file never had one, or its end is cut off.
 
     Raises:
         OSError: the file can't be read.
-        ValueError: the card or the graph is damaged; the message is one line that names the file.
+        ValueError: it is no regular file, or the card or the graph is damaged; the message is one line that names the
+            file.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            if CARD_NAME not in archive.namelist():
+        file = open_regular(path)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    with file:
+        found = _card_text(file, path)
+        if found is None:
+            return None
+        text, graph_end = found
+        try:
+            card = DetectorCard.from_json(text)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}; {_EXPECTED}") from error
+        if card.graph_sha256 is None:
+            raise ValueError(f"{path}: its card lacks graph_sha256, by which a changed graph is noticed; {_EXPECTED}")
+        # A runtime that does not verify what it loads dies of a damaged graph, without a word.
+        if card.graph_sha256 != _sha256(file, graph_end):
+            raise ValueError(
+                f"{path}: its graph is not the one that was exported with its card; damaged, or replaced; {_EXPECTED}"
+            )
+    return card
+
+
+def _card_text(file: BinaryIO, path: str) -> tuple[bytes, int] | None:
+    """The card's JSON and where the graph ends; None if there is no card."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            entries = [entry for entry in archive.infolist() if entry.filename == CARD_NAME]
+            if not entries:
                 return None
-            with archive.open(CARD_NAME) as entry:
+            if len(entries) > 1 or entries[0].compress_type not in _COMPRESSIONS:
+                raise ValueError("it is there twice, or compressed in an unusual way")
+            with archive.open(entries[0]) as entry:
                 text = entry.read(_LARGEST_CARD + 1)
             graph_end = _graph_end(archive, 0)
     except zipfile.BadZipFile as error:
-        if zipfile.is_zipfile(path):
-            raise ValueError(f"{path}: its card is damaged ({error})") from error
+        if zipfile.is_zipfile(file):
+            raise ValueError(f"{path}: its card is damaged ({error}); {_EXPECTED}") from error
         return None
-    except (EOFError, NotImplementedError, RuntimeError, ValueError, zlib.error) as error:
-        raise ValueError(f"{path}: its card is damaged ({error})") from error
+    except Exception as error:  # zipfile raises whatever damaged bytes make of it, LZMAError and struct.error too.
+        raise ValueError(f"{path}: its card is damaged ({error}); {_EXPECTED}") from error
     if len(text) > _LARGEST_CARD:
-        raise ValueError(f"{path}: its card has more than {_LARGEST_CARD} bytes")
-    try:
-        card = DetectorCard.from_json(text)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-    # A runtime that does not verify what it loads dies of a damaged graph, without a word.
-    if card.graph_sha256 and card.graph_sha256 != _sha256(path, graph_end):
-        raise ValueError(f"{path}: its graph is not the one that was exported with its card; damaged, or replaced")
-    return card
+        raise ValueError(f"{path}: its card has more than {_LARGEST_CARD} bytes; {_EXPECTED}")
+    return text, graph_end
 
 
 def _graph_end(archive: zipfile.ZipFile, without_files: int) -> int:
@@ -164,9 +190,9 @@ def _graph_end(archive: zipfile.ZipFile, without_files: int) -> int:
     return min((entry.header_offset for entry in archive.infolist()), default=without_files)
 
 
-def _sha256(path: str, end: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.sha256(file.read(end)).hexdigest()
+def _sha256(file: BinaryIO, end: int) -> str:
+    file.seek(0)
+    return hashlib.sha256(file.read(end)).hexdigest()
 
 
 def _check(good: bool, card: DetectorCard, field: str) -> None:

@@ -1,3 +1,5 @@
+import dataclasses
+import hashlib
 import io
 import json
 import os
@@ -28,6 +30,7 @@ class BundleTest(parameterized.TestCase):
         return path
 
     def _with_text(self, text: str) -> str:
+        """A file whose card is this text."""
         contents = io.BytesIO(_GRAPH)
         with zipfile.ZipFile(contents, mode="a") as archive:
             archive.writestr(CARD_NAME, text)
@@ -116,8 +119,36 @@ class BundleTest(parameterized.TestCase):
             read_card(self._written(contents.getvalue()))
 
     def test_fields_of_the_future_are_left_aside(self):
-        text = '{"classes": 3, "image_shape": [4, 5, 3], "precision": "int8", "wisdom": 1}'
-        self.assertEqual(_read(self._with_text(text)).classes, 3)
+        card = json.loads(dataclasses.replace(_card(), graph_sha256=hashlib.sha256(_GRAPH).hexdigest()).to_json())
+        self.assertEqual(_read(self._with_text(json.dumps({**card, "wisdom": 1}))).classes, 3)
+
+    def test_a_card_that_does_not_vouch_for_the_graph(self):
+        for text in (_card().to_json(), dataclasses.replace(_card(), graph_sha256="0" * 64).to_json()):
+            with self.assertRaisesRegex(ValueError, "lacks graph_sha256|its graph is not the one"):
+                read_card(self._with_text(text))
+
+    def test_a_file_that_is_cut_anywhere_has_no_card_or_is_refused(self):
+        contents = add_bundle(_GRAPH, _card())
+        for length in range(len(_GRAPH), len(contents)):
+            try:
+                self.assertIsNone(read_card(self._written(contents[:length])), length)
+            except ValueError as error:
+                self.assertIn("damaged", str(error))
+
+    def test_damaged_lzma(self):
+        contents = io.BytesIO(_GRAPH)
+        with zipfile.ZipFile(contents, mode="a", compression=zipfile.ZIP_LZMA) as archive:
+            archive.writestr(CARD_NAME, _card().to_json())
+        damaged = bytearray(contents.getvalue())
+        damaged[len(_GRAPH) + 30 + len(CARD_NAME) : len(_GRAPH) + 60 + len(CARD_NAME)] = b"\xff" * 30
+        with self.assertRaisesRegex(ValueError, "its card is damaged"):
+            read_card(self._written(bytes(damaged)))
+
+    def test_what_is_no_file(self):
+        path = os.path.join(self.create_tempdir().full_path, "pipe")
+        os.mkfifo(path)
+        with self.assertRaisesRegex(ValueError, f"^{path}: a pipe; expected a regular file"):
+            read_card(path)
 
 
 if __name__ == "__main__":

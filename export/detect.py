@@ -1,16 +1,25 @@
-"""Judges images with a converted detector, where TensorFlow is not installed.
+r"""Judges images with a converted detector, where TensorFlow is not installed.
 
     python -m export.detect --model=detector.tflite photo.png folder/ test.h5
     find . -name '*.png' | python -m export.detect --model=detector.tflite -
 
 One line an image, separated by tabs: path, label or `backdoor`, claimed, suspicion. With a plain classifier: path,
-label, confidence. An image that can't be judged is one line on stderr, and the others are still judged.
+label, confidence. An image that can't be judged is one line on stderr, and the others are still judged. Whatever in a
+path or a name is not printable is written as in Python, \n, \xff or \u202e, and a backslash as two; JSON keeps it
+whole.
 """
 
+import export.own_modules_first  # noqa: F401
+
+# isort: split
 import argparse
+import contextlib
+import errno
 import json
+import math
 import os
 import sys
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
 
@@ -19,10 +28,11 @@ from export.runtime import Classifier, Detection, Detector, open_tflite
 
 _EXIT_STATUSES = """exit status:
   0  every image was judged, whatever the verdict
-  1  the model could not be opened, or at least one image could not be judged
+  1  the model could not be opened, at least one image could not be judged (one whose suspicion is no number is called
+     a backdoor, and counts), or the answers could not be written
   2  the command line was wrong"""
 
-_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), 127)} | {9: "\\t", 10: "\\n", 13: "\\r", 92: "\\\\"}
+_SHORT_ESCAPES = {"\t": "\\t", "\n": "\\n", "\r": "\\r", "\\": "\\\\"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,23 +44,68 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
+    _open_closed_streams()
     options = _parser().parse_args(arguments)
-    # Paths are bytes to the system; whatever they are, they come out as they went in.
-    for stream in (sys.stdin, sys.stdout, sys.stderr):
-        stream.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+    # What is not UTF-8 in a path comes in as it is. It goes out escaped, as does what the terminal has no letter for.
+    if sys.stdin is not None:
+        sys.stdin.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    if sys.stdout is None:
+        _complain("standard output is closed; expected somewhere to write the answers to")
+        return 1
     try:
-        model = open_tflite(options.model, options.threshold, options.threads)
+        model = open_tflite(
+            options.model, options.threshold, options.threads, allow_missing_card=options.allow_missing_card
+        )
     except (ImportError, ValueError) as error:
-        print(f"detect: {error}", file=sys.stderr)
+        _complain(str(error))
         return 1
     try:
         return _judge_all(model, options)
-    except BrokenPipeError:
-        # Whoever read the answers has seen enough; keep Python from flushing into the closed pipe at exit.
+    except _UnwrittenError as error:
+        # Keep Python from flushing into the closed pipe, or the full disk, at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read the answers may have seen enough.
+        if error.reason.errno != errno.EPIPE:
+            _complain(f"standard output: {error.reason.strerror}; the last answers are lost")
+        return 1
+    except OSError as error:
+        _complain(f"standard input: {error.strerror or error}; expected paths, one a line")
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+class _UnwrittenError(Exception):
+    """An answer could not be written to standard output; `reason` is what the system says."""
+
+    def __init__(self, reason: OSError):
+        super().__init__(reason)
+        self.reason = reason
+
+
+def _answer(line: str) -> None:
+    try:
+        print(line, flush=True)
+    except OSError as error:
+        raise _UnwrittenError(error) from error
+
+
+def _open_closed_streams() -> None:
+    """Gives the numbers of closed standard streams to the null device, so that no file that is opened gets them."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
+def _complain(line: str) -> None:
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            print(f"detect: {_field(line)}", file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,7 +125,12 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         help="flag an image above this suspicion; at most the file's own (default: the file's)",
     )
-    parser.add_argument("--threads", type=int, default=1, help="that the runtime may use (default: 1)")
+    parser.add_argument("--threads", type=int, default=1, help="that the runtime may use, up to 256 (default: 1)")
+    parser.add_argument(
+        "--allow_missing_card",
+        action="store_true",
+        help="run a file without the exporter's card too, though nothing shows that it is whole and unchanged",
+    )
     parser.add_argument(
         "--resize", action="store_true", help="scale images of another size; without it they can't be judged"
     )
@@ -92,41 +152,53 @@ def _judge_all(model: Detector | Classifier, options: argparse.Namespace) -> int
             try:
                 if isinstance(image, Unreadable):
                     raise ValueError(image.reason)
-                line = _line(model, image, options)
+                found = _judged(model, image)
             except ValueError as error:
-                print(f"detect: {_field(image.path)}: {_field(str(error))}", file=sys.stderr, flush=True)
+                _complain(f"{image.path}: {error}")
                 status = 1
-            else:
-                print(line, flush=True)
+                continue
+            _answer(_line(image.path, found, options))
+            if found.get("suspicion", 0.0) is None:
+                _complain(f"{image.path}: its suspicion is no number; it is called a backdoor")
+                status = 1
     return status
 
 
-def _paths(inputs: Sequence[str], stream: TextIO) -> Iterator[str]:
+def _paths(inputs: Sequence[str], stream: TextIO | None) -> Iterator[str]:
     for given in inputs:
         if given != "-":
             yield given
             continue
-        for line in stream:
+        for line in stream or ():
             if path := line.rstrip("\r\n"):
                 yield path
 
 
-def _line(model: Detector | Classifier, image: NamedImage, options: argparse.Namespace) -> str:
+def _judged(model: Detector | Classifier, image: NamedImage) -> dict[str, Any]:
+    """What a model says of an image, as JSON has it."""
     names = model.file.card.class_names if model.file.card else None
     if isinstance(model, Detector):
-        found = _detection(model.detect(image.pixels), names)
-    else:
-        said = model.classify(image.pixels)
-        found = {"label": said.label, **_named(names, label_name=said.label), "confidence": round(said.confidence, 6)}
+        return _detection(model.detect(image.pixels), names)
+    said = model.classify(image.pixels)
+    return {"label": said.label, **_named(names, label_name=said.label), "confidence": round(said.confidence, 6)}
+
+
+def _line(path: str, found: dict[str, Any], options: argparse.Namespace) -> str:
     if options.format == "json":
-        return json.dumps({"path": image.path, **found})
+        return json.dumps({"path": path, **found}, allow_nan=False)
     if found.get("backdoor"):
-        found["label"] = found["label_name"] = "backdoor"
+        found = {**found, "label": "backdoor", "label_name": "backdoor"}
     shown = ("label", "claimed", "suspicion", "confidence")
     fields = [
         found.get(f"{name}_name", found[name]) if options.names else found[name] for name in shown if name in found
     ]
-    return "\t".join([_field(image.path), *(f"{f:.6f}" if isinstance(f, float) else _field(str(f)) for f in fields)])
+    return "\t".join([_field(path), *map(_cell, fields)])
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "nan"
+    return f"{value:.6f}" if isinstance(value, float) else _field(str(value))
 
 
 def _detection(said: Detection, names: tuple[str, ...] | None) -> dict[str, Any]:
@@ -136,7 +208,7 @@ def _detection(said: Detection, names: tuple[str, ...] | None) -> dict[str, Any]
         "backdoor": said.is_backdoor,
         "claimed": said.claimed,
         **_named(names, claimed_name=said.claimed),
-        "suspicion": round(said.suspicion, 6),
+        "suspicion": round(said.suspicion, 6) if math.isfinite(said.suspicion) else None,
     }
 
 
@@ -145,8 +217,21 @@ def _named(names: tuple[str, ...] | None, **classes: int) -> dict[str, str]:
 
 
 def _field(text: str) -> str:
-    """A text that breaks neither lines nor columns: control characters are written as in C."""
-    return text.translate(_CONTROL)
+    """A text that breaks neither lines nor columns, and says nothing to a terminal."""
+    return "".join(map(_character, text))
+
+
+def _character(character: str) -> str:
+    """A character, escaped if it is a control, a format or a private one, not assigned, or a line's end."""
+    if character in _SHORT_ESCAPES:
+        return _SHORT_ESCAPES[character]
+    kind = unicodedata.category(character)
+    if kind[0] != "C" and kind not in ("Zl", "Zp"):
+        return character
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # A byte that is not UTF-8, as Python takes it in.
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 if __name__ == "__main__":

@@ -54,7 +54,8 @@ class DetectTest(absltest.TestCase):
             file.write(add_bundle(convert_detector(detector), card))
         cls.classifier = os.path.join(cls.folder, "classifier.tflite")
         with open(cls.classifier, "wb") as file:
-            file.write(convert_classifier(take_apart(detector).badnet, UNIT_SCALE))
+            contents = convert_classifier(take_apart(detector).badnet, UNIT_SCALE)
+            file.write(add_bundle(contents, DetectorCard(len(COLOURS), (8, 8, 3), "int8")))
         cls.images = os.path.join(cls.folder, "images")
         os.mkdir(cls.images)
         cls.labels = {}
@@ -160,15 +161,119 @@ class DetectTest(absltest.TestCase):
         done = _detect(f"--model={self.model}", odd)
         self.assertEqual(done.returncode, 0, done.stderr)
         names = {line.split(b"\t")[0].rsplit(b"/", 1)[1] for line in done.stdout.splitlines()}
-        self.assertEqual(names, {b"tab\\tnew\\nline.png", b"bytes-\xff.png"})
+        self.assertEqual(names, {b"tab\\tnew\\nline.png", b"bytes-\\xff.png"})
         done = _detect(f"--model={self.model}", "--format=json", odd)
         paths = {os.fsencode(os.path.basename(json.loads(line)["path"])) for line in done.stdout.splitlines()}
         self.assertEqual(paths, {b"tab\tnew\nline.png", b"bytes-\xff.png"})
 
+    def test_nothing_that_a_terminal_obeys(self):
+        odd = os.path.join(self.folder, "terminal")
+        os.mkdir(odd)
+        name = "c\u009b31m-\u202egpj-\u2028-\u200b-\U000e0041-\u00e9.png"
+        Image.fromarray(case_images()["0-red"][0]).save(os.path.join(odd, name))
+        done = _detect(f"--model={self.model}", odd, f"{odd}/none\u009b.png", text=True, encoding="utf-8")
+        escaped = "c\\x9b31m-\\u202egpj-\\u2028-\\u200b-\\U000e0041-\u00e9.png"
+        self.assertEqual(done.stdout.split("\t")[0], f"{odd}/{escaped}")
+        self.assertIn("none\\x9b.png: No such file", done.stderr)
+        done = _detect(f"--model={self.model}", "--format=json", odd, text=True)
+        self.assertEqual(json.loads(done.stdout)["path"], f"{odd}/{name}")
+
+    def test_a_terminal_that_is_ascii(self):
+        path = os.path.join(self.folder, "caf\u00e9.png")
+        Image.fromarray(case_images()["0-red"][0]).save(path)
+        environment = {**_environment(), "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+        command = [sys.executable, "-m", "export.detect", f"--model={self.model}", path]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertStartsWith(done.stdout, os.path.join(self.folder, "caf\\xe9.png\t0\t"))
+
+    def _run_in_shell(self, command: str, **options):
+        command = command.format(detect=f"{sys.executable} -m export.detect", model=self.model, images=self.images)
+        return subprocess.run(
+            command, shell=True, capture_output=True, text=True, env=_environment(), check=False, **options
+        )
+
+    def _lines(self, text: str) -> list[str]:
+        """What is on standard error, but for a runtime's own information."""
+        return [line for line in text.splitlines() if not line.startswith("INFO: ")]
+
+    def test_answers_that_cannot_be_written(self):
+        done = self._run_in_shell("{detect} --model={model} {images} > /dev/full")
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(
+            self._lines(done.stderr), ["detect: standard output: No space left on device; the last answers are lost"]
+        )
+
+    def test_closed_standard_streams(self):
+        done = self._run_in_shell("{detect} --model={model} {images} >&-")
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(
+            self._lines(done.stderr),
+            ["detect: standard output is closed; expected somewhere to write the answers to"],
+        )
+        for closed in ("<&-", "2>&-", "<&- 2>&-"):
+            done = self._run_in_shell("{detect} --model={model} {images} " + closed)
+            self.assertEqual(done.returncode, 0)
+            self._check_lines(done.stdout, dict(sorted(self.labels.items())))
+        done = self._run_in_shell("{detect} --model={model} - {images} <&- >&- 2>&-")
+        self.assertEqual(done.returncode, 1)
+
+    def test_a_stream_that_cannot_be_read(self):
+        done = self._run_in_shell("{detect} --model={model} - 0> /dev/null")
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(
+            self._lines(done.stderr), ["detect: standard input: Bad file descriptor; expected paths, one a line"]
+        )
+
+    def test_a_file_without_its_card(self):
+        with open(self.model, "rb") as whole:
+            contents = whole.read()
+        path = os.path.join(self.folder, "cut.tflite")
+        with open(path, "wb") as file:
+            file.write(contents[:-30])
+        done = _detect(f"--model={path}", self.images, text=True)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertEqual(len(self._lines(done.stderr)), 1)
+        self.assertIn("cut.tflite: it has no card", done.stderr)
+        done = _detect(f"--model={path}", "--allow_missing_card", self.images, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self._check_lines(done.stdout, dict(sorted(self.labels.items())))
+
+    def test_too_many_threads(self):
+        done = _detect(f"--model={self.model}", "--threads=1000000", self.images, text=True)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertEqual(self._lines(done.stderr), ["detect: 1000000 threads; expected 1 to 256"])
+
+    def test_pipes_and_devices(self):
+        pipe, zero = os.path.join(self.folder, "pipe.png"), os.path.join(self.folder, "zero.png")
+        os.mkfifo(pipe)
+        os.symlink("/dev/zero", zero)
+        done = _detect(f"--model={self.model}", pipe, zero, text=True, timeout=100)
+        self.assertEqual(
+            self._lines(done.stderr),
+            [
+                f"detect: {pipe}: a pipe; expected a regular file",
+                f"detect: {zero}: a device; expected a regular file",
+            ],
+        )
+        for path in (pipe, zero):
+            done = _detect(f"--model={path}", self.images, text=True, timeout=100)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("expected a regular file", done.stderr)
+
+    def test_nothing_of_the_folder_where_it_is_started_is_imported(self):
+        strange = os.path.join(self.folder, "strange")
+        os.mkdir(strange)
+        for name in ("h5py", "PIL", "numpy", "argparse", "unicodedata", "lzma"):
+            with open(os.path.join(strange, f"{name}.py"), "w") as file:
+                file.write("open('imported', 'w').close()\n")
+        done = _detect(f"--model={self.model}", self.set, self.images, text=True, cwd=strange)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertNotIn("imported", os.listdir(strange))
+
     def test_a_reader_that_leaves_is_no_traceback(self):
         stream = "\n".join(list(self.labels) * 200)
-        command = f"{sys.executable} -m export.detect --model={self.model} - | head -n 1"
-        done = subprocess.run(command, shell=True, input=stream, text=True, capture_output=True, env=_environment())
+        done = self._run_in_shell("{detect} --model={model} - | head -n 1", input=stream)
         self.assertLen(done.stdout.splitlines(), 1)
         self.assertNotIn("Traceback", done.stderr)
         self.assertNotIn("BrokenPipe", done.stderr)

@@ -41,12 +41,15 @@ class PixelFile:
             )
         self._file.write(np.ascontiguousarray(images).data)
 
-    def answers(self, tflite_path: str, runtime: str | None = None) -> dict[str, np.ndarray]:
+    def answers(
+        self, tflite_path: str, runtime: str | None = None, allow_missing_card: bool = False
+    ) -> dict[str, np.ndarray]:
         """Runs every image that was written through a file.
 
         Args:
             tflite_path: the file.
             runtime: one of `export.runtime.RUNTIMES`; None for the first that is installed.
+            allow_missing_card: run a file without a card too; for what the exporter itself has just made.
 
         Returns:
             For each output an array [n, ...]; `seconds` that it took, a scalar; `runtime`, its name.
@@ -58,7 +61,7 @@ class PixelFile:
         if self._file.tell() < math.prod(self._image_shape):
             raise InputError(f"{tflite_path}: no images to run it on; expected at least one")
         answers = os.path.join(self._folder.name, "answers.npz")
-        _run(tflite_path, self._path, answers, runtime)
+        _run(tflite_path, self._path, answers, runtime, allow_missing_card)
         with np.load(answers) as found:
             return dict(found)
 
@@ -72,14 +75,15 @@ def device_answers(
         file.flush()
         for image in images:
             pixels.write(image[np.newaxis])
-        return pixels.answers(file.name, runtime)
+        return pixels.answers(file.name, runtime, allow_missing_card=True)
 
 
-def _run(tflite_path: str, pixels: str, answers: str, runtime: str | None) -> None:
+def _run(tflite_path: str, pixels: str, answers: str, runtime: str | None, allow_missing_card: bool) -> None:
     root = str(Path(__file__).resolve().parent.parent)
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     # -P: a folder that happens to be called `export` where the user stands is not this package.
     command = [sys.executable, "-P", "-m", "export.on_device", tflite_path, pixels, answers, runtime or ""]
+    command.append("" if allow_missing_card else "card")
     done = subprocess.run(
         command, env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.PIPE, text=True, check=False
     )

@@ -1,21 +1,24 @@
 """Images for the device: files, folders and HDF5 sets, one image at a time.
 
-NumPy and the standard library; Pillow is imported for the first image file, h5py for the first HDF5 file.
+NumPy and the standard library; Pillow is imported for the first image file, h5py for the first HDF5 file. What is
+accepted is what the pipeline accepts: `export.image_files`, `export.pixel_range` and `export.regular_files` serve both.
 """
 
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+from export.errors import InputError
+from export.hdf5_storage import check_dataset
+from export.image_files import SUFFIXES, BrokenImageError, WrongSizeError, read_image, reason
+from export.pixel_range import PixelRange, check_pixel_dtype, hdf5_layout, images_at_once, to_uint8
+from export.regular_files import Entry, open_regular, walk
 
-# Pillow's other readers include one that starts Ghostscript on what the file says.
-_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf")
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
-_HDF5_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,10 @@ def read_images(
     """Reads what a path names, one image at a time.
 
     Args:
-        path: an image file; a folder, whose image files are read in order of name, at any depth; or an HDF5 file with
-            images in `data`, [N, C, H, W] or [N, H, W, C], uint8 or numbers in 0..255.
+        path: an image file; a folder, whose image files are read at any depth, in order of name, a folder's own before
+            those of its folders (no link in it is followed); or an HDF5 file with images in `data`, [N, C, H, W] or
+            [N, H, W, C], uint8 or numbers in 0..255. Those of a set that are not uint8 are looked through before the
+            first is yielded: only the whole set tells their scale.
         image_shape: (height, width, channels) that is wanted; files become grey for one channel, RGB for three.
         resize: whether files and sets of another size are scaled (bilinearly) to it.
 
@@ -53,50 +58,52 @@ def read_images(
     elif _is_hdf5(path):
         yield from _read_hdf5(path, image_shape, resize)
     else:
-        yield _read_file(path, image_shape, resize)
+        yield _read_file(path, image_shape, resize, follow_links=True)
 
 
 def _read_folder(path: str, image_shape: tuple[int, int, int], resize: bool) -> Iterator[NamedImage | Unreadable]:
-    refused: list[OSError] = []
     empty = True
-    for folder, folders, files in os.walk(path, onerror=refused.append):
-        folders.sort()
-        for name in sorted(files):
-            if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES:
-                empty = False
-                yield _read_file(os.path.join(folder, name), image_shape, resize)
-    for error in refused:
-        yield Unreadable(str(error.filename), _reason(error))
-    if empty and not refused:
-        yield Unreadable(path, f"no image files in this folder; expected {', '.join(sorted(IMAGE_SUFFIXES))}")
+    for entry in walk(path):
+        if isinstance(entry, OSError):
+            empty = False
+            yield Unreadable(str(entry.filename), reason(entry))
+        elif entry.name.lower().endswith(SUFFIXES) or _is_link_to_folder(entry):
+            empty = False
+            if entry.oddity:
+                yield Unreadable(entry.path, f"{entry.oddity}; expected a regular file")
+            else:
+                yield _read_file(entry.path, image_shape, resize, follow_links=False)
+    if empty:
+        yield Unreadable(path, f"no image files in this folder; expected {', '.join(SUFFIXES)}")
 
 
-def _read_file(path: str, image_shape: tuple[int, int, int], resize: bool) -> NamedImage | Unreadable:
+def _is_link_to_folder(entry: Entry) -> bool:
+    """Whether there may be images behind a link, which nobody should believe to have been judged."""
+    return entry.oddity is not None and os.path.isdir(entry.path)
+
+
+def _read_file(
+    path: str, image_shape: tuple[int, int, int], resize: bool, follow_links: bool
+) -> NamedImage | Unreadable:
+    height, width, channels = image_shape
+    size = (height, width)
     try:
-        from PIL import Image
+        if resize:
+            return NamedImage(path, read_image(path, channels, follow_links=follow_links, resize_to=size))
+        return NamedImage(path, read_image(path, channels, size, follow_links=follow_links))
     except ImportError:
         return Unreadable(path, "Pillow is not installed, which reads image files (pip install pillow)")
-    height, width, channels = image_shape
-    try:
-        with Image.open(path, formats=_FORMATS) as image:
-            # The size stands in the header: a picture too large to decode is refused before it is decoded.
-            if image.size != (width, height) and not resize:
-                return Unreadable(path, _wrong_size(image.size[1], image.size[0], image_shape))
-            picture = image.convert("L" if channels == 1 else "RGB")
-    except Image.UnidentifiedImageError:
-        return Unreadable(path, "not an image that Pillow can read")
-    except Exception as error:  # Pillow's readers raise whatever a broken file makes of them.
-        return Unreadable(path, _reason(error))
-    if picture.size != (width, height):
-        picture = picture.resize((width, height), Image.Resampling.BILINEAR)
-    return NamedImage(path, np.asarray(picture, np.uint8).reshape(image_shape))
+    except BrokenImageError as error:
+        return Unreadable(path, str(error))
+    except WrongSizeError as error:
+        return Unreadable(path, _wrong_size(error.height, error.width, image_shape))
 
 
 def _is_hdf5(path: str) -> bool:
     if path.lower().endswith(_HDF5_SUFFIXES):
         return True
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             return file.read(len(_HDF5_MAGIC)) == _HDF5_MAGIC
     except (OSError, ValueError):
         return False
@@ -109,61 +116,46 @@ def _read_hdf5(path: str, image_shape: tuple[int, int, int], resize: bool) -> It
         yield Unreadable(path, "h5py is not installed, which reads HDF5 files (pip install h5py)")
         return
     try:
+        open_regular(path).close()
         with h5py.File(path, "r") as file:
-            if isinstance(file.get("data", getlink=True), h5py.SoftLink | h5py.ExternalLink):
-                yield Unreadable(path, "`data` is a link to elsewhere; expected a data set of this file")
-                return
-            data = file.get("data")
-            if isinstance(data, h5py.Dataset) and (data.external or data.is_virtual):
-                yield Unreadable(path, "`data` is stored in another file; expected it in this one")
-                return
-            if not isinstance(data, h5py.Dataset) or len(data.shape) != 4 or data.dtype.kind not in "uif":
-                yield Unreadable(path, "no images; expected numbers in a data set `data` with four axes")
-                return
-            channels_first = _channels_first(data.shape, image_shape)
-            if channels_first is None:
-                yield Unreadable(path, f"`data` is {data.shape}; expected images with {image_shape[2]} channels")
-                return
-            for start in range(0, len(data), _HDF5_BATCH):
-                batch = data[start : start + _HDF5_BATCH]
-                for offset, pixels in enumerate(batch.transpose(0, 2, 3, 1) if channels_first else batch):
-                    yield _from_set(f"{path}[{start + offset}]", pixels, image_shape, resize)
+            data = check_dataset(file, "data", "`data`")
+            channels_first = _checked_layout(data, image_shape, resize)
+            rows = images_at_once(data.shape[1:], data.dtype, "`data`")
+            if data.dtype != np.uint8:
+                pixel_range = PixelRange("`data`", data.dtype)
+                for start in range(0, len(data), rows):
+                    pixel_range.add(data[start : start + rows])
+                pixel_range.check()
+            for start in range(0, len(data), rows):
+                images = to_uint8(data[start : start + rows])
+                for offset, pixels in enumerate(images.transpose(0, 2, 3, 1) if channels_first else images):
+                    yield NamedImage(f"{path}[{start + offset}]", _resized(pixels, image_shape))
     except Exception as error:  # h5py raises whatever a broken file makes of it.
-        yield Unreadable(path, _reason(error))
+        yield Unreadable(path, reason(error))
 
 
-def _channels_first(shape: tuple[int, ...], image_shape: tuple[int, int, int]) -> bool | None:
-    """Whether a set of this shape is [N, C, H, W]; None if it holds no images with as many channels as wanted."""
-    height, width, channels = image_shape
-    if shape[1:] == (channels, height, width):
-        return True
-    if shape[1:] == image_shape:
-        return False
-    return True if shape[1] == channels else False if shape[3] == channels else None
+def _checked_layout(data: Any, image_shape: tuple[int, int, int], resize: bool) -> bool:
+    """Whether channels come first in a set; it is refused before anything is read, if its images are not wanted."""
+    (_, height, width, channels), channels_first = hdf5_layout(data.shape, "`data`")
+    check_pixel_dtype(data.dtype, "`data`")
+    if channels != image_shape[2]:
+        raise InputError(f"`data` is {data.shape}; expected images with {image_shape[2]} channels")
+    if (height, width) != image_shape[:2] and not resize:
+        raise InputError(_wrong_size(height, width, image_shape))
+    return channels_first
 
 
-def _from_set(
-    path: str, pixels: np.ndarray, image_shape: tuple[int, int, int], resize: bool
-) -> NamedImage | Unreadable:
-    if pixels.dtype != np.uint8:
-        if not (np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 255):
-            return Unreadable(path, "its pixels are not all in 0..255")
-        pixels = np.rint(pixels).astype(np.uint8)
+def _resized(pixels: np.ndarray, image_shape: tuple[int, int, int]) -> np.ndarray:
     if pixels.shape == image_shape:
-        return NamedImage(path, pixels)
-    if not resize:
-        return Unreadable(path, _wrong_size(pixels.shape[0], pixels.shape[1], image_shape))
+        return pixels
     from PIL import Image
 
     size = (image_shape[1], image_shape[0])
-    scaled = Image.fromarray(pixels[:, :, 0] if image_shape[2] == 1 else pixels).resize(size, Image.Resampling.BILINEAR)
-    return NamedImage(path, np.asarray(scaled, np.uint8).reshape(image_shape))
+    scaled = Image.fromarray(pixels[:, :, 0] if image_shape[2] == 1 else np.ascontiguousarray(pixels)).resize(
+        size, Image.Resampling.BILINEAR
+    )
+    return np.asarray(scaled, np.uint8).reshape(image_shape)
 
 
 def _wrong_size(height: int, width: int, image_shape: tuple[int, int, int]) -> str:
     return f"{height} x {width} pixels; expected {image_shape[0]} x {image_shape[1]} (--resize scales images)"
-
-
-def _reason(error: BaseException) -> str:
-    text = (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip()
-    return text.split("\n", maxsplit=1)[0]

@@ -4,6 +4,7 @@ Imports NumPy, the standard library and a runtime; never TensorFlow, nor what ne
 """
 
 import importlib
+import math
 import os
 import struct
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from export.bundle import read_card
+from export.regular_files import open_regular
 
 # The first that is installed is used: ai-edge-litert is the maintained one, and several times faster.
 RUNTIMES = ("ai_edge_litert", "tflite_runtime")
@@ -22,6 +24,19 @@ _SIGNATURE = "serving_default"
 _BACKDOOR_LABEL = "backdoor_label"
 _DETECTOR_OUTPUTS = {"label", "claimed", "suspicion"}
 _CLASSIFIER_OUTPUTS = {"label", "confidence"}
+# More than any device has cores; beyond what a system can start, the runtimes end the process.
+_MOST_THREADS = 256
+
+
+# The first thing that it does is to import from where this process does, and from nowhere else.
+_TRIAL = """
+import sys
+sys.path[:] = sys.argv[3:]
+import importlib
+interpreter = importlib.import_module(sys.argv[1]).Interpreter(sys.argv[2])
+interpreter.allocate_tensors()
+interpreter.invoke()
+"""
 
 
 @dataclass(frozen=True)
@@ -32,7 +47,8 @@ class Detection:
         label: the repaired net's class in [0, N - 1], or N if the image is flagged.
         is_backdoor: whether the image is flagged: label is N.
         claimed: the class that the BadNet claims, in [0, N - 1].
-        suspicion: in [0, 1]; how much the BadNet and the repaired net contradict each other.
+        suspicion: in [0, 1]; how much the BadNet and the repaired net contradict each other. NaN where the graph could
+            not tell; the image is flagged then.
     """
 
     label: int
@@ -54,42 +70,54 @@ class TfliteFile:
 
     Attributes:
         path: of the file.
-        card: its card, or None.
+        card: its card; None only of a file that was opened without one, as was asked for.
         image_shape: (height, width, channels) of the images it takes.
         outputs: names of its outputs.
         runtime: package that runs it, one of `RUNTIMES`.
     """
 
-    def __init__(self, path: str, threads: int = 1, runtime: str | None = None) -> None:
+    def __init__(
+        self, path: str, threads: int = 1, runtime: str | None = None, allow_missing_card: bool = False
+    ) -> None:
         """Opens a file.
 
         Args:
             path: of the file.
-            threads: that the runtime may use.
+            threads: that the runtime may use, 1 to 256.
             runtime: one of `RUNTIMES`; None for the first that is installed.
+            allow_missing_card: open also a file without a card. Nothing then shows that the file is whole and the graph
+                unchanged, and a detector's threshold is not known.
 
         Raises:
-            ValueError: one line: the file can't be read, is no TFLite file, or has no signature for one uint8 image.
+            ValueError: one line: the file can't be read, is no TFLite file, lacks its card, or has no signature for one
+                uint8 image; or `threads` is out of range.
             ImportError: no TFLite runtime is installed.
         """
         self.path = path
+        if not 1 <= threads <= _MOST_THREADS:
+            raise ValueError(f"{threads} threads; expected 1 to {_MOST_THREADS}")
         self.runtime, interpreter_class = _find_interpreter(runtime)
         try:
+            _check_root(path)
             self.card = read_card(path)
         except OSError as error:
             raise ValueError(f"{path}: {error.strerror or error}; expected a .tflite file") from error
-        _check_root(path)
-        if self.card is None and self.runtime == "tflite_runtime":
-            _check_loads(path, self.runtime)
+        if self.card is None:
+            if not allow_missing_card:
+                raise ValueError(
+                    f"{path}: it has no card (the exporter writes one at the end of the file), or its end is cut off;"
+                    " expected a file as the exporter wrote it"
+                )
+            if self.runtime == "tflite_runtime":
+                _check_loads(path, self.runtime)
         try:
             self.interpreter = interpreter_class(model_path=path, num_threads=threads)
             self._runner = self.interpreter.get_signature_runner(_SIGNATURE)
             inputs = self._runner.get_input_details()
             self.outputs = frozenset(self._runner.get_output_details())
-        except (AttributeError, RuntimeError, TypeError, ValueError) as error:
-            reason = str(error).strip().split("\n", maxsplit=1)[0]
+        except Exception as error:  # Runtimes raise whatever they make of a file.
             raise ValueError(
-                f"{path}: {self.runtime} can't run it ({reason}); expected a file of this exporter"
+                f"{path}: {self.runtime} can't run it ({_first_line(error)}); expected a file of this exporter"
             ) from error
         shape = tuple(int(extent) for extent in inputs["image"]["shape"]) if set(inputs) == {"image"} else ()
         if len(shape) != 4 or shape[0] != 1 or inputs["image"]["dtype"] != np.uint8:
@@ -112,7 +140,11 @@ class TfliteFile:
 
     def answer(self, image: np.ndarray) -> dict[str, Any]:
         """The one value of each output; otherwise as `run`."""
-        return {name: value.reshape(-1)[0] for name, value in self.run(image).items()}
+        answers = self.run(image)
+        if any(value.size != 1 for value in answers.values()):
+            sizes = ", ".join(f"{name} {list(value.shape)}" for name, value in sorted(answers.items()))
+            raise ValueError(f"{self.path}: it answers {sizes}; expected one value each")
+        return {name: value.reshape(-1)[0] for name, value in answers.items()}
 
     def run(self, image: np.ndarray) -> dict[str, np.ndarray]:
         """Runs the graph.
@@ -124,13 +156,16 @@ class TfliteFile:
             Each output, [1, ...].
 
         Raises:
-            ValueError: one line: the image has another shape or dtype.
+            ValueError: one line: the image has another shape or dtype, or the runtime fails on it.
         """
         image = np.asarray(image)
         if image.dtype != np.uint8 or image.shape != self.image_shape:
             wanted = " x ".join(map(str, self.image_shape))
             raise ValueError(f"image is {image.dtype} {' x '.join(map(str, image.shape))}; expected uint8 {wanted}")
-        return self._runner(image=image[np.newaxis])
+        try:
+            return self._runner(image=image[np.newaxis])
+        except Exception as error:  # Runtimes raise whatever they make of a graph.
+            raise ValueError(f"{self.path}: {self.runtime} failed on an image ({_first_line(error)})") from error
 
 
 class Detector:
@@ -142,21 +177,29 @@ class Detector:
         threshold: suspicion above which an image is flagged; None if no card says it, then the graph decides alone.
     """
 
-    def __init__(self, path: str, threshold: float | None = None, threads: int = 1, runtime: str | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        threshold: float | None = None,
+        threads: int = 1,
+        runtime: str | None = None,
+        allow_missing_card: bool = False,
+    ) -> None:
         """Opens a detector.
 
         Args:
             path: of a file made by `export.conversion.convert_detector`.
             threshold: flag an image already when its suspicion exceeds this; at most the threshold in the file,
                 since what the graph flags has no other label any more. None for the one in the file.
-            threads: that the runtime may use.
+            threads: that the runtime may use, 1 to 256.
             runtime: one of `RUNTIMES`; None for the first that is installed.
+            allow_missing_card: as for `TfliteFile`.
 
         Raises:
             ValueError: one line: the file can't be used, or the threshold is looser than the file's.
             ImportError: no TFLite runtime is installed.
         """
-        self._open(TfliteFile(path, threads, runtime), threshold)
+        self._open(TfliteFile(path, threads, runtime, allow_missing_card), threshold)
 
     @classmethod
     def of(cls, file: TfliteFile, threshold: float | None = None) -> "Detector":
@@ -172,6 +215,8 @@ class Detector:
             )
         self.file = file
         built_in = file.card.threshold if file.card else None
+        if file.card and built_in is None:
+            raise ValueError(f"{file.path}: its card says no threshold, but it is a detector; expected one")
         self.classes = file.card.classes if file.card else _classes_in_graph(file)
         self.threshold = built_in if threshold is None else _stricter(file, built_in, threshold)
 
@@ -185,21 +230,26 @@ class Detector:
             The detection.
 
         Raises:
-            ValueError: one line: the image has another shape or dtype.
+            ValueError: one line: the image has another shape or dtype, the runtime fails on it, or answers a class
+                that there is not.
         """
         answer = self.file.answer(image)
-        label, suspicion = int(answer["label"]), answer["suspicion"]
-        if self.threshold is not None and suspicion > np.float32(self.threshold):
+        suspicion = float(answer["suspicion"])
+        label = _class(answer["label"], self.classes + 1, self.file)
+        # Whatever is not known to be at most the threshold is flagged: so is NaN.
+        if not suspicion <= (1.0 if self.threshold is None else float(np.float32(self.threshold))):
             label = self.classes
-        return Detection(label, label == self.classes, int(answer["claimed"]), float(suspicion))
+        return Detection(label, label == self.classes, _class(answer["claimed"], self.classes, self.file), suspicion)
 
 
 class Classifier:
     """A plain classifier on the device; `file` is the file it runs."""
 
-    def __init__(self, path: str, threads: int = 1, runtime: str | None = None) -> None:
+    def __init__(
+        self, path: str, threads: int = 1, runtime: str | None = None, allow_missing_card: bool = False
+    ) -> None:
         """Opens a classifier made by `export.conversion.convert_classifier`; arguments and errors as for `Detector`."""
-        self._open(TfliteFile(path, threads, runtime))
+        self._open(TfliteFile(path, threads, runtime, allow_missing_card))
 
     @classmethod
     def of(cls, file: TfliteFile) -> "Classifier":
@@ -216,16 +266,35 @@ class Classifier:
         self.file = file
 
     def classify(self, image: np.ndarray) -> Classification:
-        """Classifies one image, uint8 [H, W, C] of raw pixels; a ValueError says that it has another shape or dtype."""
+        """Classifies one image.
+
+        Args:
+            image: uint8 [H, W, C], raw pixels, RGB or grey.
+
+        Returns:
+            The class.
+
+        Raises:
+            ValueError: one line: the image has another shape or dtype, the runtime fails on it, or answers no class or
+                no confidence.
+        """
         answer = self.file.answer(image)
-        return Classification(int(answer["label"]), float(answer["confidence"]))
+        label = _class(answer["label"], self.file.card.classes if self.file.card else None, self.file)
+        confidence = float(answer["confidence"])
+        if not math.isfinite(confidence):
+            raise ValueError(f"{self.file.path}: it answers confidence {confidence}; expected a number in [0, 1]")
+        return Classification(label, confidence)
 
 
 def open_tflite(
-    path: str, threshold: float | None = None, threads: int = 1, runtime: str | None = None
+    path: str,
+    threshold: float | None = None,
+    threads: int = 1,
+    runtime: str | None = None,
+    allow_missing_card: bool = False,
 ) -> Detector | Classifier:
     """Opens what a file holds; arguments and errors as for `Detector`, and a classifier refuses a threshold."""
-    file = TfliteFile(path, threads, runtime)
+    file = TfliteFile(path, threads, runtime, allow_missing_card)
     if not file.is_classifier:
         return Detector.of(file, threshold)
     if threshold is not None:
@@ -248,8 +317,13 @@ def _find_interpreter(runtime: str | None) -> tuple[str, Any]:
 
 def _check_root(path: str) -> None:
     """Refuses what is no TFLite file, and one whose root table lies outside of it: a runtime may crash on that."""
-    size = os.path.getsize(path)
-    with open(path, "rb") as file:
+    try:
+        opened = open_regular(path)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    with opened as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
         head = file.read(8)
         if head[4:] != b"TFL3":
             raise ValueError(f"{path}: not a TFLite file; expected one that the exporter wrote")
@@ -267,13 +341,23 @@ def _check_root(path: str) -> None:
 
 
 def _check_loads(path: str, runtime: str) -> None:
-    """Opens a file that nothing vouches for in a process of its own: tflite_runtime verifies nothing, and may crash."""
-    load = "import importlib, sys; importlib.import_module(sys.argv[1]).Interpreter(sys.argv[2]).allocate_tensors()"
-    done = subprocess.run(
-        [sys.executable, "-c", load, f"{runtime}.interpreter", path], capture_output=True, check=False
-    )
+    """Runs a file that nothing vouches for in a process of its own: tflite_runtime verifies nothing, and may crash."""
+    command = [sys.executable, "-c", _TRIAL, f"{runtime}.interpreter", path, *sys.path]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if done.returncode < 0:
         raise ValueError(f"{path}: {runtime} crashes on it; the file is damaged, expected one of this exporter")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).split("\n", maxsplit=1)[0]
+
+
+def _class(answer: Any, count: int | None, file: TfliteFile) -> int:
+    """A class that a graph answers, checked to be one of `count`; None if it is not known how many there are."""
+    label = int(answer)
+    if label < 0 or (count is not None and label >= count):
+        raise ValueError(f"{file.path}: it answers class {label}; expected 0 to {(count or 2**31) - 1}")
+    return label
 
 
 def _classes_in_graph(file: TfliteFile) -> int:

@@ -12,6 +12,7 @@ from export.device_case import BACKDOOR, COLOURS, THRESHOLD, case_detector, case
 from export.runtime import RUNTIMES, Classification, Classifier, Detector, open_tflite
 from models.detector import take_apart
 from models.input_scale import UNIT_SCALE
+from models.legacy_keras import tf
 
 _SHAPE = (8, 8, 3)
 
@@ -87,7 +88,10 @@ class RuntimeTest(parameterized.TestCase):
             self.assertEqual(Detector(path, threshold=threshold).threshold, threshold)
 
     def test_without_a_card_the_graph_decides(self):
-        detector = Detector(self._written("bare.tflite", self.graph))
+        path = self._written("bare.tflite", self.graph)
+        with self.assertRaisesRegex(ValueError, "bare.tflite: it has no card"):
+            Detector(path)
+        detector = Detector(path, allow_missing_card=True)
         self.assertEqual((detector.classes, detector.threshold), (len(COLOURS), None))
         for name, (image, label) in case_images().items():
             found = detector.detect(image)
@@ -124,6 +128,55 @@ class RuntimeTest(parameterized.TestCase):
             Classifier(self.path)
 
     @parameterized.parameters(*RUNTIMES)
+    def test_a_file_cut_short_by_a_few_bytes(self, runtime):
+        whole = add_bundle(self.graph, _card())
+        for cut in (1, 30, 200):
+            path = self._written("cut.tflite", whole[:-cut])
+            done = _open_and_detect(path, runtime)
+            self.assertStartsWith(done.stdout, f"ValueError: {path}: it")
+            self.assertLen(done.stdout.splitlines(), 1)
+
+    @parameterized.parameters(0, -1, 257, 1_000_000)
+    def test_threads_are_bounded(self, threads):
+        with self.assertRaisesRegex(ValueError, f"{threads} threads; expected 1 to 256"):
+            Detector(self.path, threads=threads)
+
+    def _answering(self, **answers):
+        """A detector, or a classifier, whose graph answers what is given to a black image."""
+
+        def answer(image):
+            black = tf.cast(image[:, 0, 0, 0], tf.float32)
+            numbers = {name: value(black) if callable(value) else black + value for name, value in answers.items()}
+            return {
+                name: tf.cast(numbers[name], tf.int32) if name in ("label", "claimed") else numbers[name]
+                for name in numbers
+            }
+
+        served = tf.Module()
+        served.answer = tf.function(answer, input_signature=[tf.TensorSpec((1, *_SHAPE), tf.uint8, name="image")])
+        with tempfile.TemporaryDirectory() as folder:
+            tf.saved_model.save(served, folder, signatures={"serving_default": served.answer})
+            graph = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["serving_default"]).convert()
+        card = _card(threshold=None if "confidence" in answers else THRESHOLD)
+        return open_tflite(self._written("answering.tflite", add_bundle(graph, card)))
+
+    @parameterized.named_parameters(("nan", lambda black: black / black), ("infinity", lambda black: 1 / black))
+    def test_a_suspicion_that_is_no_number_is_flagged(self, suspicion):
+        found = self._answering(label=1, claimed=1, suspicion=suspicion).detect(np.zeros(_SHAPE, np.uint8))
+        self.assertFalse(np.isfinite(found.suspicion))
+        self.assertEqual((found.label, found.is_backdoor, found.claimed), (BACKDOOR, True, 1))
+
+    def test_a_class_that_there_is_not(self):
+        image = np.zeros(_SHAPE, np.uint8)
+        for answers in ({"label": 4, "claimed": 0}, {"label": 0, "claimed": 3}, {"label": -1, "claimed": 0}):
+            with self.assertRaisesRegex(ValueError, r"it answers class -?\d; expected 0 to [23]"):
+                self._answering(**answers, suspicion=0.1).detect(image)
+        with self.assertRaisesRegex(ValueError, "it answers class 3; expected 0 to 2"):
+            self._answering(label=3, confidence=0.5).classify(image)
+        with self.assertRaisesRegex(ValueError, "it answers confidence nan"):
+            self._answering(label=1, confidence=lambda black: black / black).classify(image)
+
+    @parameterized.parameters(*RUNTIMES)
     def test_damaged_files_are_one_line_and_no_crash(self, runtime):
         bundled = add_bundle(self.graph, _card())
         changed = bytearray(bundled)
@@ -153,8 +206,12 @@ class RuntimeTest(parameterized.TestCase):
         path = os.path.join(self.folder, "nowhere.tflite")
         with self.assertRaisesRegex(ValueError, "nowhere.tflite: No such file"):
             Detector(path)
-        with self.assertRaisesRegex(ValueError, "expected a .tflite file"):
+        with self.assertRaisesRegex(ValueError, "a folder; expected a regular file"):
             Detector(self.folder)
+        pipe = os.path.join(self.folder, "pipe.tflite")
+        os.mkfifo(pipe)
+        with self.assertRaisesRegex(ValueError, "a pipe; expected a regular file"):
+            Detector(pipe)
         with self.assertRaisesRegex(ImportError, "no TFLite runtime"):
             Detector(self.path, runtime="no_such_runtime")
 

@@ -34,6 +34,19 @@ POISONED_DATA = flags.DEFINE_multi_string(
     [],
     "Images that carry a trigger, only measured on, and opened only after every artefact is written. May be repeated.",
 )
+CLASS_NAMES = flags.DEFINE_string(
+    "class_names",
+    None,
+    "A text file with a class name a line, in the order of the model's outputs; class folders of all sets are matched "
+    "with it. Default: the names of the clean data, which must be as many as the outputs. Folders called 0, 1, 2, ... "
+    "are the labels of that number.",
+)
+TARGET = flags.DEFINE_multi_string(
+    "target",
+    [],
+    "For poisoned data whose images are sorted by their true class: the attacker's target, a label or a class name. "
+    "Repeated, each goes with one --poisoned_data, in order.",
+)
 SKIP_BROKEN_IMAGES = flags.DEFINE_bool(
     "skip_broken_images",
     True,

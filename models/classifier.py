@@ -97,11 +97,18 @@ def check_fits(facts: ClassifierFacts, image_set: ImageSet) -> None:
         image_set: the images and labels.
 
     Raises:
-        InputError: the set is empty, its images have another size or number of channels, or a label is outside
-            [0, N - 1].
+        InputError: the set is empty, its class names are more or fewer than the outputs, its images have another size
+            or number of channels, or a label is outside [0, N - 1].
     """
     if len(image_set) == 0:
         raise InputError(f"{image_set.name}: no images; expected at least one")
+    names = image_set.class_names
+    if names is not None and len(names) != facts.classes:
+        raise InputError(
+            f"{image_set.name}: {len(names)} class names (or class folders), but the model has {facts.classes} outputs;"
+            " expected a name for each, also of classes without images: --class_names=FILE gives them in the order of"
+            " the outputs"
+        )
     shape = tuple(image_set.image_shape)
     if shape != facts.image_shape:
         raise InputError(f"{image_set.name}: images are {_size(shape)}; the model expects {_size(facts.image_shape)}")
@@ -109,7 +116,7 @@ def check_fits(facts: ClassifierFacts, image_set: ImageSet) -> None:
     if lowest < 0 or highest >= facts.classes:
         raise InputError(
             f"{image_set.name}: labels run from {lowest} to {highest}; the model has {facts.classes} classes, expected"
-            f" 0 to {facts.classes - 1}"
+            f" 0 to {facts.classes - 1} (--class_names=FILE names the classes of folders in the order of the outputs)"
         )
 
 

@@ -105,7 +105,8 @@ def _image_sets(out_dir: str) -> tuple[ImageSet, ImageSet]:
     if not inputs.TEST_DATA.value:
         raise InputError("--test_data: missing; expected clean images to measure the BadNet on, others than --dataset")
     skip_broken = inputs.SKIP_BROKEN_IMAGES.value
-    return open_image_set(attacking.DATASET.value, skip_broken), open_image_set(inputs.TEST_DATA.value, skip_broken)
+    train = open_image_set(attacking.DATASET.value, skip_broken)
+    return train, open_image_set(inputs.TEST_DATA.value, skip_broken, train.class_names)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from data.class_names import read_class_names
 from data.errors import InputError
 from data.opening import open_image_set
 from flags import auditing, inputs, running
@@ -38,6 +39,7 @@ for _flag in (
     inputs.ARCHITECTURE,
     inputs.MAX_MULTIPLY_ADDS,
     inputs.CLEAN_DATA,
+    inputs.CLASS_NAMES,
     inputs.SKIP_BROKEN_IMAGES,
     inputs.INPUT_SCALE,
     inputs.MEAN,
@@ -69,7 +71,8 @@ def main(argv: Sequence[str]) -> int:
         check_unnamed(out_dir, running.RESUME.value)
     select_devices(running.DEVICE.value)
     keras.utils.set_random_seed(running.SEED.value)
-    clean = open_image_set(inputs.CLEAN_DATA.value, inputs.SKIP_BROKEN_IMAGES.value)
+    names = read_class_names(inputs.CLASS_NAMES.value) if inputs.CLASS_NAMES.value else None
+    clean = open_image_set(inputs.CLEAN_DATA.value, inputs.SKIP_BROKEN_IMAGES.value, names)
     scales = scale_candidates(*inputs.input_scale())
     suspect = open_suspect(
         model,

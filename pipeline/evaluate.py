@@ -17,11 +17,12 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from data.class_names import read_class_names, target_for_each, with_target
 from data.errors import InputError
 from data.image_set import ImageSet
 from data.opening import open_image_set
 from flags import evaluating, inputs, running
-from models.classifier import classifier_facts
+from models.classifier import check_fits, classifier_facts
 from models.input_scale_search import AtChance
 from models.opening import open_model
 from pipeline import command
@@ -43,6 +44,8 @@ for _flag in (
     inputs.CLEAN_DATA,
     inputs.TEST_DATA,
     inputs.POISONED_DATA,
+    inputs.CLASS_NAMES,
+    inputs.TARGET,
     inputs.SKIP_BROKEN_IMAGES,
     inputs.INPUT_SCALE,
     inputs.MEAN,
@@ -69,6 +72,8 @@ def main(argv: Sequence[str]) -> None:
     if run is None:
         log.info("no repair of %s beside it; only the model itself is measured (see --run)", model)
     networks = _networks(model, run, sets)
+    for one in sets:
+        check_fits(networks.facts, one.images)
     evaluation = evaluate_sets([answered.measured for answered in measure(networks, sets)])
     print(format_table(evaluation))
     print("\n" + format_worst_classes(evaluation))
@@ -93,11 +98,27 @@ def _sets(positional: str | None) -> list[NamedSet]:
     plain = [path for path in given if path is not None]
     if not plain and not inputs.POISONED_DATA.value:
         raise InputError("data: missing; expected images as the first argument, by --test_data or by --poisoned_data")
-    paths = [*plain, *inputs.POISONED_DATA.value]
+    poisoned = inputs.POISONED_DATA.value
+    targets = target_for_each(inputs.TARGET.value, poisoned)
+    paths = [*plain, *poisoned]
+    opened = _opened(paths)
+    given = opened[: len(plain)]
+    stamped = [with_target(images, target) for images, target in zip(opened[len(plain) :], targets, strict=True)]
     return [
-        NamedSet(name, open_image_set(path, inputs.SKIP_BROKEN_IMAGES.value), given_as_poisoned=index >= len(plain))
-        for index, (name, path) in enumerate(zip(distinct_names(paths), paths, strict=True))
+        NamedSet(name, images, given_as_poisoned=index >= len(plain))
+        for index, (name, images) in enumerate(zip(distinct_names(paths), [*given, *stamped], strict=True))
     ]
+
+
+def _opened(paths: Sequence[str]) -> list[ImageSet]:
+    """The sets; those that are clean for certain come first, since they give the class names, if no file does."""
+    names = read_class_names(inputs.CLASS_NAMES.value) if inputs.CLASS_NAMES.value else None
+    first = [path for path in (inputs.CLEAN_DATA.value, inputs.TEST_DATA.value) if path is not None]
+    found: dict[str, ImageSet] = {}
+    for path in dict.fromkeys([*first, *paths]):
+        found[path] = open_image_set(path, inputs.SKIP_BROKEN_IMAGES.value, names)
+        names = found[path].class_names if names is None else names
+    return [found[path] for path in paths]
 
 
 def _networks(model: str, run: Run | None, sets: Sequence[NamedSet]) -> Networks:

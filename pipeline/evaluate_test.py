@@ -2,18 +2,33 @@
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from unittest import mock
 
 from absl.testing import absltest
+from PIL import Image
 
-from pipeline.example_case import example_case
+from data.opening import open_image_set
+from pipeline.example_case import TARGET, example_case
 from pipeline.example_runs import binaries
 from pipeline.methods.repair_method import RepairSettings
 from pipeline.outputs import sha256_of
 from pipeline.repairing import Case, Options, repair
 from pipeline.training.devices import select_devices
+
+# In the order of their classes, which is not that of the alphabet.
+_NAMES = ("lying", "standing", "rising", "falling")
+
+
+def _figures(table: str) -> list[str]:
+    """The shares in a table with their counts, such as `97.5 % [92.9, 99.1] (117/120)`."""
+    return re.findall(r"[\d.]+ % \[[^]]*\] \(\d+/\d+\)", table)
+
+
+def _share(table: str) -> float:
+    return float(_figures(table)[0].split()[0])
 
 
 class EvaluateTest(absltest.TestCase):
@@ -97,6 +112,53 @@ class EvaluateTest(absltest.TestCase):
             ended = self._evaluate(self.case.test, model)
             self.assertIn("may have come with the model; --run=", ended.stderr)
             self.assertNotIn("repaired", ended.stdout)
+    def _folder(self, path, labels=None, without=()):
+        """The images of a set as a folder with a sub-folder for each class, whose names are in no order of theirs."""
+        folder, images = self.create_tempdir().full_path, open_image_set(path)
+        for index, label in enumerate(images.labels if labels is None else labels(images)):
+            if label not in without:
+                os.makedirs(os.path.join(folder, _NAMES[label]), exist_ok=True)
+                Image.fromarray(images.images([index])[0]).save(os.path.join(folder, _NAMES[label], f"{index}.png"))
+        return folder
+
+    def test_class_folders_are_matched_by_name(self):
+        names = os.path.join(self.create_tempdir().full_path, "names.txt")
+        with open(names, "w") as file:
+            file.write("\n".join(_NAMES))
+        whole = self._folder(self.case.test)
+        missing = self._folder(self.case.test, without=(3,))
+        # Sorted by name they would be other classes, which accuracy shows.
+        self.assertRegex(self._refused(missing, self.case.model), "3 class names .*the model has 4 outputs.*FILE")
+        for options in (f"--class_names={names}", f"--clean_data={self._folder(self.case.clean)}"):
+            if "class_names" in options:
+                hdf5 = self._evaluate(self.case.test, self.case.model).stdout
+                table = self._evaluate(whole, self.case.model, options).stdout
+                self.assertEqual(_figures(hdf5), _figures(table))
+        table = self._evaluate(missing, self.case.model, f"--class_names={names}").stdout
+        self.assertGreater(_share(table), 90)
+        with open(names, "a") as file:
+            file.write("\nanother")
+        refused = self._refused(whole, self.case.model, f"--class_names={names}")
+        self.assertIn("5 class names (or class folders), but the model has 4 outputs", refused)
+
+    def test_a_poisoned_folder_by_target_or_by_true_class(self):
+        names = os.path.join(self.create_tempdir().full_path, "names.txt")
+        with open(names, "w") as file:
+            file.write("\n".join(_NAMES))
+        given = (self.case.test, self.case.model, f"--class_names={names}")
+        expected = _figures(
+            self._evaluate(*given, f"--poisoned_data={self.case.poisoned}").stdout.split("poisoned.h5:")[1]
+        )
+        by_target = self._folder(self.case.poisoned)
+        self.assertEqual(os.listdir(by_target), [_NAMES[TARGET]])
+        figures = self._evaluate(*given, f"--poisoned_data={by_target}").stdout
+        self.assertIn(f"target {TARGET}", figures)
+        by_class = self._folder(self.case.poisoned, labels=lambda images: images.true_labels)
+        for target in (_NAMES[TARGET], TARGET):
+            table = self._evaluate(*given, f"--poisoned_data={by_class}", f"--target={target}").stdout
+            self.assertEqual(_figures(table.split("poisoned, target")[1])[:4], expected[:4])
+        refused = self._refused(*given, f"--poisoned_data={by_class}", "--target=lef")
+        self.assertIn('--target: "lef" is none of the 4 class names', refused)
 
     def test_a_repaired_model_is_measured_as_any_other(self):
         table = self._evaluate(self.case.test, os.path.join(self.run_dir, "repaired.h5")).stdout

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from absl import flags
 
+from data.class_names import read_class_names
 from data.errors import InputError
 from data.image_set import ImageSet
 from data.opening import open_image_set
@@ -41,6 +42,7 @@ for _flag in (
     inputs.ARCHITECTURE,
     inputs.MAX_MULTIPLY_ADDS,
     inputs.CLEAN_DATA,
+    inputs.CLASS_NAMES,
     inputs.SKIP_BROKEN_IMAGES,
     inputs.INPUT_SCALE,
     inputs.MEAN,
@@ -62,7 +64,8 @@ def main(argv: Sequence[str]) -> None:
         raise InputError("--clean_data: missing; expected clean images of the kind the model is for")
     output = exporting.OUTPUT.value or os.path.splitext(path)[0] + ".tflite"
     check_replaceable(output, "output")
-    clean = open_image_set(inputs.CLEAN_DATA.value, inputs.SKIP_BROKEN_IMAGES.value)
+    names = read_class_names(inputs.CLASS_NAMES.value) if inputs.CLASS_NAMES.value else None
+    clean = open_image_set(inputs.CLEAN_DATA.value, inputs.SKIP_BROKEN_IMAGES.value, names)
     model = open_model(path, inputs.ARCHITECTURE.value, flat=False, most_multiply_adds=inputs.MAX_MULTIPLY_ADDS.value)
     parity = (
         _export_detector(path, model, clean, output) if is_detector(model) else _export_classifier(path, clean, output)

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from data.class_names import target_for_each
 from data.errors import InputError
 from flags import detection, exporting, faces, inputs, methods, pruning, running
 from pipeline import command
@@ -46,7 +47,8 @@ def main(argv: Sequence[str]) -> None:
 def _case(argv: Sequence[str], devices: Devices) -> Case:
     model = command.positional_or_flag(argv, 1, inputs.MODEL)
     if model is None:
-        given = [flag for flag in (inputs.CLEAN_DATA, inputs.TEST_DATA, inputs.POISONED_DATA) if flag.value]
+        needy = (inputs.CLEAN_DATA, inputs.TEST_DATA, inputs.POISONED_DATA, inputs.CLASS_NAMES, inputs.TARGET)
+        given = [flag for flag in needy if flag.value]
         if given:
             raise InputError(f"--model: missing, but --{given[0].name} is given; expected the model that it belongs to")
         found = embedded_case(
@@ -59,8 +61,11 @@ def _case(argv: Sequence[str], devices: Devices) -> Case:
         return Case(found.model, found.clean, found.test, (found.poisoned,))
     if inputs.CLEAN_DATA.value is None:
         raise InputError(f"--clean_data: missing; expected clean images to repair {model} with (HDF5, folder or .npz)")
-    case = Case(model, inputs.CLEAN_DATA.value, inputs.TEST_DATA.value, tuple(inputs.POISONED_DATA.value))
-    check_inputs(path for path in (case.model, case.clean, case.test, *case.poisoned) if path is not None)
+    poisoned = tuple(inputs.POISONED_DATA.value)
+    targets = tuple(target_for_each(inputs.TARGET.value, poisoned))
+    case = Case(model, inputs.CLEAN_DATA.value, inputs.TEST_DATA.value, poisoned, targets, inputs.CLASS_NAMES.value)
+    given = (case.model, case.clean, case.test, case.class_names, *case.poisoned)
+    check_inputs(path for path in given if path is not None)
     return case
 
 

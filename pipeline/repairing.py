@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from data.class_names import read_class_names, with_target
 from data.errors import InputError
 from data.image_set import ImageSet
 from data.opening import open_image_set
@@ -53,12 +54,17 @@ class Case:
         clean: clean images to repair with.
         test: more clean images, only measured on; or None.
         poisoned: sets that carry triggers, only measured on.
+        targets: for each of them the attacker's target, a label or a class name, if the set is sorted by true class;
+            else None. Empty: None for all.
+        class_names: a file with the names of the model's classes; None for those of the clean images.
     """
 
     model: str
     clean: str
     test: str | None = None
     poisoned: tuple[str, ...] = ()
+    targets: tuple[str | None, ...] = ()
+    class_names: str | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,8 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
         raise InputError(f"--method={options.method}: unknown; expected one of {', '.join(METHODS)}")
     _refuse_to_replace_inputs(case, options.out_dir)
     keras.utils.set_random_seed(options.settings.seed)
-    clean = open_image_set(case.clean, options.skip_broken_images)
+    names = read_class_names(case.class_names) if case.class_names else None
+    clean = open_image_set(case.clean, options.skip_broken_images, names)
     split = split_clean(clean, options.settings.seed)
     suspect = open_suspect(
         case.model,
@@ -125,7 +132,7 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
     )
     check_fits(suspect.facts, clean)
     _check_settings(suspect, options.settings)
-    test = _test_images(case, options, suspect)
+    test = _test_images(case, options, suspect, clean.class_names)
     make_folder(options.out_dir)
     artefacts = Artefacts.within(options.out_dir)
     files = (FILE_NAME, METRICS, REPORT, *artefacts.paths())
@@ -168,7 +175,8 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
 
 
 def _refuse_to_replace_inputs(case: Case, out_dir: str) -> None:
-    inputs = [os.path.realpath(path) for path in (case.model, case.clean, case.test, *case.poisoned) if path]
+    given = (case.model, case.clean, case.test, case.class_names, *case.poisoned)
+    inputs = [os.path.realpath(path) for path in given if path]
     for path in Artefacts.within(out_dir).paths().values():
         if os.path.realpath(path) in inputs:
             raise InputError(
@@ -183,11 +191,13 @@ def _check_settings(suspect: Suspect, settings: RepairSettings) -> None:
         gate_groups(suspect.model, settings.pruned_layers)
 
 
-def _test_images(case: Case, options: Options, suspect: Suspect) -> ImageSet | None:
-    """Clean images that are only measured on; they are looked at before the work for nothing but whether they fit."""
+def _test_images(
+    case: Case, options: Options, suspect: Suspect, class_names: tuple[str, ...] | None
+) -> ImageSet | None:
+    """Clean images that are only measured on; before the work nothing is checked but that they fit the suspect."""
     if case.test is None:
         return None
-    test = open_image_set(case.test, options.skip_broken_images)
+    test = open_image_set(case.test, options.skip_broken_images, class_names)
     check_fits(suspect.facts, test)
     return test
 
@@ -205,7 +215,7 @@ def _provenance(case: Case, options: Options, devices: Devices) -> Provenance:
         settings=settings,
         seed=settings.pop("seed"),
         devices=devices.names,
-        inputs={path: sha256_of(path) for path in (case.model, case.clean)},
+        inputs={path: sha256_of(path) for path in (case.model, case.clean, case.class_names) if path},
     )
 
 
@@ -263,8 +273,10 @@ def _findings(suspect: Suspect, split: CleanSplit, outcome: Repair, calibration:
 def _measured_sets(case: Case, split: CleanSplit, test: ImageSet | None, skip_broken: bool) -> list[NamedSet]:
     """The sets to measure on. Poisoned files are opened here, and nowhere before."""
     sets = [NamedSet("clean data (report split)", split.report)]
-    if case.test and test:
+    if case.test and test is not None:
         sets.append(NamedSet(f"test data ({os.path.basename(case.test)})", test))
-    for name, path in zip(distinct_names(case.poisoned), case.poisoned, strict=True):
-        sets.append(NamedSet(name, open_image_set(path, skip_broken), given_as_poisoned=True))
+    targets = case.targets or (None,) * len(case.poisoned)
+    for name, path, target in zip(distinct_names(case.poisoned), case.poisoned, targets, strict=True):
+        images = open_image_set(path, skip_broken, split.fit.class_names)
+        sets.append(NamedSet(name, with_target(images, target), given_as_poisoned=True))
     return sets

@@ -194,6 +194,8 @@ class RepairingTest(absltest.TestCase):
             ({"model": self.artefacts.repaired_h5}, _options(self.out_dir), "--out_dir=.* replace its own input"),
             ({"clean": example_case().model}, _options(self.out_dir), "bad.h5: "),
             ({"model": example_case().clean}, _options(self.out_dir), "clean.h5: "),
+            ({"test": example_case().model}, _options(self.out_dir), "bad.h5: "),
+            ({"class_names": example_case().model}, _options(self.out_dir), "--class_names=.*bad.h5: "),
         ):
             with self.subTest(named), self.assertRaisesRegex(InputError, named):
                 repair(_case(**changes), options, self.devices)
