@@ -27,7 +27,7 @@ from data.errors import InputError
 from export.bias_correction import FEWEST_IMAGES, probability_factors
 from export.device_process import device_answers
 from models.classifier import with_probabilities
-from models.detector import score_probabilities, take_apart
+from models.detector import HIGHEST_THRESHOLD, score_probabilities, take_apart
 from models.input_scale import InputScale
 from models.legacy_keras import keras, tf
 
@@ -89,12 +89,23 @@ def convert_detector(
 
     def answers(given: _Tensors) -> _Tensors:
         claimed, label, suspicion = score_probabilities(given["badnet"], given["repaired"])
-        backdoor = tf.constant([classes], tf.int32, name=BACKDOOR_LABEL)
-        label = tf.where(suspicion > parts.threshold, backdoor, label)
+        # No SELECT: TFLite Micro has none, and with a constant in it a runtime refuses several images at once.
+        flagged = 1 - tf.cast(_passes(suspicion, parts.threshold), tf.int32)
+        label += flagged * (tf.constant([classes], tf.int32, name=BACKDOOR_LABEL) - label)
         return {"label": label, "claimed": claimed, "suspicion": suspicion}
 
     graph = _Graph(probabilities, answers, parts.scorer.variables, parts.scorer.input_shape[1:])
     return _convert(graph, representative, precision)
+
+
+def _passes(suspicion: tf.Tensor, threshold: float) -> tf.Tensor:
+    """Which suspicions are at most the threshold: bool [B]; what is not finite never is.
+
+    A `float16` graph keeps constants in half precision, which has no more than three digits: the threshold takes two.
+    """
+    threshold = min(threshold, HIGHEST_THRESHOLD)
+    coarse = float(np.float16(threshold))
+    return suspicion - coarse <= threshold - coarse
 
 
 def convert_classifier(
