@@ -88,14 +88,19 @@ def convert_detector(
         return {"badnet": parts.badnet(scaled, training=False), "repaired": parts.repaired(scaled, training=False)}
 
     def answers(given: _Tensors) -> _Tensors:
-        claimed, label, suspicion = score_probabilities(given["badnet"], given["repaired"])
-        # No SELECT: TFLite Micro has none, and with a constant in it a runtime refuses several images at once.
+        claimed, label, suspicion = score_probabilities(given["badnet"], given["repaired"], where=_where)
         flagged = 1 - tf.cast(_passes(suspicion, parts.threshold), tf.int32)
         label += flagged * (tf.constant([classes], tf.int32, name=BACKDOOR_LABEL) - label)
         return {"label": label, "claimed": claimed, "suspicion": suspicion}
 
     graph = _Graph(probabilities, answers, parts.scorer.variables, parts.scorer.input_shape[1:])
     return _convert(graph, representative, precision)
+
+
+def _where(condition: tf.Tensor, values: tf.Tensor, otherwise: float) -> tf.Tensor:
+    """As `tf.where`, but without SELECT: TFLite Micro has none, and with a constant it refuses several images at once."""
+    fails = 1 - tf.cast(condition, tf.int32)
+    return tf.gather(tf.stack([values, tf.cast(fails, tf.float32) * otherwise], axis=-1), fails, batch_dims=1)
 
 
 def _passes(suspicion: tf.Tensor, threshold: float) -> tf.Tensor:

@@ -85,16 +85,17 @@ def score_probabilities(
     badnet_probabilities: tf.Tensor,
     repaired_probabilities: tf.Tensor,
     named: Callable[[str, tf.Tensor], tf.Tensor] = lambda name, tensor: tensor,
+    where: Callable[[tf.Tensor, tf.Tensor, float], tf.Tensor] = tf.where,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """`suspicion`, as a piece of a graph, with the classes beside it.
 
-    TFLite Micro has every operation of it, each treats any number of images alone, and all constants survive half
-    precision.
+    All constants survive half precision.
 
     Args:
         badnet_probabilities: float32 [B, N].
         repaired_probabilities: float32 [B, N].
         named: what gives a tensor its name on the way.
+        where: chooses a tensor's values, float32 [B], where a condition holds, bool [B], and a number elsewhere.
 
     Returns:
         (claimed int32 [B], repaired_label int32 [B], suspicion float32 [B]).
@@ -106,9 +107,7 @@ def score_probabilities(
     divergence = tf.reduce_sum((both[0] - both[1]) * (logs[0] - logs[1]), axis=-1)
     score = divergence / (1.0 + divergence)
     # NaN passes through arithmetic; only a choice between values gets rid of it.
-    unknown = 1 - tf.cast(score <= UNKNOWN, tf.int32)
-    choices = tf.stack([score, tf.cast(unknown, tf.float32) * UNKNOWN], axis=-1)
-    return claimed, label, named("suspicion", tf.gather(choices, unknown, batch_dims=1))
+    return claimed, label, named("suspicion", where(score <= UNKNOWN, score, UNKNOWN))
 
 
 def build_scorer(badnet: keras.Model, repaired: keras.Model, input_scale: InputScale) -> keras.Model:
@@ -166,7 +165,7 @@ def build_detector(
     above = tf.maximum(0.5 + excess * (0.5 / (1 - threshold)), 0.5 + _MARGIN)
     backdoor = tf.expand_dims(tf.where(excess > 0, above, below), axis=-1)
     classes = probabilities / tf.reduce_max(probabilities, axis=-1, keepdims=True) * (1 - backdoor)
-    classes = tf.where(tf.math.is_finite(classes), classes, 0.0)
+    classes = tf.where(classes <= 1, classes, 0.0)  # not where they are NaN
     scores = tf.concat([classes, backdoor], axis=-1)
     return keras.Model(image, scores / tf.reduce_sum(scores, axis=-1, keepdims=True), name="detector")
 

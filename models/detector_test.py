@@ -9,6 +9,7 @@ from data.errors import InputError
 from models.detector import build_detector, build_scorer, is_detector, suspicion, take_apart
 from models.input_scale import UNIT_SCALE, mean_std_scale
 from models.legacy_keras import keras, tf
+from models.opening import open_model
 
 _SHAPE = (8, 8, 3)
 _CLASSES = 5
@@ -148,6 +149,15 @@ class DetectorTest(parameterized.TestCase):
         environment = {**os.environ, "TF_USE_LEGACY_KERAS": "1", "PYTHONPATH": ""}
         subprocess.run([sys.executable, "-c", code, path, given, got], cwd=folder, env=environment, check=True)
         np.testing.assert_allclose(np.load(got), detector(images), atol=1e-6)
+
+    def test_opens_as_a_suspect_does(self):
+        # With the functions that a file may call, and no others.
+        detector = build_detector(_net(0), _net(1, logits=True), UNIT_SCALE, 0.6)
+        path = os.path.join(self.create_tempdir().full_path, "detector.keras")
+        detector.save(path)
+        opened = open_model(path, flat=False)
+        self.assertTrue(is_detector(opened))
+        np.testing.assert_array_equal(opened(_images(10)), detector(_images(10)))
 
     def test_taken_apart_after_loading(self):
         badnet, repaired = _net(0), _net(1, logits=True)
