@@ -98,7 +98,7 @@ def convert_detector(
 
 
 def _where(condition: tf.Tensor, values: tf.Tensor, otherwise: float) -> tf.Tensor:
-    """As `tf.where`, but without SELECT: TFLite Micro has none, and with a constant it refuses several images at once."""
+    """As `tf.where`, without SELECT: TFLite Micro has none, and with a constant it refuses several images at once."""
     fails = 1 - tf.cast(condition, tf.int32)
     return tf.gather(tf.stack([values, tf.cast(fails, tf.float32) * otherwise], axis=-1), fails, batch_dims=1)
 

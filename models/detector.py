@@ -29,7 +29,7 @@ _LEAST = 1e-10
 # In a graph, probabilities are multiplied by this first; the difference of two logarithms loses it again. Half
 # precision, in which a converter may keep constants, has no 1e-10, but has 32768 and, to 5 in 10,000, 32768e-10.
 _SCALE = 32768.0
-# The suspicion of an image that a net has no finite answer to. The divergence of two finite answers gives 0.979 at most.
+# The suspicion of an image that a net has no finite answer to. Two finite answers give 0.979 at most.
 UNKNOWN = 1.0
 # No threshold is above this float32, so that what is unknown exceeds every one.
 HIGHEST_THRESHOLD = float(np.nextafter(np.float32(UNKNOWN), np.float32(0)))
@@ -138,7 +138,7 @@ def build_detector(
 
     With s the suspicion and t the threshold, b is s scaled piecewise linearly so that it passes 1/2 at s = t: it orders
     images as s does. The scores are P_repaired / max(P_repaired) * (1 - b) and, for class N, b; scaled to sum to 1.
-    Their argmax is N exactly where s > t, and the repaired net's class elsewhere. They are finite whatever the nets say.
+    Their argmax is N exactly where s > t, and the repaired net's class elsewhere. They are always finite.
 
     Args:
         badnet: the net under suspicion; softmax or logits, scaled images in.

@@ -19,6 +19,7 @@ from pipeline.artefacts import write_artefacts
 from pipeline.comparison import NamedSet, Networks, distinct_names
 from pipeline.detection.calibration import Calibration, calibrate
 from pipeline.detection.strip import CalibratedStrip, calibrated_strip
+from pipeline.faithful_export import Export
 from pipeline.manifest import FILE_NAME, Provenance
 from pipeline.measuring.evaluation import Evaluation
 from pipeline.measuring.predictions import predict_scores
@@ -67,6 +68,8 @@ class Options:
         max_false_positive_rate: the share of clean inputs that may be flagged, 0..1.
         strip: measure STRIP too.
         precision: of the TFLite detector.
+        min_parity: the least share of images on which that detector answers as the Keras one, 0..1.
+        precision_may_change: whether a higher precision is written where this one does not answer so.
         architecture: of a file that holds weights only; None to recognise it.
         scales: input scales to try.
         resume: go on from an interrupted run.
@@ -79,6 +82,8 @@ class Options:
     max_false_positive_rate: float = 0.01
     strip: bool = False
     precision: str = "int8"
+    min_parity: float = 0.99
+    precision_may_change: bool = True
     architecture: str | None = None
     scales: tuple[InputScale, ...] = DEFAULT_SCALES
     resume: bool = False
@@ -114,13 +119,21 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
         work_dir = open_work_dir(options.out_dir, provenance.request(), options.resume)
         outcome = METHODS[options.method](suspect, split.fit.in_memory(), options.settings, devices, work_dir)
         calibration = _calibrate(suspect, outcome, split.calibrate, options.max_false_positive_rate)
-        detector = write_artefacts(
-            Artefacts.within(work_dir), suspect, outcome, calibration, split.fit, options.precision, provenance.seed
+        written = write_artefacts(
+            Artefacts.within(work_dir),
+            suspect,
+            outcome,
+            calibration,
+            split.fit,
+            options.precision,
+            provenance.seed,
+            options.min_parity,
+            options.precision_may_change,
         )
         artefacts = Artefacts.within(options.out_dir)
         remove_earlier(options.out_dir, (FILE_NAME, METRICS, REPORT, *artefacts.paths()))
         publish(work_dir, options.out_dir, artefacts.paths())
-        findings = _findings(suspect, split, outcome, calibration)
+        findings = {**_findings(suspect, split, outcome, calibration), **_exported(written.export)}
         leave(work_dir, options.out_dir, FILE_NAME, provenance.manifest(findings, artefacts.paths()))
         strip = _strip(suspect, split, options) if options.strip else None
 
@@ -131,11 +144,13 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
             suspect.model,
             outcome.pruned,
             outcome.repaired,
-            detector,
+            written.detector,
             artefacts.detector_tflite,
             strip,
         )
-        proof = prove(networks, _measured_sets(case, split, options.skip_broken_images))
+        triggers = [ranked.trigger for ranked in outcome.triggers]
+        sets = _measured_sets(case, split, options.skip_broken_images)
+        proof = prove(networks, sets, triggers, provenance.seed)
         leave(work_dir, options.out_dir, METRICS, proof.metrics())
         outputs = {**artefacts.paths(), METRICS: os.path.join(options.out_dir, METRICS)}
         manifest = provenance.manifest(findings, outputs, [path for path in (case.test, *case.poisoned) if path])
@@ -220,6 +235,11 @@ def _findings(suspect: Suspect, split: CleanSplit, outcome: Repair, calibration:
         "threshold": calibration.threshold,
         "false_positive_rate_promised": calibration.promised,
     }
+
+
+def _exported(export: Export) -> dict[str, Any]:
+    """The precision that was written, and why no other."""
+    return {"precision": export.precision, "precisions_passed_over": list(export.passed_over)}
 
 
 def _measured_sets(case: Case, split: CleanSplit, skip_broken: bool) -> list[NamedSet]:
