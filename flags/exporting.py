@@ -15,8 +15,8 @@ MIN_PARITY = flags.DEFINE_float(
     "min_parity",
     0.99,
     "The least share, in 0..1, of clean images, of stamped ones, and of those of them flagged, on which "
-    "detector.tflite must answer as the Keras model. Rounding alone changes the answer to 1 in 200 images or fewer; more is a fault of the "
-    "conversion. Below the share, by its exact 95 % interval, nothing is written.",
+    "detector.tflite must answer as the Keras model. Rounding alone changes the answer to 1 in 200 images or fewer; "
+    "more is a fault of the conversion. Below the share, by its exact 95 % interval, nothing is written.",
     lower_bound=0.0,
     upper_bound=1.0,
 )

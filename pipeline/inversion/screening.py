@@ -123,11 +123,6 @@ class Screening:
         others = self.suspects(most, math.inf, most_displacement)
         return (*reached, *(ranked for ranked in others if not isinstance(ranked.trigger, InvertedTrigger)))
 
-    def largest(self, uniform: bool) -> float:
-        """The size, in pixels, of the largest patch or pattern that works; 0 where none does."""
-        triggers = [ranked.trigger for ranked in (self.blends if uniform else self.patches)]
-        return max((trigger.size for trigger in triggers if trigger.success >= self.success), default=0.0)
-
     def _suspected_waves(self, most: int, least_success: float, warped: Collection[int]) -> list[RankedTrigger]:
         """The waves of the label that is most given to them, and of those about as much so.
 

@@ -43,9 +43,9 @@ _LEAST_INDEX = 3.0
 _MOST_DISPLACEMENT = 0.045
 # Below this index a trigger that is found again, after a round, is what any class has.
 _SURVIVOR_INDEX = 2.0
-# Of the logarithms of ordinary patches' sizes, by a short search; and the share of the image that such a patch takes.
-# Both of a BadNet for traffic signs with 43 labels.
-_USUAL_SPREAD, _USUAL_SHARE = 0.33, 0.1
+# Of the logarithms of ordinary patches' sizes, by a short search; and the share of the image that such a patch, and the
+# mask of such a pattern, takes. All of a BadNet for traffic signs with 43 labels.
+_USUAL_SPREAD, _USUAL_PATCH, _USUAL_BLEND = 0.33, 0.1, 0.25
 # Unlearning is the cure here, so pruning may cost less than where it is the only one.
 _MAX_ACCURACY_LOSS = 0.005
 _PRUNING_RATE = 0.2
@@ -85,7 +85,9 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
             fewest,
         )
         suspects = screening.all_suspects(most, most_displacement)
-        most_pixels = screening.largest(uniform=False), screening.largest(uniform=True)
+        # Of so few labels an ordinary size is not known, and a trigger that grew in a round is still one.
+        height, width, _ = fit.image_shape
+        most_pixels = _USUAL_PATCH * height * width, _USUAL_BLEND * height * width
     else:
         suspects = screening.suspects(most, least_index, most_displacement)
         most_pixels = screening.size_at(_SURVIVOR_INDEX, False), screening.size_at(_SURVIVOR_INDEX, True)
@@ -127,7 +129,7 @@ def _fewest_labels(image_shape: Sequence[int], grain: int) -> int:
     """Fewer labels than this say nothing of what an ordinary patch's size is."""
     height, width, _ = image_shape
     # No patch is smaller than a point of the grid that it is given on.
-    return fewest_labels(_CHANCE, _USUAL_SPREAD, _USUAL_SHARE * height * width / grain**2)
+    return fewest_labels(_CHANCE, _USUAL_SPREAD, _USUAL_PATCH * height * width / grain**2)
 
 
 def _screening(seed: int, grain: int) -> ScreeningSettings:
