@@ -1,6 +1,7 @@
 """The models that a repair hands over, written whole."""
 
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from data.image_set import ImageSet
 from export.bundle import DetectorCard, add_bundle
 from export.conversion import convert_classifier, convert_detector
 from export.parity import Parity, check_classifier_parity, check_parity
+from export.provoking import provoked
 from models.detector import build_detector
 from models.input_scale import InputScale
 from models.legacy_keras import keras
@@ -28,6 +30,8 @@ from pipeline.suspect import Suspect
 _REPRESENTATIVE_IMAGES = 200
 # So many tell a share of 99 % from one of 97 %.
 _COMPARED_IMAGES = 600
+# Each of these costs twenty passes and more.
+_PROVOKED_IMAGES = 32
 
 
 @dataclass(frozen=True)
@@ -108,12 +112,10 @@ def export_detector(
         falls_back: whether another precision will do.
         triggers: those that a repair inverted; they are stamped, too.
     """
-    return export_faithfully(
-        _candidate(convert_detector, check_parity, (detector,), clean, seed, triggers),
-        precision,
-        min_parity,
-        falls_back,
-    )
+    few = compared_indices(clean, seed, _PROVOKED_IMAGES)
+    extra = provoked(detector, clean.images(few))
+    candidate = _candidate(convert_detector, check_parity, (detector,), clean, seed, triggers, extra)
+    return export_faithfully(candidate, precision, min_parity, falls_back)
 
 
 def export_classifier(
@@ -137,13 +139,14 @@ def _candidate(
     clean: ImageSet,
     seed: int,
     triggers: Sequence[Trigger] = (),
+    *extra: np.ndarray,
 ) -> Candidate:
     places = compared_indices(clean, seed, _COMPARED_IMAGES)
     return Candidate(
         lambda precision: convert(*given, representative_images(clean, seed), precision),
         lambda path, batches: compare(*given, path, batches),
         lambda: clean_batches(clean, places),
-        lambda: stamped_batches(clean, places, seed, triggers),
+        lambda: itertools.chain(stamped_batches(clean, places, seed, triggers), extra),
     )
 
 
