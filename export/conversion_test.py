@@ -166,6 +166,10 @@ class ConversionTest(parameterized.TestCase):
             answers = _answers(self._written(convert_detector(detector, None, precision)), images, runtime)
             np.testing.assert_array_equal(answers["suspicion"], np.ones(3))
             np.testing.assert_array_equal(answers["label"], np.full(3, _CLASSES))
+        # A plain classifier has no class to say so with: the check of its file does.
+        path = self._written(convert_classifier(undefined, UNIT_SCALE, None, precision))
+        with self.assertRaisesRegex(InputError, "its confidence is nan on 3 of 3 images"):
+            check_classifier_parity(undefined, UNIT_SCALE, path, images)
 
     @parameterized.parameters(*PRECISIONS)
     def test_the_threshold_keeps_its_digits(self, precision):
