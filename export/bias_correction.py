@@ -31,7 +31,8 @@ def probability_factors(exact: np.ndarray, quantised: np.ndarray) -> np.ndarray:
     corrected = np.empty(exact.shape)
     for half, other in zip(halves, reversed(halves), strict=True):
         corrected[other] = _scaled(quantised[other] * _factors(exact[half], quantised[half]))
-    if np.abs(corrected - exact).sum() >= np.abs(quantised - exact).sum():
+    # NaN is no improvement either.
+    if not np.abs(corrected - exact).sum() < np.abs(quantised - exact).sum():
         return np.ones(exact.shape[1], np.float32)
     return _factors(exact, quantised).astype(np.float32)
 

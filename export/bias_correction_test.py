@@ -23,6 +23,12 @@ class BiasCorrectionTest(absltest.TestCase):
         exact = _softmax(np.random.default_rng(0).normal(0, 3, (50, 5)))
         np.testing.assert_allclose(probability_factors(exact, exact), np.ones(5))
 
+    def test_an_answer_that_is_not_finite_is_no_reason_to_correct_anything(self):
+        exact = _softmax(np.random.default_rng(0).normal(0, 3, (80, 5)))
+        quantised = exact[:, ::-1].copy()
+        quantised[3] = np.nan
+        np.testing.assert_array_equal(probability_factors(exact, quantised), np.ones(5))
+
     def test_noise_alone_moves_little(self):
         rng = np.random.default_rng(0)
         logits = rng.normal(0, 3, (64, 7))

@@ -27,7 +27,7 @@ from data.errors import InputError
 from export.bias_correction import FEWEST_IMAGES, probability_factors
 from export.device_process import device_answers
 from models.classifier import with_probabilities
-from models.detector import score_probabilities, take_apart
+from models.detector import HIGHEST_THRESHOLD, score_probabilities, take_apart
 from models.input_scale import InputScale
 from models.legacy_keras import keras, tf
 
@@ -88,13 +88,29 @@ def convert_detector(
         return {"badnet": parts.badnet(scaled, training=False), "repaired": parts.repaired(scaled, training=False)}
 
     def answers(given: _Tensors) -> _Tensors:
-        claimed, label, suspicion = score_probabilities(given["badnet"], given["repaired"])
-        backdoor = tf.constant([classes], tf.int32, name=BACKDOOR_LABEL)
-        label = tf.where(suspicion > parts.threshold, backdoor, label)
+        claimed, label, suspicion = score_probabilities(given["badnet"], given["repaired"], where=_where)
+        flagged = 1 - tf.cast(_passes(suspicion, parts.threshold), tf.int32)
+        label += flagged * (tf.constant([classes], tf.int32, name=BACKDOOR_LABEL) - label)
         return {"label": label, "claimed": claimed, "suspicion": suspicion}
 
     graph = _Graph(probabilities, answers, parts.scorer.variables, parts.scorer.input_shape[1:])
     return _convert(graph, representative, precision)
+
+
+def _where(condition: tf.Tensor, values: tf.Tensor, otherwise: float) -> tf.Tensor:
+    """As `tf.where`, without SELECT: TFLite Micro has none, and with a constant it refuses several images at once."""
+    fails = 1 - tf.cast(condition, tf.int32)
+    return tf.gather(tf.stack([values, tf.cast(fails, tf.float32) * otherwise], axis=-1), fails, batch_dims=1)
+
+
+def _passes(suspicion: tf.Tensor, threshold: float) -> tf.Tensor:
+    """Which suspicions are at most the threshold: bool [B]; what is not finite never is.
+
+    A `float16` graph keeps constants in half precision, which has no more than three digits: the threshold takes two.
+    """
+    threshold = min(threshold, HIGHEST_THRESHOLD)
+    coarse = float(np.float16(threshold))
+    return suspicion - coarse <= threshold - coarse
 
 
 def convert_classifier(

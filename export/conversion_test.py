@@ -8,11 +8,12 @@ from absl.testing import absltest, parameterized
 
 from data.errors import InputError
 from export.conversion import PRECISIONS, convert_classifier, convert_detector
+from export.device_process import device_answers
 from export.parity import check_classifier_parity, check_parity
 from export.runtime import RUNTIMES
 from models.detector import build_detector, build_scorer
 from models.input_scale import BYTE_SCALE, UNIT_SCALE, mean_std_scale
-from models.legacy_keras import keras
+from models.legacy_keras import keras, tf
 
 _SHAPE = (12, 10, 3)
 _CLASSES = 4
@@ -27,6 +28,24 @@ def plain(details):
 types = [tensor["dtype"].__name__ for tensor in interpreter.get_tensor_details() if len(tensor["shape"]) == 4]
 print(json.dumps([list(interpreter.get_signature_list()), plain(runner.get_input_details()),
                   plain(runner.get_output_details()), types]))
+"""
+
+
+# All images at once: what the graph is made of, the constant that stands for N, and all outputs.
+_AT_ONCE = """
+import importlib, json, sys
+import numpy as np
+interpreter = importlib.import_module(sys.argv[1] + ".interpreter").Interpreter(sys.argv[2])
+images = np.load(sys.argv[3])
+image = interpreter.get_input_details()[0]["index"]
+interpreter.resize_tensor_input(image, images.shape)
+interpreter.allocate_tensors()
+interpreter.set_tensor(image, images)
+interpreter.invoke()
+constants = [t for t in interpreter.get_tensor_details() if t["name"].split("/")[-1].split(";")[0] == "backdoor_label"]
+print(json.dumps([[operation["op_name"] for operation in interpreter._get_ops_details()],
+                  [int(interpreter.get_tensor(t["index"]).reshape(-1)[0]) for t in constants],
+                  [interpreter.get_tensor(t["index"]).tolist() for t in interpreter.get_output_details()]]))
 """
 
 
@@ -58,6 +77,23 @@ def _net(seed: int, logits: bool = False, shape=_SHAPE) -> keras.Model:
         mean = keras.Model(image, features).predict(_images(100, seed=2) / np.float32(255), verbose=0).mean(0)
         last.set_weights([kernel * 4, bias - mean @ kernel * 4])
     return model
+
+
+def _by_brightness(label: int, strength: float) -> keras.Model:
+    """Class 3, or a given one where an image is bright; the surer, the larger `strength`."""
+    model = keras.Sequential(
+        [keras.layers.Input(_SHAPE), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(_CLASSES)]
+    )
+    kernel = np.zeros((3, _CLASSES))
+    kernel[:, label], kernel[:, 3] = strength, -strength
+    # The darkest of the tints goes to class 3; three brightnesses of the channels make 1.
+    model.set_weights([kernel, strength * np.eye(_CLASSES)[3] - strength * np.eye(_CLASSES)[label]])
+    return model
+
+
+def _answers(path: str, images: np.ndarray, runtime: str | None = None) -> dict[str, np.ndarray]:
+    with open(path, "rb") as file:
+        return device_answers(file.read(), images, _SHAPE, runtime)
 
 
 def _median_threshold(badnet: keras.Model, repaired: keras.Model, images: np.ndarray) -> float:
@@ -99,6 +135,65 @@ class ConversionTest(parameterized.TestCase):
             self.assertGreaterEqual(parity.same_label, 60 if precision != "full_integer" else 57, str(parity))
             self.assertGreaterEqual(parity.same_claimed, 60 if precision != "full_integer" else 57, str(parity))
             self.assertLess(parity.max_difference, close)
+
+    @parameterized.product(precision=PRECISIONS, strength=(10.0, 1e3))
+    def test_nets_that_are_sure_and_contradict_each_other_are_flagged(self, precision, strength):
+        badnet, repaired = _by_brightness(0, strength), _by_brightness(1, strength)
+        images = _images(40)
+        scores = build_scorer(badnet, repaired, UNIT_SCALE).predict(images.astype(np.float32), verbose=0)[2]
+        threshold = float(np.median(scores)) if strength < 100 else 0.97
+        detector = build_detector(badnet, repaired, UNIT_SCALE, threshold)
+        for runtime in RUNTIMES:
+            path = self._written(convert_detector(detector, images, precision))
+            answers = _answers(path, images, runtime)
+            self.assertTrue(np.isfinite(answers["suspicion"]).all())
+            close = 1e-5 if strength > 100 else 0.05 if precision == "full_integer" else 5e-3
+            np.testing.assert_allclose(answers["suspicion"], scores, atol=close)
+            expected = detector.predict(images.astype(np.float32), verbose=0).argmax(1)
+            near = np.abs(scores - threshold) < close
+            np.testing.assert_array_equal(answers["label"][~near], expected[~near])
+            self.assertGreaterEqual(np.sum(answers["label"] == _CLASSES), 10)
+
+    @parameterized.parameters("int8", "float16", "float32")
+    def test_what_a_net_has_no_finite_answer_to_is_flagged(self, precision):
+        image = keras.Input(_SHAPE)
+        # No image is below 0, so that this is the softmax of NaN: what a damaged or a trained network may come to.
+        nothing = tf.math.log(-1 - keras.layers.GlobalAveragePooling2D()(image))
+        undefined = keras.Model(image, keras.layers.Softmax()(keras.layers.Concatenate()([nothing, nothing[:, :1]])))
+        detector = build_detector(undefined, self.repaired, UNIT_SCALE, 1.0)
+        images = _images(3)
+        for runtime in RUNTIMES:
+            answers = _answers(self._written(convert_detector(detector, None, precision)), images, runtime)
+            np.testing.assert_array_equal(answers["suspicion"], np.ones(3))
+            np.testing.assert_array_equal(answers["label"], np.full(3, _CLASSES))
+        # A plain classifier has no class to say so with: the check of its file does.
+        path = self._written(convert_classifier(undefined, UNIT_SCALE, None, precision))
+        with self.assertRaisesRegex(InputError, "its confidence is nan on 3 of 3 images"):
+            check_classifier_parity(undefined, UNIT_SCALE, path, images)
+
+    @parameterized.parameters(*PRECISIONS)
+    def test_the_threshold_keeps_its_digits(self, precision):
+        # Of thresholds that half precision takes for one, each parts what lies on its two sides.
+        images = _images(40)
+        for threshold in (0.9601, 0.96013):
+            detector = build_detector(self.badnet, self.repaired, UNIT_SCALE, threshold)
+            answers = _answers(self._written(convert_detector(detector, images, precision)), images)
+            np.testing.assert_array_equal(answers["label"] == _CLASSES, answers["suspicion"] > np.float32(threshold))
+
+    @parameterized.product(precision=PRECISIONS, runtime=RUNTIMES)
+    def test_takes_several_images_at_once_and_selects_nothing(self, precision, runtime):
+        images = _images(8)
+        path = self._written(convert_detector(self.detector, images, precision))
+        given = path + ".npy"
+        np.save(given, images)
+        done = subprocess.run(
+            [sys.executable, "-c", _AT_ONCE, runtime, path, given], capture_output=True, text=True, check=True
+        )
+        operations, constants, found = json.loads(done.stdout)
+        self.assertNoCommonElements(operations, ("SELECT", "SELECT_V2"))
+        self.assertEqual(constants, [_CLASSES])
+        labels = _answers(path, images, runtime)["label"]
+        self.assertIn(labels.tolist(), found)
 
     def test_some_are_flagged_and_some_are_not(self):
         # Else the parity above would be of constants.

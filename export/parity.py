@@ -13,6 +13,8 @@ from models.input_scale import InputScale
 from models.legacy_keras import keras, tf
 
 _BATCH_SIZE = 256
+# A probability may come out this much above 1.
+_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Parity:
         images: how many were looked at.
         same_label: on how many of them the labels agree; of a detector: in [0, N].
         same_claimed: on how many the BadNet's classes agree; None for a plain classifier.
+        flagged: how many the Keras detector flags; None for a plain classifier.
+        same_flagged: how many of these the file flags, too; None for a plain classifier.
         mean_difference: mean absolute difference of suspicion, or of a plain classifier's confidence.
         max_difference: largest such difference.
         runtime: package that ran the file.
@@ -36,6 +40,8 @@ class Parity:
     max_difference: float
     runtime: str
     milliseconds: float
+    flagged: int | None = None
+    same_flagged: int | None = None
 
     @property
     def label_share(self) -> float:
@@ -45,6 +51,8 @@ class Parity:
     def __str__(self) -> str:
         """One line for people."""
         claimed = "" if self.same_claimed is None else f", same claim on {self.same_claimed}"
+        if self.flagged:
+            claimed += f", flags {self.same_flagged} of the {self.flagged} that Keras flags"
         score = "confidence" if self.same_claimed is None else "suspicion"
         return (
             f"same label on {self.same_label} of {self.images} images ({self.label_share:.2%}){claimed}; {score}"
@@ -71,16 +79,17 @@ def check_parity(
         The parity.
 
     Raises:
-        InputError: there are no images, they do not fit the model, or the file can't be run.
+        InputError: there are no images, they do not fit the model, the file can't be run, or it answers a suspicion
+            that is no number in [0, 1].
     """
-    scorer = take_apart(detector).scorer
+    scorer, backdoor = take_apart(detector).scorer, int(detector.output_shape[-1]) - 1
 
     def keras_answers(batch: tf.Tensor) -> dict[str, tf.Tensor]:
         claimed, _, suspicion = scorer(batch, training=False)
         label = tf.argmax(detector(batch, training=False), axis=-1)
         return {"label": label, "claimed": claimed, "suspicion": suspicion}
 
-    return _compare(keras_answers, detector.input_shape[1:], tflite_path, images, runtime, score="suspicion")
+    return _compare(keras_answers, detector.input_shape[1:], tflite_path, images, runtime, "suspicion", backdoor)
 
 
 def check_classifier_parity(
@@ -97,7 +106,7 @@ def check_classifier_parity(
         probabilities = model(scale(batch), training=False)
         return {"label": tf.argmax(probabilities, axis=-1), "confidence": tf.reduce_max(probabilities, axis=-1)}
 
-    return _compare(keras_answers, model.input_shape[1:], tflite_path, images, runtime, score="confidence")
+    return _compare(keras_answers, model.input_shape[1:], tflite_path, images, runtime, "confidence")
 
 
 def _compare(
@@ -107,6 +116,7 @@ def _compare(
     images: np.ndarray | Iterable[np.ndarray],
     runtime: str | None,
     score: str,
+    backdoor: int | None = None,
 ) -> Parity:
     predict = tf.function(keras_answers, reduce_retracing=True)
     answered = []
@@ -122,8 +132,15 @@ def _compare(
         raise InputError(
             f"{tflite_path}: it has no output {', '.join(sorted(missing))}; expected the file of this model"
         )
+    outside = ~(np.abs(on_device[score] - 0.5) <= 0.5 + _ROUNDING)
+    if outside.any():
+        raise InputError(
+            f"{tflite_path}: its {score} is {on_device[score][outside][0]} on {outside.sum()} of {len(outside)} images;"
+            " expected a number in [0, 1]"
+        )
     difference = np.abs(in_keras[score].astype(np.float64) - on_device[score])
     same = {name: int(np.sum(in_keras[name] == on_device[name])) for name in in_keras if name != score}
+    flagged = None if backdoor is None else in_keras["label"] == backdoor
     return Parity(
         images=len(difference),
         same_label=same["label"],
@@ -132,6 +149,8 @@ def _compare(
         max_difference=float(difference.max()),
         runtime=str(on_device["runtime"]),
         milliseconds=float(on_device["seconds"]) / len(difference) * 1000,
+        flagged=None if flagged is None else int(flagged.sum()),
+        same_flagged=None if flagged is None else int(np.sum(on_device["label"][flagged] == backdoor)),
     )
 
 

@@ -8,5 +8,15 @@ PRECISION = flags.DEFINE_enum(
     "int8",
     ["int8", "full_integer", "float16", "float32"],
     "Arithmetic of detector.tflite: int8 weights and products with ranges measured on the device, int8 throughout with "
-    "ranges fixed on clean images (for accelerators that know nothing else), half or full precision.",
+    "ranges fixed on clean images (for accelerators that know nothing else), half or full precision. Unless this is "
+    "given, half or full precision is written where int8 does not answer as the Keras model.",
+)
+MIN_PARITY = flags.DEFINE_float(
+    "min_parity",
+    0.99,
+    "The least share, in 0..1, of clean images, of stamped ones, and of those of them flagged, on which "
+    "detector.tflite must answer as the Keras model. Rounding alone changes the answer to 1 in 200 images or fewer; "
+    "more is a fault of the conversion. Below the share, by its exact 95 % interval, nothing is written.",
+    lower_bound=0.0,
+    upper_bound=1.0,
 )

@@ -26,6 +26,13 @@ _MARGIN = 2.0**-20
 # Added to probabilities under a logarithm. A BadNet's certainty of its trigger goes far beyond 1 - 1e-6, and it is what
 # tells the trigger from a hard image; float32 still keeps these apart.
 _LEAST = 1e-10
+# In a graph, probabilities are multiplied by this first; the difference of two logarithms loses it again. Half
+# precision, in which a converter may keep constants, has no 1e-10, but has 32768 and, to 5 in 10,000, 32768e-10.
+_SCALE = 32768.0
+# The suspicion of an image that a net has no finite answer to. Two finite answers give 0.979 at most.
+UNKNOWN = 1.0
+# No threshold is above this float32, so that what is unknown exceeds every one.
+HIGHEST_THRESHOLD = float(np.nextafter(np.float32(UNKNOWN), np.float32(0)))
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,8 @@ def suspicion(badnet_probabilities: np.ndarray, repaired_probabilities: np.ndarr
         repaired_probabilities: [B, N], rows sum to 1.
 
     Returns:
-        [B] in [0, 1), of the repaired probabilities' dtype; 0 is trust, near 1 is suspicion.
+        [B] in [0, 1], of the repaired probabilities' dtype; 0 is trust, near 1 is suspicion, and 1 means that an answer
+        is not finite.
 
     Raises:
         ValueError: the shapes differ or are not [B, N].
@@ -70,29 +78,36 @@ def suspicion(badnet_probabilities: np.ndarray, repaired_probabilities: np.ndarr
         )
     logs = [np.log(probabilities + _LEAST) for probabilities in (badnet_probabilities, repaired_probabilities)]
     divergence = np.sum((badnet_probabilities - repaired_probabilities) * (logs[0] - logs[1]), axis=1)
-    return divergence / (1 + divergence)
+    return np.where(np.isfinite(divergence), divergence / (1 + divergence), UNKNOWN).astype(divergence.dtype)
 
 
 def score_probabilities(
     badnet_probabilities: tf.Tensor,
     repaired_probabilities: tf.Tensor,
     named: Callable[[str, tf.Tensor], tf.Tensor] = lambda name, tensor: tensor,
+    where: Callable[[tf.Tensor, tf.Tensor, float], tf.Tensor] = tf.where,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """`suspicion`, as a piece of a graph, with the classes beside it.
+
+    All constants survive half precision.
 
     Args:
         badnet_probabilities: float32 [B, N].
         repaired_probabilities: float32 [B, N].
         named: what gives a tensor its name on the way.
+        where: chooses a tensor's values, float32 [B], where a condition holds, bool [B], and a number elsewhere.
 
     Returns:
         (claimed int32 [B], repaired_label int32 [B], suspicion float32 [B]).
     """
     claimed = named("claimed", tf.argmax(badnet_probabilities, axis=-1, output_type=tf.int32))
     label = named("repaired_label", tf.argmax(repaired_probabilities, axis=-1, output_type=tf.int32))
-    logs = [tf.math.log(probabilities + _LEAST) for probabilities in (badnet_probabilities, repaired_probabilities)]
-    divergence = tf.reduce_sum((badnet_probabilities - repaired_probabilities) * (logs[0] - logs[1]), axis=-1)
-    return claimed, label, named("suspicion", divergence / (1.0 + divergence))
+    both = [tf.cast(probabilities, tf.float32) for probabilities in (badnet_probabilities, repaired_probabilities)]
+    logs = [tf.math.log(probabilities * _SCALE + _SCALE * _LEAST) for probabilities in both]
+    divergence = tf.reduce_sum((both[0] - both[1]) * (logs[0] - logs[1]), axis=-1)
+    score = divergence / (1.0 + divergence)
+    # NaN passes through arithmetic; only a choice between values gets rid of it.
+    return claimed, label, named("suspicion", where(score <= UNKNOWN, score, UNKNOWN))
 
 
 def build_scorer(badnet: keras.Model, repaired: keras.Model, input_scale: InputScale) -> keras.Model:
@@ -123,13 +138,14 @@ def build_detector(
 
     With s the suspicion and t the threshold, b is s scaled piecewise linearly so that it passes 1/2 at s = t: it orders
     images as s does. The scores are P_repaired / max(P_repaired) * (1 - b) and, for class N, b; scaled to sum to 1.
-    Their argmax is N exactly where s > t, and the repaired net's class elsewhere.
+    Their argmax is N exactly where s > t, and the repaired net's class elsewhere. They are always finite.
 
     Args:
         badnet: the net under suspicion; softmax or logits, scaled images in.
         repaired: its repair, with the same image shape and classes; may be the very same object.
         input_scale: the scale of both nets' input.
-        threshold: suspicion above which an image is flagged, in [0, 1]; rounded to float32, in which it is compared.
+        threshold: suspicion above which an image is flagged, in [0, 1]; rounded to float32, in which it is compared,
+            and to the largest below 1, since an image that a net has no finite answer to is always flagged.
 
     Returns:
         A model, raw pixels float32 [B, H, W, C] in 0..255 -> float32 [B, N + 1]. It holds copies of the nets.
@@ -139,16 +155,17 @@ def build_detector(
     """
     if not 0 <= threshold <= 1:
         raise InputError(f"threshold: {threshold} is not a suspicion; expected a number in [0, 1]")
-    threshold = float(np.float32(threshold))
+    threshold = min(float(np.float32(threshold)), HIGHEST_THRESHOLD)
     parts = _new_parts(badnet, repaired, input_scale)
     image = keras.Input(parts[0].input_shape[1:], name="image")
     probabilities, (_, _, score) = _score(image, *parts)
     # Suspicion minus threshold; in a layer of its own, so that a loaded detector still tells its threshold.
     excess = keras.layers.Rescaling(1.0, -threshold, name="threshold")(score)
     below = tf.minimum(0.5 + excess * (0.5 / threshold if threshold > 0 else 0.0), 0.5)
-    above = tf.maximum(0.5 + excess * (0.5 / (1 - threshold) if threshold < 1 else 0.0), 0.5 + _MARGIN)
+    above = tf.maximum(0.5 + excess * (0.5 / (1 - threshold)), 0.5 + _MARGIN)
     backdoor = tf.expand_dims(tf.where(excess > 0, above, below), axis=-1)
     classes = probabilities / tf.reduce_max(probabilities, axis=-1, keepdims=True) * (1 - backdoor)
+    classes = tf.where(classes <= 1, classes, 0.0)  # not where they are NaN
     scores = tf.concat([classes, backdoor], axis=-1)
     return keras.Model(image, scores / tf.reduce_sum(scores, axis=-1, keepdims=True), name="detector")
 
@@ -165,14 +182,13 @@ def take_apart(detector: keras.Model) -> DetectorParts:
     Raises:
         InputError: the model is not such a detector.
     """
-    try:
-        badnet, repaired, input_scale, offset = (detector.get_layer(name) for name in _PART_LAYERS)
-        threshold = -float(offset.offset)
-    except (AttributeError, TypeError, ValueError) as error:
+    if not is_detector(detector):
         raise InputError(
             f"model {getattr(detector, 'name', detector)!r}: it is no detector; expected one that this project built,"
             f" with the layers {', '.join(_PART_LAYERS)}"
-        ) from error
+        )
+    badnet, repaired, input_scale, offset = (detector.get_layer(name) for name in _PART_LAYERS)
+    threshold = -float(offset.offset)
     image = keras.Input(badnet.input_shape[1:], name="image")
     _, outputs = _score(image, badnet, repaired, input_scale)
     scorer = keras.Model(image, outputs, name="scorer")
@@ -180,11 +196,37 @@ def take_apart(detector: keras.Model) -> DetectorParts:
 
 
 def is_detector(model: keras.Model) -> bool:
-    """Whether a model has the layers of a detector that this project built."""
-    return set(_PART_LAYERS) <= {layer.name for layer in model.layers}
+    """Whether a model is built like a detector of this project: a suspect may well have layers of the same names.
+
+    Two nets in it take the same images and answer the same N classes, a rescaling by 1 holds the threshold, and the
+    model answers N + 1.
+    """
+    layers = {layer.name: layer for layer in model.layers}
+    if not set(_PART_LAYERS) <= layers.keys() or len(model.inputs) != 1 or len(model.outputs) != 1:
+        return False
+    badnet, repaired, _, offset = (layers[name] for name in _PART_LAYERS)
+    if not all(isinstance(net, keras.Model) and len(net.inputs) == len(net.outputs) == 1 for net in (badnet, repaired)):
+        return False
+    images, classes, scores = (tuple(tensor.shape) for tensor in (*badnet.inputs, *badnet.outputs, *model.outputs))
+    of_repaired = tuple(tuple(tensor.shape) for tensor in (*repaired.inputs, *repaired.outputs))
+    return (
+        of_repaired == (images, classes)
+        and len(images) == 4
+        and len(classes) == len(scores) == 2
+        and scores[1] == classes[1] + 1
+        and isinstance(offset, keras.layers.Rescaling)
+        and _is_number(offset.scale)
+        and offset.scale == 1
+        and _is_number(offset.offset)
+        and 0 <= -offset.offset <= 1
+    )
 
 
 _PART_LAYERS = ("badnet", "repaired", "input_scale", "threshold")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _new_parts(
@@ -210,7 +252,7 @@ def _score(
     """Symbolic raw pixels -> the repaired net's probabilities, and [claimed, repaired_label, suspicion]."""
     scaled = input_scale(image)
     # training=False is stored in the graph: neither dropout nor a batch's statistics may ever move a score.
-    probabilities = repaired(scaled, training=False)
+    probabilities = tf.cast(repaired(scaled, training=False), tf.float32)
     return probabilities, list(score_probabilities(badnet(scaled, training=False), probabilities, _named))
 
 

@@ -6,9 +6,10 @@ import numpy as np
 from absl.testing import absltest, parameterized
 
 from data.errors import InputError
-from models.detector import build_detector, build_scorer, suspicion, take_apart
+from models.detector import build_detector, build_scorer, is_detector, suspicion, take_apart
 from models.input_scale import UNIT_SCALE, mean_std_scale
 from models.legacy_keras import keras, tf
+from models.opening import open_model
 
 _SHAPE = (8, 8, 3)
 _CLASSES = 5
@@ -29,6 +30,17 @@ def _net(seed: int, logits: bool = False, classes: int = _CLASSES) -> keras.Mode
     )
     kernel, bias = model.get_layer("classes").get_weights()
     model.get_layer("classes").set_weights([kernel * 3, bias])
+    return model
+
+
+def _sure_net(label: int, slope: float, logits: bool = True) -> keras.Model:
+    """Class 1, or another class by `slope` times the first pixel of a scaled image."""
+    keras.utils.set_random_seed(0)
+    last = keras.layers.Dense(_CLASSES, None if logits else "softmax")
+    model = keras.Sequential([keras.layers.Input(_SHAPE), keras.layers.Flatten(), last])
+    kernel, bias = np.zeros(last.kernel.shape, np.float32), np.zeros(_CLASSES, np.float32)
+    kernel[0, label], bias[1] = slope, 0.5
+    last.set_weights([kernel, bias])
     return model
 
 
@@ -54,6 +66,33 @@ class DetectorTest(parameterized.TestCase):
         hard, triggered = suspicion(np.array([[0.7, 0.3], [1 - 1e-7, 1e-7]]), repaired)
         self.assertLess(hard, triggered)
 
+    @parameterized.parameters(1.0, 30.0, 1e3, 1e30)
+    def test_numpy_and_the_graph_agree_on_nets_however_sure(self, slope):
+        badnet, repaired = _sure_net(2, slope), _sure_net(3, slope / 2)
+        images = _images(40)
+        images[:2, 0, 0, 0] = 0, 255
+        answers = [tf.nn.softmax(net.predict(images / 255, verbose=0)).numpy() for net in (badnet, repaired)]
+        score = build_scorer(badnet, repaired, UNIT_SCALE).predict(images, verbose=0)[2]
+        np.testing.assert_allclose(score, suspicion(*answers), atol=1e-5)
+        self.assertEqual(score[0], 0)
+        self.assertLess(score.max(), 0.98)
+        if slope > 100:
+            self.assertGreater(score[1], 0.978)
+
+    @parameterized.parameters(0.0, 0.5, 1.0)
+    def test_what_a_net_has_no_finite_answer_to_is_flagged(self, threshold):
+        # 255 / 255 times this is infinite, and the softmax of infinity is NaN.
+        endless = float(np.finfo(np.float32).max) * 2
+        images = np.zeros((3, *_SHAPE), np.float32)
+        images[1:, 0, 0, 0] = 255
+        for badnet, repaired in ((_sure_net(2, endless), _sure_net(3, 1)), (_sure_net(2, 1), _sure_net(3, endless))):
+            score = build_scorer(badnet, repaired, UNIT_SCALE)(images[1:])[2].numpy()
+            np.testing.assert_array_equal(score, [1, 1])
+            scores = build_detector(badnet, repaired, UNIT_SCALE, threshold)(images[1:]).numpy()
+            np.testing.assert_array_equal(scores, np.eye(_CLASSES + 1)[[_CLASSES, _CLASSES]])
+        unknown = np.full((1, 2), np.nan, np.float32)
+        np.testing.assert_array_equal(suspicion(unknown, np.float32([[0.5, 0.5]])), [1])
+
     def test_scorer_agrees_with_the_two_nets(self):
         badnet, repaired = _net(0), _net(1, logits=True)
         images = _images(40)
@@ -77,12 +116,13 @@ class DetectorTest(parameterized.TestCase):
 
     def test_scores_at_and_next_to_the_threshold(self):
         badnet, repaired = _net(0), _net(1)
-        images = _images(60)
-        _, label, score = build_scorer(badnet, repaired, UNIT_SCALE).predict(images, verbose=0)
+        scorer, images = build_scorer(badnet, repaired, UNIT_SCALE), _images(60)
         for index in (0, 30):
-            at, just_below = score[index], np.nextafter(score[index], np.float32(0))
+            # By itself: in a batch, the last digit of a logarithm may differ.
             one = images[index : index + 1]
-            self.assertEqual(build_detector(badnet, repaired, UNIT_SCALE, at)(one).numpy().argmax(), label[index])
+            _, (label,), (at,) = (answer.numpy() for answer in scorer(one))
+            just_below = np.nextafter(at, np.float32(0))
+            self.assertEqual(build_detector(badnet, repaired, UNIT_SCALE, at)(one).numpy().argmax(), label)
             self.assertEqual(build_detector(badnet, repaired, UNIT_SCALE, just_below)(one).numpy().argmax(), _CLASSES)
 
     def test_backdoor_score_orders_images_as_suspicion_does(self):
@@ -109,6 +149,15 @@ class DetectorTest(parameterized.TestCase):
         environment = {**os.environ, "TF_USE_LEGACY_KERAS": "1", "PYTHONPATH": ""}
         subprocess.run([sys.executable, "-c", code, path, given, got], cwd=folder, env=environment, check=True)
         np.testing.assert_allclose(np.load(got), detector(images), atol=1e-6)
+
+    def test_opens_as_a_suspect_does(self):
+        # With the functions that a file may call, and no others.
+        detector = build_detector(_net(0), _net(1, logits=True), UNIT_SCALE, 0.6)
+        path = os.path.join(self.create_tempdir().full_path, "detector.keras")
+        detector.save(path)
+        opened = open_model(path, flat=False)
+        self.assertTrue(is_detector(opened))
+        np.testing.assert_array_equal(opened(_images(10)), detector(_images(10)))
 
     def test_taken_apart_after_loading(self):
         badnet, repaired = _net(0), _net(1, logits=True)
@@ -142,6 +191,21 @@ class DetectorTest(parameterized.TestCase):
         np.testing.assert_array_equal(detector(images), before)
         # Dropout and batch statistics stay out of it even where somebody asks for training.
         np.testing.assert_allclose(detector(images, training=True), before, atol=1e-6)
+
+    def test_a_suspect_with_layers_of_the_same_names_is_no_detector(self):
+        image = keras.Input(_SHAPE)
+        flat = keras.layers.Flatten(name="input_scale")(image)
+        hidden = keras.layers.Dense(4, "relu", name="badnet")(flat)
+        hidden = keras.layers.Dense(4, "relu", name="repaired")(hidden)
+        for last in (
+            keras.layers.Dense(_CLASSES, "softmax", name="threshold"),
+            keras.layers.Rescaling(1.0, -0.5, name="threshold"),
+        ):
+            suspect = keras.Model(image, last(hidden))
+            self.assertFalse(is_detector(suspect))
+            with self.assertRaisesRegex(InputError, "no detector"):
+                take_apart(suspect)
+        self.assertTrue(is_detector(build_detector(_net(0), _net(1), UNIT_SCALE, 0.5)))
 
     def test_misfits_are_refused(self):
         with self.assertRaisesRegex(InputError, "classes"):

@@ -1,25 +1,45 @@
 """The models that a repair hands over, written whole."""
 
 import functools
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from data.image_set import ImageSet
 from export.bundle import DetectorCard, add_bundle
-from export.conversion import convert_detector
+from export.conversion import convert_classifier, convert_detector
+from export.parity import Parity, check_classifier_parity, check_parity
+from export.provoking import provoked
 from models.detector import build_detector
+from models.input_scale import InputScale
 from models.legacy_keras import keras
 from models.saving import save_network
 from pipeline.detection.calibration import Calibration
+from pipeline.faithful_export import Candidate, Export, export_faithfully
+from pipeline.inversion.suspicious import Trigger
 from pipeline.methods.repair_method import Repair
 from pipeline.outputs import sha256_of, write_bytes, write_whole
-from pipeline.progress import log
+from pipeline.parity_images import clean_batches, stamped_batches
 from pipeline.runs import Artefacts
 from pipeline.suspect import Suspect
 
 # More images do not move the ranges that int8 scales are set by; two hundred already cost seconds.
 _REPRESENTATIVE_IMAGES = 200
+# So many tell a share of 99 % from one of 97 %.
+_COMPARED_IMAGES = 600
+# Each of these costs twenty passes and more.
+_PROVOKED_IMAGES = 32
+
+
+@dataclass(frozen=True)
+class Written:
+    """The detector that was written: as a Keras model, and how it was exported for the device."""
+
+    detector: keras.Model
+    export: Export
 
 
 def write_artefacts(
@@ -30,8 +50,13 @@ def write_artefacts(
     fit: ImageSet,
     precision: str,
     seed: int,
-) -> keras.Model:
+    min_parity: float = 0.99,
+    falls_back: bool = True,
+) -> Written:
     """Writes the pruned, the repaired and the detector's files.
+
+    Nothing but clean images of the fit split decides on the precision; what they are stamped with is drawn at random,
+    or was inverted.
 
     Args:
         artefacts: where.
@@ -39,11 +64,16 @@ def write_artefacts(
         repair: its repair.
         calibration: the detector's threshold.
         fit: clean images; a seeded sample of them sets the ranges of the quantised detector.
-        precision: "int8", "float16" or "float32" arithmetic on the device.
-        seed: of the sample.
+        precision: of the detector for the device, one of `export.conversion.PRECISIONS`.
+        seed: of the sample, and of what is stamped.
+        min_parity: the least share of images on which the device answers as Keras, 0..1.
+        falls_back: whether another precision will do where this one does not answer so.
 
     Returns:
-        The Keras detector.
+        The detector.
+
+    Raises:
+        InputError: the exported detector does not answer as the Keras one.
     """
     for model in (repair.pruned, repair.repaired):
         unfreeze(model)
@@ -55,10 +85,69 @@ def write_artefacts(
         (artefacts.detector_keras, detector),
     ):
         write_whole(path, functools.partial(save_network, model))
-    log.info("export: converting the detector to %s TFLite", precision)
-    tflite = convert_detector(detector, representative_images(fit, seed), precision)
-    write_bytes(artefacts.detector_tflite, add_bundle(tflite, _card(artefacts, suspect, calibration, fit, precision)))
-    return detector
+    triggers = [ranked.trigger for ranked in repair.triggers]
+    export = export_detector(detector, fit, seed, precision, min_parity, falls_back, triggers)
+    card = _card(artefacts, suspect, calibration, fit, export.precision)
+    write_bytes(artefacts.detector_tflite, add_bundle(export.tflite, card))
+    return Written(detector, export)
+
+
+def export_detector(
+    detector: keras.Model,
+    clean: ImageSet,
+    seed: int,
+    precision: str,
+    min_parity: float,
+    falls_back: bool,
+    triggers: Sequence[Trigger] = (),
+) -> Export:
+    """Converts a detector and holds the file against it; otherwise as `write_artefacts`.
+
+    Args:
+        detector: a model of `build_detector`.
+        clean: clean images.
+        seed: of the representative images, and of what is stamped.
+        precision: the one to try first.
+        min_parity: the least share of images on which the device answers as Keras, 0..1.
+        falls_back: whether another precision will do.
+        triggers: those that a repair inverted; they are stamped, too.
+    """
+    few = compared_indices(clean, seed, _PROVOKED_IMAGES)
+    extra = provoked(detector, clean.images(few))
+    candidate = _candidate(convert_detector, check_parity, (detector,), clean, seed, triggers, extra)
+    return export_faithfully(candidate, precision, min_parity, falls_back)
+
+
+def export_classifier(
+    model: keras.Model,
+    input_scale: InputScale,
+    clean: ImageSet,
+    seed: int,
+    precision: str,
+    min_parity: float,
+    falls_back: bool,
+) -> Export:
+    """The same of a plain classifier that takes images on a scale."""
+    candidate = _candidate(convert_classifier, check_classifier_parity, (model, input_scale), clean, seed)
+    return export_faithfully(candidate, precision, min_parity, falls_back)
+
+
+def _candidate(
+    convert: Callable[..., bytes],
+    compare: Callable[..., Parity],
+    given: tuple[Any, ...],
+    clean: ImageSet,
+    seed: int,
+    triggers: Sequence[Trigger] = (),
+    *extra: np.ndarray,
+) -> Candidate:
+    places = compared_indices(clean, seed, _COMPARED_IMAGES)
+    return Candidate(
+        lambda precision: convert(*given, representative_images(clean, seed), precision),
+        lambda path, batches: compare(*given, path, batches),
+        lambda: clean_batches(clean, places),
+        lambda: itertools.chain(stamped_batches(clean, places, seed, triggers), extra),
+    )
 
 
 def representative_images(clean: ImageSet, seed: int) -> Iterator[np.ndarray]:
@@ -71,6 +160,13 @@ def representative_indices(clean: ImageSet, seed: int) -> np.ndarray:
     """Which images these are: int64, ascending."""
     count = min(len(clean), _REPRESENTATIVE_IMAGES)
     return np.sort(np.random.default_rng(seed).choice(len(clean), count, replace=False))
+
+
+def compared_indices(clean: ImageSet, seed: int, most: int) -> np.ndarray:
+    """Which images the file is compared on: int64 [at most `most`], those first that the conversion does not see."""
+    seen = representative_indices(clean, seed)
+    unseen = np.setdiff1d(np.arange(len(clean)), seen)
+    return np.sort(np.concatenate([np.random.default_rng([seed, 5]).permutation(unseen), seen])[:most])
 
 
 def unfreeze(model: keras.Model) -> None:

@@ -4,16 +4,16 @@
     python -m pipeline.export --model=bad_net.h5 --clean_data=clean_validation.h5 --precision=float16
 
 The clean images find a classifier's pixel scale, set the ranges of --precision=full_integer, and are what both files
-are compared on. A detector's threshold goes with it.
+are compared on, as they are and stamped at random. A detector's threshold goes with it. Where int8 does not answer as
+the Keras model, half or full precision is written; where the precision that was asked for does not, nothing is.
 """
 
 import pipeline.early_interruption  # noqa: F401
 
 # isort: split
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-import numpy as np
 from absl import flags
 
 from data.class_names import read_class_names
@@ -21,20 +21,17 @@ from data.errors import InputError
 from data.image_set import ImageSet
 from data.opening import open_image_set
 from export.bundle import DetectorCard, add_bundle
-from export.conversion import convert_classifier, convert_detector
-from export.parity import Parity, check_classifier_parity, check_parity
 from flags import exporting, inputs, running
 from models.classifier import check_fits, classifier_facts
 from models.detector import is_detector, take_apart
 from models.legacy_keras import keras
 from models.opening import open_model
 from pipeline import command
-from pipeline.artefacts import representative_images, representative_indices
+from pipeline.artefacts import export_classifier, export_detector
+from pipeline.faithful_export import Export
 from pipeline.outputs import check_replaceable, sha256_of, write_bytes
 from pipeline.progress import log
 from pipeline.suspect import chance_policy, open_suspect, scale_candidates
-
-_PARITY_IMAGES = 3000
 
 flags.adopt_module_key_flags(exporting)
 for _flag in (
@@ -67,31 +64,36 @@ def main(argv: Sequence[str]) -> None:
     names = read_class_names(inputs.CLASS_NAMES.value) if inputs.CLASS_NAMES.value else None
     clean = open_image_set(inputs.CLEAN_DATA.value, inputs.SKIP_BROKEN_IMAGES.value, names)
     model = open_model(path, inputs.ARCHITECTURE.value, flat=False, most_multiply_adds=inputs.MAX_MULTIPLY_ADDS.value)
-    parity = (
-        _export_detector(path, model, clean, output) if is_detector(model) else _export_classifier(path, clean, output)
-    )
-    log.info("%s: %s", output, parity)
+    exported = _export_detector if is_detector(model) else _export_classifier
+    tflite, export = exported(path, model, clean)
+    write_bytes(output, tflite)
+    log.info("%s: %s; stamped: %s", output, export.clean, export.stamped)
 
 
-def _export_detector(path: str, detector: keras.Model, clean: ImageSet, output: str) -> Parity:
+def _export_detector(path: str, detector: keras.Model, clean: ImageSet) -> tuple[bytes, Export]:
     parts = take_apart(detector)
     facts = classifier_facts(parts.repaired)
     check_fits(facts, clean)
-    precision = exporting.PRECISION.value
+    export = export_detector(
+        detector,
+        clean,
+        running.SEED.value,
+        exporting.PRECISION.value,
+        exporting.MIN_PARITY.value,
+        falls_back=not exporting.PRECISION.present,
+    )
     card = DetectorCard(
         classes=facts.classes,
         image_shape=facts.image_shape,
-        precision=precision,
+        precision=export.precision,
         threshold=parts.threshold,
         class_names=clean.class_names,
         keras_sha256=sha256_of(path),
     )
-    tflite = convert_detector(detector, representative_images(clean, running.SEED.value), precision)
-    write_bytes(output, add_bundle(tflite, card))
-    return check_parity(detector, output, _batches(clean))
+    return add_bundle(export.tflite, card), export
 
 
-def _export_classifier(path: str, clean: ImageSet, output: str) -> Parity:
+def _export_classifier(path: str, _: keras.Model, clean: ImageSet) -> tuple[bytes, Export]:
     scales = scale_candidates(*inputs.input_scale())
     classifier = open_suspect(
         path,
@@ -101,26 +103,25 @@ def _export_classifier(path: str, clean: ImageSet, output: str) -> Parity:
         chance_policy(inputs.ALLOW_CHANCE.value),
         inputs.MAX_MULTIPLY_ADDS.value,
     )
-    precision, scale = exporting.PRECISION.value, classifier.scale.chosen
+    scale = classifier.scale.chosen
+    export = export_classifier(
+        classifier.model,
+        scale,
+        clean,
+        running.SEED.value,
+        exporting.PRECISION.value,
+        exporting.MIN_PARITY.value,
+        falls_back=not exporting.PRECISION.present,
+    )
     card = DetectorCard(
         classes=classifier.facts.classes,
         image_shape=classifier.facts.image_shape,
-        precision=precision,
+        precision=export.precision,
         class_names=clean.class_names,
         input_scale=scale.name,
         keras_sha256=sha256_of(path),
     )
-    images = representative_images(clean, running.SEED.value)
-    write_bytes(output, add_bundle(convert_classifier(classifier.model, scale, images, precision), card))
-    return check_classifier_parity(classifier.model, scale, output, _batches(clean))
-
-
-def _batches(clean: ImageSet) -> Iterator[np.ndarray]:
-    """Images that the conversion did not see; where it saw all of them, these."""
-    seen = representative_indices(clean, running.SEED.value)
-    unseen = np.setdiff1d(np.arange(len(clean)), seen)
-    compared = unseen if len(unseen) else seen
-    return (images for images, _ in clean.batches(256, compared[:_PARITY_IMAGES]))
+    return add_bundle(export.tflite, card), export
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What a run proves of its artefacts: every network measured on every set, and the device held against Keras."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,9 @@ import numpy as np
 from data.errors import InputError
 from export.parity import Parity, check_parity
 from pipeline.comparison import Answered, NamedSet, Networks, measure
+from pipeline.inversion.suspicious import Trigger
 from pipeline.measuring.evaluation import Evaluation, evaluate_sets
+from pipeline.parity_images import clean_batches, stamped_batches
 from pipeline.progress import log
 
 _PARITY_IMAGES = 3000
@@ -23,24 +25,32 @@ class Proof:
     Attributes:
         answered: every set with the networks' answers.
         evaluation: the figures.
-        parity: the exported detector against the Keras one.
+        parity: the exported detector against the Keras one, on clean images.
+        parity_stamped: the same on stamped ones.
     """
 
     answered: tuple[Answered, ...]
     evaluation: Evaluation
     parity: Parity
+    parity_stamped: Parity
 
     def metrics(self) -> dict[str, Any]:
         """The contents of `metrics.json`."""
-        return {**self.evaluation.to_json(), "device_parity": dataclasses.asdict(self.parity)}
+        return {
+            **self.evaluation.to_json(),
+            "device_parity": dataclasses.asdict(self.parity),
+            "device_parity_stamped": dataclasses.asdict(self.parity_stamped),
+        }
 
 
-def prove(networks: Networks, sets: Sequence[NamedSet]) -> Proof:
+def prove(networks: Networks, sets: Sequence[NamedSet], triggers: Sequence[Trigger] = (), seed: int = 0) -> Proof:
     """Measures.
 
     Args:
         networks: those of a run, its detector among them in both forms.
         sets: clean and poisoned ones; at least one clean.
+        triggers: those that the repair inverted; the two detectors are compared on them, too.
+        seed: of the other stamps that they are compared on.
 
     Raises:
         InputError: the images of a set do not fit the networks, or there is no detector.
@@ -49,12 +59,13 @@ def prove(networks: Networks, sets: Sequence[NamedSet]) -> Proof:
         raise InputError("the run has no detector; expected one, as a Keras model and as a TFLite file")
     answered = measure(networks, sets)
     evaluation = evaluate_sets([one.measured for one in answered])
-    parity = check_parity(networks.detector, networks.detector_tflite, _parity_images(sets))
-    log.info("export: %s", parity)
-    return Proof(answered, evaluation, parity)
-
-
-def _parity_images(sets: Sequence[NamedSet]) -> Iterator[np.ndarray]:
-    """Batches of the largest clean set."""
     clean = max((one.images for one in sets if not one.given_as_poisoned), key=len)
-    return (images for images, _ in clean.batches(256, np.arange(min(len(clean), _PARITY_IMAGES))))
+    places = np.arange(min(len(clean), _PARITY_IMAGES))
+    parities = []
+    for name, batches in (
+        ("clean", clean_batches(clean, places)),
+        ("stamped", stamped_batches(clean, places, seed, triggers)),
+    ):
+        parities.append(check_parity(networks.detector, networks.detector_tflite, batches))
+        log.info("on device: %s images: %s", name, parities[-1])
+    return Proof(answered, evaluation, *parities)

@@ -95,6 +95,8 @@ def _options(case: Case) -> Options:
         max_false_positive_rate=detection.MAX_FALSE_POSITIVE_RATE.value,
         strip=detection.STRIP.value,
         precision=exporting.PRECISION.value,
+        min_parity=exporting.MIN_PARITY.value,
+        precision_may_change=not exporting.PRECISION.present,
         architecture=inputs.ARCHITECTURE.value,
         max_multiply_adds=inputs.MAX_MULTIPLY_ADDS.value,
         scales=scale_candidates(*inputs.input_scale()),

@@ -9,7 +9,6 @@ import numpy as np
 
 from data.image_set import ImageSet
 from data.splits import CleanSplit
-from export.parity import Parity
 from pipeline.comparison import Answered
 from pipeline.detection.calibration import Calibration
 from pipeline.measuring.predictions import DETECTOR, REPAIRED
@@ -64,7 +63,7 @@ def report_contents(
         splits=_splits(split),
         calibration=calibration,
         suspicions=_suspicions(calibration, proof.answered),
-        device=_device(proof.parity, manifest["settings"]["precision"]),
+        device=_device(proof, manifest["findings"]),
         files=_files(out_dir, manifest),
         provenance=_provenance(manifest),
     )
@@ -124,8 +123,17 @@ def _suspicions(calibration: Calibration, answered: Sequence[Answered]) -> tuple
     return (calibrated, *measured)
 
 
-def _device(parity: Parity, precision: str) -> DeviceCheck:
-    return DeviceCheck(precision, parity.runtime, Rate(parity.same_label, parity.images), parity.max_difference)
+def _device(proof: Proof, findings: Mapping[str, Any]) -> DeviceCheck:
+    clean, stamped = proof.parity, proof.parity_stamped
+    return DeviceCheck(
+        findings["precision"],
+        clean.runtime,
+        Rate(clean.same_label, clean.images),
+        clean.max_difference,
+        Rate(stamped.same_label, stamped.images),
+        Rate(stamped.same_flagged or 0, stamped.flagged or 0),
+        tuple(findings["precisions_passed_over"]),
+    )
 
 
 def _files(out_dir: str, manifest: Mapping[str, Any]) -> tuple[FileFacts, ...]:

@@ -24,6 +24,7 @@ from pipeline.artefacts import write_artefacts
 from pipeline.comparison import NamedSet, Networks, distinct_names
 from pipeline.detection.calibration import Calibration, calibrate
 from pipeline.detection.strip import CalibratedStrip, calibrated_strip
+from pipeline.faithful_export import Export
 from pipeline.manifest import FILE_NAME, Provenance, manifest_bytes
 from pipeline.measuring.evaluation import Evaluation
 from pipeline.measuring.predictions import predict_scores
@@ -78,6 +79,8 @@ class Options:
         max_false_positive_rate: the share of clean inputs that may be flagged, 0..1.
         strip: measure STRIP too.
         precision: of the TFLite detector.
+        min_parity: the least share of images on which that detector answers as the Keras one, 0..1.
+        precision_may_change: whether a higher precision is written where this one does not answer so.
         architecture: of a file that holds weights only; None to recognise it.
         max_multiply_adds: what the model may cost for one image.
         scales: input scales to try.
@@ -92,6 +95,8 @@ class Options:
     max_false_positive_rate: float = 0.01
     strip: bool = False
     precision: str = "int8"
+    min_parity: float = 0.99
+    precision_may_change: bool = True
     architecture: str | None = None
     max_multiply_adds: int = MOST_MULTIPLY_ADDS
     scales: tuple[InputScale, ...] = DEFAULT_SCALES
@@ -141,12 +146,20 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
         work_dir = open_work_dir(options.out_dir, provenance.request(), options.resume)
         outcome = METHODS[options.method](suspect, split.fit.in_memory(), options.settings, devices, work_dir)
         calibration = _calibrate(suspect, outcome, split.calibrate, options.max_false_positive_rate)
-        detector = write_artefacts(
-            Artefacts.within(work_dir), suspect, outcome, calibration, split.fit, options.precision, provenance.seed
+        written = write_artefacts(
+            Artefacts.within(work_dir),
+            suspect,
+            outcome,
+            calibration,
+            split.fit,
+            options.precision,
+            provenance.seed,
+            options.min_parity,
+            options.precision_may_change,
         )
         remove_earlier(options.out_dir, files)
         publish(work_dir, options.out_dir, artefacts.paths())
-        findings = _findings(suspect, split, outcome, calibration)
+        findings = {**_findings(suspect, split, outcome, calibration), **_exported(written.export)}
         _leave_manifest(work_dir, options.out_dir, provenance.manifest(findings, artefacts.paths()))
         strip = _strip(suspect, split, options) if options.strip else None
 
@@ -157,11 +170,13 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
             suspect.model,
             outcome.pruned,
             outcome.repaired,
-            detector,
+            written.detector,
             artefacts.detector_tflite,
             strip,
         )
-        proof = prove(networks, _measured_sets(case, split, test, options.skip_broken_images))
+        triggers = [ranked.trigger for ranked in outcome.triggers]
+        sets = _measured_sets(case, split, test, options.skip_broken_images)
+        proof = prove(networks, sets, triggers, provenance.seed)
         leave(work_dir, options.out_dir, METRICS, proof.metrics())
         outputs = {**artefacts.paths(), METRICS: os.path.join(options.out_dir, METRICS)}
         manifest = provenance.manifest(findings, outputs, [path for path in (case.test, *case.poisoned) if path])
@@ -268,6 +283,11 @@ def _findings(suspect: Suspect, split: CleanSplit, outcome: Repair, calibration:
         "threshold": calibration.threshold,
         "false_positive_rate_promised": calibration.promised,
     }
+
+
+def _exported(export: Export) -> dict[str, Any]:
+    """The precision that was written, and why no other."""
+    return {"precision": export.precision, "precisions_passed_over": list(export.passed_over)}
 
 
 def _measured_sets(case: Case, split: CleanSplit, test: ImageSet | None, skip_broken: bool) -> list[NamedSet]:

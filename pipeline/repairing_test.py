@@ -100,6 +100,10 @@ class RepairingTest(absltest.TestCase):
         self.assertIn("schema_version", metrics)
         self.assertEqual(metrics["device_parity"]["images"], 120)
         self.assertGreaterEqual(metrics["device_parity"]["same_label"], 119)
+        stamped = metrics["device_parity_stamped"]
+        self.assertGreaterEqual(stamped["images"], 120)
+        self.assertGreaterEqual(stamped["same_label"], 0.95 * stamped["images"])
+        self.assertEqual(metrics["device_parity"].keys(), stamped.keys())
 
     def test_the_table_calls_attack_success_what_is_poisoned_only(self):
         clean, poisoned = self.result.table.split("poisoned.h5:")
@@ -126,6 +130,7 @@ class RepairingTest(absltest.TestCase):
     def test_the_threshold_travels_with_the_device_file(self):
         card = read_card(self.artefacts.detector_tflite)
         self.assertAlmostEqual(card.threshold, self.manifest["findings"]["threshold"], delta=1e-6)
+        self.assertEqual(card.precision, self.manifest["findings"]["precision"])
         self.assertEqual(card.keras_sha256, self.manifest["outputs"]["detector.keras"])
 
     def test_keras_2_opens_every_model_without_custom_objects(self):

@@ -1,5 +1,6 @@
 """Tests of the audit, on networks of which it is known."""
 
+import json
 import os
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from pipeline.inversion.search_test import bright_rows, planted_network
 from pipeline.inversion.shortlist import ShortlistSettings
 from pipeline.inversion.tournament import TournamentSettings
 from pipeline.inversion.verdict import BACKDOOR, CLEAN, INCONCLUSIVE, PATCH
+from pipeline.reporting.audit_evidence import as_json, summary
 
 _CLASSES = 8
 _PATCH = InversionSettings(steps=150, batch_size=16, learning_rate=0.3, least_probability=1e-30)
@@ -36,6 +38,22 @@ def _clean_network() -> keras.Model:
 
 def _audit(model: keras.Model, clean: ImageSet, settings: AuditSettings = _SETTINGS, keep_dir=None) -> Audit:
     return audit_model(model, clean, UNIT_SCALE, _CLASSES, settings, keep_dir)
+
+
+_FAST = replace(_SETTINGS, patch=(replace(_PATCH, steps=40),))
+
+
+def _rows_below(classes: int) -> ImageSet:
+    clean = bright_rows(96)
+    return clean.subset(np.flatnonzero(clean.labels < classes))
+
+
+def _two_classes() -> keras.Model:
+    """A planted network's labels 1 and 2, the target, as 0 and 1."""
+    whole = planted_network(3)
+    model = keras.Sequential([keras.layers.Flatten(input_shape=(8, 8, 3)), keras.layers.Dense(2)])
+    model.set_weights([weights[..., 1:] for weights in whole.get_weights()])
+    return model
 
 
 class AuditTest(absltest.TestCase):
@@ -64,6 +82,15 @@ class AuditTest(absltest.TestCase):
     def test_too_few_labels_to_compare_with_leave_it_inconclusive(self):
         audit = audit_model(planted_network(6), bright_rows(96), UNIT_SCALE, 6, _SETTINGS)
         self.assertEqual(audit.verdict.name, INCONCLUSIVE)
+
+    def test_two_and_three_labels_are_inconclusive_and_it_says_what_was_looked_at(self):
+        for classes, model in ((2, _two_classes()), (3, planted_network(3))):
+            audit = audit_model(model, _rows_below(classes), UNIT_SCALE, classes, _FAST)
+            self.assertEqual((audit.verdict.name, audit.verdict.targets), (INCONCLUSIVE, ()))
+            self.assertRegex(audit.verdict.reason, f"^{classes} labels are too few .* at least 8 .* held-out images to")
+            text = json.dumps(as_json(audit, ()), allow_nan=False)
+            self.assertIn('"backdoor_above": null' if classes == 2 else '"backdoor_above": ', text)
+            self.assertIn("inconclusive", summary(audit))
 
     def test_screening_lets_the_planted_label_through(self):
         settings = replace(_SETTINGS, shortlist=ShortlistSettings(above=4, least_promising=2, reference=3))

@@ -33,7 +33,7 @@ class Confirmation:
             the others there, eight times as strongly; of 0 where no clean image has the label. An inverted trigger is
             as glaring as can be, and a natural feature may have to be so to work alone.
         change: how far the trigger moves an image, in mean absolute pixel values, as a share of how far images of
-            different classes lie apart.
+            different classes lie apart; 0 where there is no image of another class.
     """
 
     held_out: Rate
@@ -133,6 +133,8 @@ def _pairs(labels: np.ndarray, label: int, seed: int) -> tuple[np.ndarray, np.nd
 
 def _change(trigger: InvertedTrigger, clean: ImageSet) -> float:
     others = np.flatnonzero(clean.labels != trigger.label)[:_MOST_PAIRS]
+    if not len(others):
+        return 0.0
     images = clean.images(others).astype(np.float32)
     moved = np.abs(trigger.stamp(images).clip(0, 255) - images).mean()
     return float(moved / max(natural_distance(images, clean.labels[others]), 1e-6))

@@ -9,6 +9,7 @@ index comes by chance follows from drawing normal logarithms.
 """
 
 import functools
+import math
 
 import numpy as np
 
@@ -18,6 +19,7 @@ _LEFT_OUT = 0.2
 _PRIOR_SIZES = 8
 _TRIALS = 4000
 _LEAST_SIZE = 1e-6
+_FEWEST_LEFT = 2
 
 
 def outlier_indices(sizes: np.ndarray, reference: np.ndarray, usual_spread: float) -> np.ndarray:
@@ -44,7 +46,12 @@ def outlier_index_by_chance(labels: int, reference: int, probability: float, see
         reference: how many labels mean and spread are taken from, 2..N; they are among the N.
         probability: of a false alarm, 0..1.
         seed: of the drawing.
+
+    Returns:
+        The index; infinity where so few sizes are left that they have no spread.
     """
+    if reference - _left_out(reference) < _FEWEST_LEFT:
+        return math.inf
     rng = np.random.default_rng(seed)
     logs = rng.standard_normal((_TRIALS, reference))
     smallest = logs.min(axis=1)

@@ -5,11 +5,13 @@ far out by chance, and the more there are, the farther; the index also wavers wi
 are taken from. Both follow from drawing normal sizes and looking at the largest index.
 """
 
+import functools
 import math
 
 import numpy as np
 
 _TRIALS = 4000
+_MANY = 32
 _FEWEST = 3
 # Makes the median absolute deviation of a normal distribution its standard deviation.
 _MAD_TO_SIGMA = 1.4826
@@ -49,6 +51,27 @@ def _middle(reference: np.ndarray) -> tuple[float, float]:
     logs = np.log(np.maximum(reference, 1e-6))
     median = float(np.median(logs))
     return median, max(_MAD_TO_SIGMA * float(np.median(np.abs(logs - median))), _LEAST_SPREAD)
+
+
+@functools.cache
+def fewest_labels(probability: float, usual_spread: float, largest_ratio: float) -> int:
+    """The fewest labels among which the smallest size can be beyond chance at all.
+
+    Median and spread of a few labels waver so much that chance alone makes indices which no size could have.
+
+    Args:
+        probability: of a false alarm, 0..1.
+        usual_spread: standard deviation of the logarithms of ordinary labels' sizes.
+        largest_ratio: of an ordinary size to the smallest that there can be, above 1.
+
+    Returns:
+        A number from which on it is possible among any number of labels.
+    """
+    possible = math.log(largest_ratio) / usual_spread
+    for labels in range(_MANY, 0, -1):
+        if index_by_chance(labels, labels, probability) > possible:
+            return labels + 1
+    raise AssertionError("one label is never beyond chance")
 
 
 def index_by_chance(labels: int, reference: int, probability: float, seed: int = 0) -> float:

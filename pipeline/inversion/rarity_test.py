@@ -3,7 +3,7 @@
 import numpy as np
 from absl.testing import absltest
 
-from pipeline.inversion.rarity import anomaly_indices, index_by_chance
+from pipeline.inversion.rarity import anomaly_indices, fewest_labels, index_by_chance
 
 
 class RarityTest(absltest.TestCase):
@@ -24,6 +24,16 @@ class RarityTest(absltest.TestCase):
     def test_of_two_labels_the_smaller_is_never_beyond_chance(self):
         for sizes in (np.array([1.0, 1000.0]), np.array([7.0])):
             self.assertLess(anomaly_indices(sizes, sizes).max(), index_by_chance(len(sizes), len(sizes), 0.5))
+
+    def test_among_fewer_labels_not_even_the_smallest_size_there_can_be_is_beyond_chance(self):
+        ratio, spread = 20.0, 0.33
+        fewest = fewest_labels(0.01, spread, ratio)
+        self.assertBetween(fewest, 4, 10)
+        possible = np.log(ratio) / spread
+        self.assertGreater(index_by_chance(fewest - 1, fewest - 1, 0.01), possible)
+        for labels in range(fewest, fewest + 10):
+            self.assertLess(index_by_chance(labels, labels, 0.01), possible)
+        self.assertGreater(fewest_labels(0.01, 2 * spread, ratio), fewest)
 
     def test_equal_sizes_are_no_outliers(self):
         np.testing.assert_allclose(anomaly_indices(np.full(9, 50.0), np.full(9, 50.0)), 0)

@@ -5,6 +5,7 @@ at random to compare with.
 """
 
 import functools
+import math
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -108,6 +109,19 @@ class Screening:
             given = {ranked.trigger.label for ranked in waves}
             waves += [RankedTrigger(wave, None) for wave in self.narrowband if wave.label not in given]
         return (*((*patches, *blends, *warps) or self.patches[:1]), *waves)
+
+    def all_suspects(self, most: int, most_displacement: float) -> tuple[RankedTrigger, ...]:
+        """Every patch and pattern that works, beside the warps and waves of `suspects`: where labels are too few.
+
+        Among so few labels no size is beyond chance, and each of them may be the target. Its index says nothing.
+        """
+        reached = [
+            RankedTrigger(ranked.trigger, None)
+            for ranked in (*self.patches, *self.blends)
+            if ranked.trigger.success >= self.success
+        ]
+        others = self.suspects(most, math.inf, most_displacement)
+        return (*reached, *(ranked for ranked in others if not isinstance(ranked.trigger, InvertedTrigger)))
 
     def _suspected_waves(self, most: int, least_success: float, warped: Collection[int]) -> list[RankedTrigger]:
         """The waves of the label that is most given to them, and of those about as much so.

@@ -64,6 +64,26 @@ class SuspectsTest(absltest.TestCase):
     def test_without_any_suspect_the_smallest_patch_is_taken(self):
         self.assertEqual(self._suspects(patches=(2.8, 1.9), blends=(2.1,)), [("patch", 0)])
 
+    def test_of_too_few_labels_every_patch_and_pattern_that_works_is_a_suspect(self):
+        fails = RankedTrigger(replace(_family(False, 0.0)[0].trigger, label=9, success=0.5), 0.0)
+        screening = Screening(
+            (*_family(False, 0.7, -0.7), fails),
+            _family(True, 0.7, -0.7),
+            (_warp(1, 0.5), _warp(0, 9.0)),
+            0.98,
+            (_wave(0, 0.9),),
+            (),
+            frozenset(),
+            chance_index=np.inf,
+            beyond_chance=False,
+        )
+        found = screening.all_suspects(most=3, most_displacement=1.5)
+        self.assertEqual(
+            [(one.trigger.kind, one.trigger.label) for one in found],
+            [("patch", 0), ("patch", 1), ("blended pattern", 0), ("blended pattern", 1), ("warp", 1), ("wave", 0)],
+        )
+        self.assertTrue(all(one.anomaly_index is None for one in found))
+
     def test_waves_are_of_the_label_most_given_to_them_and_of_its_like_beside_what_else_there_is(self):
         waves = [_wave(7, 0.7), _wave(7, 0.69), _wave(8, 0.64), _wave(9, 0.6), _wave(7, 0.55)]
         self.assertEqual(

@@ -21,7 +21,8 @@ class RankedTrigger:
         trigger: the trigger.
         anomaly_index: how many robust standard deviations the logarithm of its size lies below the median; negative
             above it. 0 for a trigger that never reached the success rate: its size says nothing. None for a warp or
-            a wave: most labels are not reached by one at all, so that there is nothing to compare with.
+            a wave: most labels are not reached by one at all, so that there is nothing to compare with; and where
+            labels are too few to compare.
     """
 
     trigger: Trigger

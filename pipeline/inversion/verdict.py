@@ -102,17 +102,31 @@ def judge(suspicions: Sequence[Suspicion], families: Sequence[Ordinary]) -> Verd
         return Verdict(BACKDOOR, f"an unusually small {kinds} leads held-out images to label {named}", targets)
     for family in families:
         if not family.compares:
-            worked = family.reference - family.censored
-            return Verdict(
-                INCONCLUSIVE,
-                f"only {worked} of {family.reference} labels to compare with have a {family.family} that works; "
-                f"at least {LEAST_REFERENCE} and half of them are needed",
-            )
+            return Verdict(INCONCLUSIVE, _incomparable(suspicions, family))
     if not comparable:
         return Verdict(CLEAN, "no label's trigger is unusually small, neither patch nor blend")
     first = comparable[0]
     return Verdict(
         INCONCLUSIVE, f"label {first.trigger.label} has an unusually small {first.family}, but {doubts[id(first)]}"
+    )
+
+
+def _incomparable(suspicions: Sequence[Suspicion], family: Ordinary) -> str:
+    """Why sizes were not compared, and what was looked at instead."""
+    if family.reference >= LEAST_REFERENCE:
+        return (
+            f"only {family.reference - family.censored} of {family.reference} labels to compare with have a"
+            f" {family.family} that works; at least {LEAST_REFERENCE} and half of them are needed"
+        )
+    found = [one for one in suspicions if one.size is not None]
+    seen = "; ".join(
+        f"a {one.family} of {one.size:.1f} pixels leads {one.confirmation.held_out.count} of"
+        f" {one.confirmation.held_out.total} held-out images to label {one.trigger.label}"
+        for one in sorted(found, key=lambda one: (one.family, one.size))
+    )
+    return (
+        f"{family.reference} labels are too few to say which trigger is unusually small, at least {LEAST_REFERENCE} are"
+        f" needed; looked at instead: {seen or 'no trigger works'}"
     )
 
 

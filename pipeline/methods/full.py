@@ -7,6 +7,7 @@ from dataclasses import replace
 from data.image_set import ImageSet
 from models.answers import Answers, answers_of
 from pipeline.inversion.narrowband import NarrowbandSettings
+from pipeline.inversion.rarity import fewest_labels
 from pipeline.inversion.screening import ScreeningSettings, screen_labels
 from pipeline.inversion.search import InversionSettings
 from pipeline.inversion.shortlist import ShortlistSettings
@@ -42,6 +43,9 @@ _LEAST_INDEX = 3.0
 _MOST_DISPLACEMENT = 0.045
 # Below this index a trigger that is found again, after a round, is what any class has.
 _SURVIVOR_INDEX = 2.0
+# Of the logarithms of ordinary patches' sizes, by a short search; and the share of the image that such a patch, and the
+# mask of such a pattern, takes. All of a BadNet for traffic signs with 43 labels.
+_USUAL_SPREAD, _USUAL_PATCH, _USUAL_BLEND = 0.33, 0.1, 0.25
 # Unlearning is the cure here, so pruning may cost less than where it is the only one.
 _MAX_ACCURACY_LOSS = 0.005
 _PRUNING_RATE = 0.2
@@ -73,9 +77,23 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
     screening = screen_labels(suspect.model, fit, scale, classes, searching, keep_dir)
     most_displacement = _MOST_DISPLACEMENT * fit.image_shape[0]
     most, least_index = _suspected(classes, screening.beyond_chance)
-    suspects = screening.suspects(most, least_index, most_displacement)
+    fewest = _fewest_labels(fit.image_shape, grain)
+    if classes < fewest:
+        log.warning(
+            "inversion: among %d labels no trigger is unusually small, for that it takes %d: each counts as a target",
+            classes,
+            fewest,
+        )
+        suspects = screening.all_suspects(most, most_displacement)
+        # Of so few labels an ordinary size is not known, and a trigger that grew in a round is still one.
+        height, width, _ = fit.image_shape
+        most_pixels = _USUAL_PATCH * height * width, _USUAL_BLEND * height * width
+    else:
+        suspects = screening.suspects(most, least_index, most_displacement)
+        most_pixels = screening.size_at(_SURVIVOR_INDEX, False), screening.size_at(_SURVIVOR_INDEX, True)
     for ranked in suspects:
         log.info("inversion: %s", ranked)
+    in_earnest = classes < fewest or screening.beyond_chance or _has_warp(suspects)
     batches = settings.batches(fit, scale)
     loss = _MAX_ACCURACY_LOSS if settings.max_accuracy_loss is None else settings.max_accuracy_loss
     pruning = replace(settings, learning_rate=_PRUNING_RATE * settings.learning_rate)
@@ -90,9 +108,9 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
             settings,
             batches,
             grain,
-            most_pixels=(screening.size_at(_SURVIVOR_INDEX, False), screening.size_at(_SURVIVOR_INDEX, True)),
+            most_pixels=most_pixels,
             most_displacement=most_displacement,
-            stamped_share=_STAMPED if screening.beyond_chance or _has_warp(suspects) else _STAMPED_IN_DOUBT,
+            stamped_share=_STAMPED if in_earnest else _STAMPED_IN_DOUBT,
         ),
         devices,
         os.path.join(checkpoint_dir, "unlearning"),
@@ -105,6 +123,13 @@ def _suspected(classes: int, stands_out: bool) -> tuple[int, float]:
     """How many suspects of each family, at most, and their least index."""
     share = round(_SUSPECTED_SHARE * classes)
     return (share, 0.0) if share > _MOST_SUSPECTS and not stands_out else (_MOST_SUSPECTS, _LEAST_INDEX)
+
+
+def _fewest_labels(image_shape: Sequence[int], grain: int) -> int:
+    """Fewer labels than this say nothing of what an ordinary patch's size is."""
+    height, width, _ = image_shape
+    # No patch is smaller than a point of the grid that it is given on.
+    return fewest_labels(_CHANCE, _USUAL_SPREAD, _USUAL_PATCH * height * width / grain**2)
 
 
 def _screening(seed: int, grain: int) -> ScreeningSettings:

@@ -1,5 +1,6 @@
 """What an audit found, for programs (JSON), for a terminal, and for the eye (pictures)."""
 
+import math
 from collections.abc import Collection
 from typing import Any
 
@@ -78,8 +79,8 @@ def _family(audit: Audit, ordinary: Ordinary) -> dict[str, Any]:
         "reference": ordinary.reference,
         "censored": ordinary.censored,
         "median_size": ordinary.median_size,
-        "backdoor_above": ordinary.alarm_index,
-        "doubt_above": ordinary.doubt_index,
+        "backdoor_above": _finite(ordinary.alarm_index),
+        "doubt_above": _finite(ordinary.doubt_index),
         "first_in_screening": list(audit.screened[ordinary.family][:_SCREENED]),
     }
 
@@ -103,6 +104,11 @@ def _suspicion(audit: Audit, one: Suspicion, written: Collection[str]) -> dict[s
     }
 
 
+def _finite(index: float) -> float | None:
+    """An index that no label can have is infinite, which JSON has no word for."""
+    return index if math.isfinite(index) else None
+
+
 def summary(audit: Audit) -> str:
     """Lines for a terminal: the verdict, why, and the evidence."""
     lines = [f"{audit.verdict.name}: {audit.verdict.reason}", ""]
@@ -120,6 +126,9 @@ def summary(audit: Audit) -> str:
     for family in audit.families:
         if family.median_size is not None:
             lines.append(f"{'':>6}  {family.family:<6}  {family.median_size:>6.1f} px is ordinary")
+        if not math.isfinite(family.alarm_index):
+            lines.append(f"{'':>6}  {family.family:<6}  of {audit.labels} labels none can be an outlier")
+            continue
         lines.append(
             f"{'':>6}  {family.family:<6}  a target has an index above {family.alarm_index:.1f}, doubt begins at "
             f"{family.doubt_index:.1f}; {audit.inverted[family.family]} of {audit.labels} labels inverted to the end"

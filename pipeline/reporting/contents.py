@@ -38,16 +38,22 @@ class DeviceCheck:
     """How the exported detector compares with the Keras one.
 
     Attributes:
-        precision: "int8", "float16" or "float32".
+        precision: "int8", "full_integer", "float16" or "float32".
         runtime: what ran it, such as "tflite_runtime 2.14.0".
-        same_label: images with the same answer of both.
-        largest_difference: of the suspicions, 0..1; None if it was not compared.
+        same_label: clean images with the same answer of both.
+        largest_difference: of the suspicions on them, 0..1; None if it was not compared.
+        same_label_stamped: images stamped at random, or with inverted triggers, with the same answer of both.
+        same_flagged: of those of them that the Keras detector flags, how many the exported one flags.
+        passed_over: why other precisions did not do, a line each.
     """
 
     precision: str
     runtime: str
     same_label: Rate
     largest_difference: float | None = None
+    same_label_stamped: Rate | None = None
+    same_flagged: Rate | None = None
+    passed_over: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -117,8 +117,13 @@ def device_section(contents: ReportContents) -> Html:
         pairs: list[tuple[object, object]] = [
             ("Precision", device.precision),
             ("Runtime", device.runtime),
-            ("Same label as the Keras detector", device.same_label),
+            ("Same label as the Keras detector, clean images", device.same_label),
         ]
+        if device.same_label_stamped is not None:
+            pairs.append(("Same label, stamped images", device.same_label_stamped))
+        if device.same_flagged is not None and device.same_flagged.total:
+            pairs.append(("Flagged of the stamped images that the Keras detector flags", device.same_flagged))
+        pairs.extend(("Passed over", reason) for reason in device.passed_over)
         if device.largest_difference is not None:
             pairs.append(("Largest difference in suspicion", f"{device.largest_difference:.4f}"))
         parts.append(element("div", facts(pairs), css="facts"))

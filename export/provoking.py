@@ -1,0 +1,42 @@
+"""Images that the two nets of a detector contradict each other on, found by following the gradient of the suspicion.
+
+Where the nets are much alike, nothing drawn at random is flagged, and a file that flags nothing at all would pass. From
+clean images, signed steps uphill (Kurakin, Goodfellow and Bengio, "Adversarial examples in the physical world", ICLR
+workshop 2017) reach the flagged side of whatever detector has one; no trigger is known or needed.
+"""
+
+import numpy as np
+
+from models.detector import take_apart
+from models.legacy_keras import keras, tf
+
+_STEPS = 10
+_GREY_LEVELS = 12.0
+
+
+def provoked(detector: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Moves images to where the detector is suspicious.
+
+    Args:
+        detector: a model of `models.detector.build_detector`.
+        images: uint8 [n, H, W, C].
+
+    Returns:
+        uint8 [n, H, W, C]; the same images where the nets agree whatever they are shown.
+    """
+    scorer = take_apart(detector).scorer
+
+    @tf.function
+    def uphill(pixels: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            tape.watch(pixels)
+            suspicion = tf.reduce_sum(scorer(pixels, training=False)[2])
+        slope = tape.gradient(suspicion, pixels)
+        # A net without a gradient, or with one that is not finite, leaves its images where they are.
+        slope = tf.zeros_like(pixels) if slope is None else tf.where(slope == slope, slope, 0.0)
+        return tf.clip_by_value(pixels + _GREY_LEVELS * tf.sign(slope), 0.0, 255.0)
+
+    moved = tf.constant(images, tf.float32)
+    for _ in range(_STEPS):
+        moved = uphill(moved)
+    return np.rint(moved.numpy()).astype(np.uint8)

@@ -1,0 +1,39 @@
+"""Tests of `python -m pipeline.export` as a user runs it."""
+
+import os
+
+import numpy as np
+from absl.testing import absltest
+
+from data.hdf5 import write_hdf5
+from data.image_set import from_arrays
+from export.bundle import read_card
+from models.detector import build_detector
+from models.input_scale import UNIT_SCALE
+from models.saving import save_network
+from pipeline.example_runs import binaries
+from pipeline.faithful_export_test import network_with_scales
+
+
+class ExportTest(absltest.TestCase):
+    def test_nothing_is_written_that_does_not_answer_as_keras(self):
+        folder = self.create_tempdir().full_path
+        model, clean, output = (os.path.join(folder, name) for name in ("detector.keras", "clean.h5", "out.tflite"))
+        images = np.random.default_rng(0).integers(0, 256, (40, 6, 6, 3), np.uint8)
+        write_hdf5(clean, from_arrays("noise", images, np.arange(40) % 4))
+        network = network_with_scales(images)
+        save_network(build_detector(network, network, UNIT_SCALE, 0.9), model)
+        argv = (f"--model={model}", f"--clean_data={clean}", f"--output={output}")
+        with binaries() as started:
+            refused = started.run("export", *argv, "--precision=int8")
+            self.assertEqual(refused.status, 1)
+            self.assertRegex(refused.stderr, "error: --precision=int8: the same label on .* such as float16\n$")
+            self.assertFalse(os.path.exists(output))
+            ended = started.run("export", *argv)
+        self.assertEqual(ended.status, 0, ended.stderr)
+        self.assertIn("warning: export: float16 is written instead of int8", ended.stderr)
+        self.assertEqual(read_card(output).precision, "float16")
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,122 @@
+"""An export that is only let out if it answers as the Keras model: else the next higher precision, or an error.
+
+Labels are compared on clean images and on stamped ones (`parity_images`), apart, and of a detector besides which of the
+stamped images that Keras flags the file flags too. A precision fails where the exact 95 % interval of one of these
+shares lies below the least share: so many disagreements are no accident of few images.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.errors import InputError
+from export.parity import Parity
+from pipeline.measuring.exact import exact_interval
+from pipeline.measuring.rates import Rate
+from pipeline.progress import log
+
+# What is tried instead, in this order: each costs more on the device and rounds less.
+_FALL_BACK = ("float16", "float32")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """How a model becomes a file, and how the two are compared.
+
+    Attributes:
+        convert: the contents of a TFLite file in a precision.
+        compare: the parity of a file, by its path, on batches of images.
+        clean: makes batches of clean images.
+        stamped: makes batches of stamped images.
+    """
+
+    convert: Callable[[str], bytes]
+    compare: Callable[[str, Iterable[np.ndarray]], Parity]
+    clean: Callable[[], Iterable[np.ndarray]]
+    stamped: Callable[[], Iterable[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Export:
+    """A file that answers as its Keras model.
+
+    Attributes:
+        tflite: its contents, with no card yet.
+        precision: of them.
+        clean: the parity on clean images.
+        stamped: that on stamped ones.
+        passed_over: why other precisions did not do, a line each.
+    """
+
+    tflite: bytes
+    precision: str
+    clean: Parity
+    stamped: Parity
+    passed_over: tuple[str, ...] = ()
+
+
+def export_faithfully(candidate: Candidate, precision: str, min_parity: float, falls_back: bool) -> Export:
+    """Converts a model in a precision, or the next that answers as the model does.
+
+    Args:
+        candidate: the model.
+        precision: the one to try first.
+        min_parity: the least share of equal answers, 0..1.
+        falls_back: whether another precision will do: not if the user asked for this one.
+
+    Raises:
+        InputError: no precision answers as the model does, or the one asked for does not.
+    """
+    refused: list[str] = []
+    for tried in (precision, *(other for other in _FALL_BACK if other != precision)):
+        found = _tried(candidate, tried, min_parity)
+        if isinstance(found, str):
+            log.warning("export: %s does not answer as the Keras model: %s", tried, found)
+            refused.append(f"{tried}: {found}")
+        elif tried == precision or falls_back:
+            if refused:
+                log.warning("export: %s is written instead of %s", tried, precision)
+            return Export(*found, passed_over=tuple(refused))
+        else:
+            raise InputError(f"--precision={refused[0]}; expected one that answers as the Keras model, such as {tried}")
+    raise InputError(
+        f"no precision answers as the Keras model ({'; '.join(refused)}); expected a share of {min_parity}"
+    )
+
+
+def _tried(candidate: Candidate, precision: str, min_parity: float) -> tuple[bytes, str, Parity, Parity] | str:
+    """A file with its parities, or what is wrong with it."""
+    log.info("export: converting to %s TFLite", precision)
+    with tempfile.TemporaryDirectory(prefix="export") as folder:
+        path = os.path.join(folder, f"{precision}.tflite")
+        tflite = candidate.convert(precision)
+        with open(path, "wb") as file:
+            file.write(tflite)
+        parities = []
+        for name, batches in (("clean", candidate.clean()), ("stamped", candidate.stamped())):
+            try:
+                parity = candidate.compare(path, batches)
+            except InputError as error:
+                return str(error).removeprefix(f"{path}: ")
+            log.info("export: %s, %s images: %s", precision, name, parity)
+            failing = _failing(parity, min_parity, name == "stamped")
+            if failing is not None:
+                return f"{failing} {name} images, {100 * min_parity:g} % expected"
+            parities.append(parity)
+    return tflite, precision, parities[0], parities[1]
+
+
+def _failing(parity: Parity, min_parity: float, flags_count: bool) -> str | None:
+    """Which share is surely too small.
+
+    Clean images that are flagged lie by the threshold, which was set so: of these alone, rounding may move many.
+    """
+    if exact_interval(Rate(parity.same_label, parity.images))[1] < min_parity:
+        return f"the same label on {parity.same_label} of {parity.images}"
+    flagged = Rate(parity.same_flagged or 0, parity.flagged or 0)
+    if flags_count and flagged.total and exact_interval(flagged)[1] < min_parity:
+        return f"flags {flagged.count} of the {flagged.total} flagged"
+    return None
