@@ -51,7 +51,8 @@ def main(argv: Sequence[str]) -> int | None:
     draws = [draw(seed) for seed in parse_seeds(zoo_flags.SEEDS.value)]
     cache_dir = running.CACHE_DIR.value or os.path.join(command.default_cache_dir(), "zoo")
     if zoo_flags.PICTURES.value is not None:
-        return _pictures(draws, zoo_flags.PICTURES.value, cache_dir)
+        _pictures(draws, zoo_flags.PICTURES.value, cache_dir)
+        return None
     methods = _methods(zoo_flags.METHODS.value)
     results = ZooRows(benchmarking.RESULTS.value if benchmarking.RESULTS.present else _RESULTS)
     if benchmarking.LIST.value:

@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-from bench.datasets import dataset_files, draw_evenly
+from bench.datasets import Files, dataset_files, draw_evenly
 from bench.zoo.draw import FACES, GTSRB, PHOTOGRAPHS, Draw
 from data.errors import InputError
 from data.image_set import ImageSet
@@ -49,20 +49,19 @@ def load_sets(draw: Draw, data_dir: str | None, cache_dir: str) -> Sets:
     """
     if draw.dataset == FACES:
         files = dataset_files(FACES, draw.faces_seed, cache_dir, None)
-        paths = (files.train, files.validation, files.test)
     else:
-        paths = _paths(draw.dataset, data_dir)
-    train, validation, test = (open_image_set(path).in_memory() for path in paths)
+        files = _files(draw.dataset, data_dir)
+    train, validation, test = (open_image_set(path).in_memory() for path in (files.train, files.validation, files.test))
     return Sets(train, validation, test)
 
 
-def _paths(dataset: str, data_dir: str | None) -> tuple[str, ...]:
+def _files(dataset: str, data_dir: str | None) -> Files:
     if data_dir is None:
         raise InputError(f"--data_dir: missing; expected the folder that has {' and '.join(_FOLDERS.values())} in it")
-    paths = tuple(os.path.join(data_dir, _FOLDERS[dataset], name) for name in _NAMES)
-    for path in paths:
+    files = Files(*(os.path.join(data_dir, _FOLDERS[dataset], name) for name in _NAMES))
+    for path in vars(files).values():
         if not os.path.exists(path):
             raise InputError(
                 f"--data_dir={data_dir}: no {os.path.relpath(path, data_dir)}; expected {', '.join(_NAMES)}"
             )
-    return paths
+    return files

@@ -109,7 +109,7 @@ def draw(seed: int) -> Draw:
         wide=wide,
         attacks=attacks,
         # Several triggers divide the share between them, so each gets a little less than it would alone.
-        poison_share=round(float(rng.uniform(low, high)) * (1 + 0.5 * (len(attacks) - 1)), 3) if attacks else 0.0,
+        poison_share=round(float(rng.uniform(low, high)) * (1 + 0.25 * (len(attacks) - 1)), 3) if attacks else 0.0,
         length=round(float(rng.uniform(0.8, 1.25)), 2),
         max_shift=int(rng.integers(1, 4)),
         faces_seed=int(rng.integers(_FACE_SETS)),

@@ -86,7 +86,7 @@ def _convolved(images: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """Same padding, edges repeated."""
     side = kernel.shape[0] // 2
     padded = np.pad(images, ((0, 0), (side, side), (side, side), (0, 0)), mode="edge")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, kernel.shape[:2], axis=(1, 2))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, kernel.shape[:2], (1, 2))  # type: ignore[call-overload]
     return np.einsum("nhwcij,ijcd->nhwd", windows, kernel, optimize=True)
 
 
