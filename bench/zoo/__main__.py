@@ -26,7 +26,7 @@ from bench.locks import held
 from bench.zoo import zoo_flags
 from bench.zoo.contact_sheet import contact_sheet
 from bench.zoo.datasets import Sets, load_sets
-from bench.zoo.draw import Draw, draw, parse_seeds
+from bench.zoo.draw import HELD_OUT_FROM, Draw, draw, parse_seeds
 from bench.zoo.figure import figure
 from bench.zoo.methods import ZOO_METHODS
 from bench.zoo.rows import ZooRows, cell_name
@@ -80,6 +80,11 @@ def _percent() -> float:
 
 
 def _pictures(draws: Sequence[Draw], path: str, cache_dir: str) -> None:
+    if any(one.held_out for one in draws):
+        raise InputError(
+            f"--pictures={path}: held-out seeds are not looked into; expected --seeds below {HELD_OUT_FROM}"
+        )
+
     @functools.cache
     def sets_of(dataset: str, faces_seed: int) -> Sets:
         return load_sets(next(one for one in draws if (one.dataset, one.faces_seed) == (dataset, faces_seed)),

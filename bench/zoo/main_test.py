@@ -42,7 +42,11 @@ class MainTest(absltest.TestCase):
             self.assertTrue(os.path.exists(self._results.replace(".csv", ending)))
 
     def test_mistakes_are_named(self):
-        for values, message in (({"seeds": "500"}, "--seeds"), ({"methods": "magic"}, "--methods")):
+        for values, message in (
+            ({"seeds": "500"}, "--seeds"),
+            ({"methods": "magic"}, "--methods"),
+            ({"seeds": "3,1000", "pictures": "sheet.png"}, "--pictures"),
+        ):
             with flagsaver.as_parsed(**values), self.assertRaisesRegex(InputError, message):
                 zoo.main(["zoo"])
 
