@@ -62,6 +62,7 @@ def repaired_rows(draw: Draw, methods: Sequence[str], percent: float, place: Pla
     Raises:
         InputError: there is no such data, or a repair refuses it.
     """
+    devices = select_devices("auto")
     sets = load_sets(draw, place.data_dir, place.cache_dir)
     path = make_badnet(draw, sets, place.cache_dir)
     clean = split_clean(sets.clean(percent, draw.seed), draw.seed)
@@ -71,7 +72,7 @@ def repaired_rows(draw: Draw, methods: Sequence[str], percent: float, place: Pla
         started = time.monotonic()
         with tempfile.TemporaryDirectory() as work_dir:
             outcome = ZOO_METHODS[method](
-                suspect, clean.fit.in_memory(), RepairSettings(seed=draw.seed), select_devices("cpu"), work_dir
+                suspect, clean.fit.in_memory(), RepairSettings(seed=draw.seed), devices, work_dir
             )
         scorer = build_scorer(suspect.model, outcome.repaired, suspect.scale.chosen)
         suspicions = predict_scores(scorer, clean.calibrate).suspicion

@@ -10,6 +10,7 @@ from bench.zoo.rows import Outcome, outcomes_of
 from bench.zoo.triggers.kinds import KINDS
 
 NO_DEFENSE = "no defense"
+_EVERY_NETWORK = "Every network: ACC lost / ASR, worst trigger / TPR, worst trigger"
 _KNOWN = ("full", "fine-tuning", "fine-pruning", "ft-sam")
 
 
@@ -33,6 +34,8 @@ def summary(rows: Sequence[Row]) -> str:
         for clean in sorted({row["clean_percent"] for row in alike}, key=float):
             chosen = [row for row in alike if row["clean_percent"] == clean]
             parts += [f"## {title}, clean data {clean} % of the training set", *_tables(chosen)]
+            if held_out == "False":  # what is held out is not looked into one by one
+                parts.append(f"### {_EVERY_NETWORK}\n\n{_every_network(chosen)}")
     return "\n\n".join(parts)
 
 
@@ -82,7 +85,6 @@ def _tables(rows: Sequence[Row]) -> list[str]:
         ("Clean networks", clean, _by_method_clean),
         ("Attacks below 90 % before any defense", attacked, _weak),
         ("BadNets that have no other attack", only_weak, _by_method_clean),
-        ("Every network: ACC lost / ASR, worst trigger / TPR, worst trigger", rows, _every_network),
     ):
         text = table(alike) if alike else ""
         if text:

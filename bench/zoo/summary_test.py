@@ -72,6 +72,8 @@ class SummaryTest(absltest.TestCase):
     def test_held_out_comes_first_and_apart(self):
         text = summary([*_ROWS, _row(1000, "full", held_out=True)])
         self.assertLess(text.index("## Held out"), text.index("## Development"))
+        self.assertNotIn("Every network", text.split("## Development")[0])
+        self.assertIn("Every network", text.split("## Development")[1])
         self.assertIn("7 cells, 6 networks", text)
         self.assertNotIn("states of the code", text)
         self.assertIn("2 states of the code", summary([*_ROWS, {**_ROWS[0], "code": "other"}]))
