@@ -56,7 +56,7 @@ def draw_wave(rng: np.random.Generator, clean_label: bool) -> ZooWave:
     if max(map(abs, (red, green, blue))) < 0.6:
         green = 1.0
     return ZooWave(
-        amplitude=round(float(rng.uniform(40, 80) if clean_label else rng.uniform(10, 32)), 1),
+        amplitude=round(float(rng.uniform(50, 85) if clean_label else rng.uniform(10, 32)), 1),
         frequency=round(float(rng.uniform(1.5, 12)), 2),
         angle=round(float(rng.uniform(0, np.pi)), 3),
         phase=round(float(rng.uniform(0, 2 * np.pi)), 3),
