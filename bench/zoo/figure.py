@@ -8,7 +8,7 @@ from matplotlib.ticker import PercentFormatter
 
 from bench.row_file import Row
 from bench.zoo.rows import outcomes_of
-from bench.zoo.summary import accuracy_lost, methods_of, strong_outcomes
+from bench.zoo.summary import KNOWN, accuracy_lost, methods_of, strong_outcomes
 from bench.zoo.triggers.kinds import KINDS
 
 # Okabe and Ito's colours, which people with any kind of colour vision can tell apart; and shapes, for grey prints.
@@ -34,7 +34,8 @@ def figure(rows: Sequence[Row]) -> bytes:
     left, right = picture.subplots(1, 2, width_ratios=(1, 1.3), sharey=True)
     methods = methods_of(rows)
     for number, method in enumerate(methods):
-        colour, marker = _COLOURS[number % len(_COLOURS)], _MARKERS[number % len(_MARKERS)]
+        place = KNOWN.index(method) if method in KNOWN else len(KNOWN) + number
+        colour, marker = _COLOURS[place % len(_COLOURS)], _MARKERS[place % len(_MARKERS)]
         for row in (row for row in rows if row["method"] == method):
             look = {"color": colour, "markerfacecolor": colour if row["held_out"] == "True" else "none", "alpha": 0.8}
             worked = strong_outcomes([row])
@@ -52,6 +53,7 @@ def figure(rows: Sequence[Row]) -> bytes:
     left.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     left.set(xlabel="clean accuracy lost", ylabel="attack success after repair", ylim=(-0.02, 1.02))
     right.set_xticks(range(len(KINDS)), KINDS, rotation=35, ha="right")
+    right.set_xlim(-0.6, len(KINDS) - 0.4)
     right.grid(axis="y", color="#eeeeee")
     if methods:
         picture.legend(loc="outside upper center", ncols=max(1, len(methods)), frameon=False)

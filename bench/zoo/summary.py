@@ -11,7 +11,8 @@ from bench.zoo.triggers.kinds import KINDS
 
 NO_DEFENSE = "no defense"
 _EVERY_NETWORK = "Every network: ACC lost / ASR, worst trigger / TPR, worst trigger"
-_KNOWN = ("full", "fine-tuning", "fine-pruning", "ft-sam")
+# The usual methods keep their order and their colours.
+KNOWN = ("full", "fine-tuning", "fine-pruning", "ft-sam")
 
 
 def summary(rows: Sequence[Row]) -> str:
@@ -42,7 +43,7 @@ def summary(rows: Sequence[Row]) -> str:
 def methods_of(rows: Iterable[Row]) -> list[str]:
     """The methods that rows are of, the usual order first."""
     found = dict.fromkeys(row["method"] for row in rows)
-    return [*(name for name in _KNOWN if name in found), *(name for name in found if name not in _KNOWN)]
+    return [*(name for name in KNOWN if name in found), *(name for name in found if name not in KNOWN)]
 
 
 def accuracy_lost(row: Row) -> float:
