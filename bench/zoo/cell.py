@@ -1,0 +1,149 @@
+"""One BadNet, repaired by several methods in one process: a row for each."""
+
+import dataclasses
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.zoo.badnets import make_badnet, poisoned_tests
+from bench.zoo.datasets import load_sets
+from bench.zoo.draw import Draw
+from bench.zoo.methods import ZOO_METHODS
+from bench.zoo.rows import Outcome, cell_name
+from data.image_set import ImageSet
+from data.splits import split_clean
+from models.detector import build_scorer
+from models.input_scale import DEFAULT_SCALES
+from models.legacy_keras import keras
+from pipeline.detection.calibration import calibrate
+from pipeline.measuring.metrics import attack_success, clean_accuracy, robust_accuracy
+from pipeline.measuring.predictions import predict_scores
+from pipeline.methods.repair_method import RepairSettings
+from pipeline.outputs import sha256_of
+from pipeline.source_digest import source_digest
+from pipeline.suspect import open_suspect
+from pipeline.training.devices import select_devices
+
+_MAX_FALSE_POSITIVE_RATE = 0.01
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where data and networks are.
+
+    Attributes:
+        data_dir: the folder with gtsrb/ and cifar10/, or None.
+        cache_dir: where faces and trained networks are kept.
+    """
+
+    data_dir: str | None
+    cache_dir: str
+
+
+def repaired_rows(draw: Draw, methods: Sequence[str], percent: float, place: Place) -> Iterator[Mapping[str, Any]]:
+    """Makes a BadNet and repairs it, through the Python API and the one pair of networks that the detector ships.
+
+    Nothing poisoned is made before a repair and its threshold are done.
+
+    Args:
+        draw: of the BadNet; its seed is the repair's, too.
+        methods: names in ZOO_METHODS.
+        percent: clean data, of the training set's size.
+        place: where data and networks are.
+
+    Yields:
+        A row for each method, as it is done.
+
+    Raises:
+        InputError: there is no such data, or a repair refuses it.
+    """
+    devices = select_devices("auto")
+    sets = load_sets(draw, place.data_dir, place.cache_dir)
+    path = make_badnet(draw, sets, place.cache_dir)
+    clean = split_clean(sets.clean(percent, draw.seed), draw.seed)
+    suspect = open_suspect(path, clean.fit, DEFAULT_SCALES)
+    for method in methods:
+        keras.utils.set_random_seed(draw.seed)
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory() as work_dir:
+            outcome = ZOO_METHODS[method](
+                suspect, clean.fit.in_memory(), RepairSettings(seed=draw.seed), devices, work_dir
+            )
+        scorer = build_scorer(suspect.model, outcome.repaired, suspect.scale.chosen)
+        suspicions = predict_scores(scorer, clean.calibrate).suspicion
+        threshold = calibrate(suspicions, _MAX_FALSE_POSITIVE_RATE).threshold
+        seconds = time.monotonic() - started
+        yield {
+            "cell": cell_name(draw.seed, percent, method),
+            "seed": draw.seed,
+            "held_out": draw.held_out,
+            "clean_percent": f"{percent:g}",
+            "dataset": draw.dataset,
+            "network": draw.network,
+            "width": draw.width,
+            "kinds": " + ".join(one.trigger.kind for one in draw.attacks) or "clean",
+            "method": method,
+            **_figures(scorer, threshold, sets.test, poisoned_tests(draw, sets.test), draw),
+            "seconds": f"{seconds:.1f}",
+            "badnet_sha256": sha256_of(path),
+            "code": source_digest(),
+        }
+
+
+def _figures(
+    scorer: keras.Model, threshold: float, test: ImageSet, poisoned: Sequence[ImageSet], draw: Draw
+) -> dict[str, Any]:
+    scores = predict_scores(scorer, test)
+    outcomes = [
+        _outcome(scorer, threshold, images, attack.trigger.kind, attack.target)
+        for images, attack in zip(poisoned, draw.attacks, strict=True)
+    ]
+    return {
+        "acc_before": _share(clean_accuracy(test.labels, scores.claimed).value),
+        "acc_after": _share(clean_accuracy(test.labels, scores.repaired_label).value),
+        "fpr": _share(float(np.mean(scores.suspicion > np.float32(threshold)))),
+        **_over_triggers(outcomes),
+        "triggers": json.dumps([dataclasses.asdict(one) for one in outcomes]),
+    }
+
+
+def _outcome(scorer: keras.Model, threshold: float, poisoned: ImageSet, kind: str, target: int) -> Outcome:
+    scores = predict_scores(scorer, poisoned)
+    wanted, true = poisoned.labels, poisoned.true_labels
+    assert true is not None
+    flagged = scores.suspicion > np.float32(threshold)
+    return Outcome(
+        kind=kind,
+        target=target,
+        asr_before=_share(attack_success(wanted, true, scores.claimed).value),
+        asr_after=_share(attack_success(wanted, true, scores.repaired_label).value),
+        asr_shipped=_share(float(np.mean(~flagged & (scores.repaired_label == wanted)))),
+        ra=_share(robust_accuracy(wanted, true, scores.repaired_label).value),
+        tpr=_share(float(np.mean(flagged))),
+    )
+
+
+def _over_triggers(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Means, and the worst, for who reads the file itself; nothing for a clean network."""
+    if not outcomes:
+        return {}
+    means = {name: _mean([getattr(one, name) for one in outcomes]) for name in ("asr_before", "asr_after", "ra", "tpr")}
+    return {
+        **means,
+        "asr_before_worst": min(one.asr_before for one in outcomes),
+        "asr_after_worst": max(one.asr_after for one in outcomes),
+        "tpr_worst": min(one.tpr for one in outcomes),
+    }
+
+
+def _mean(values: Sequence[float]) -> float:
+    return _share(sum(values) / len(values))
+
+
+def _share(value: float) -> float:
+    return round(value, 6)

@@ -1,0 +1,9 @@
+"""The methods that the zoo measures: the project's, and baselines that are here for comparison only."""
+
+from collections.abc import Mapping
+
+from bench.zoo.sam import ft_sam
+from pipeline.methods.catalogue import METHODS
+from pipeline.methods.repair_method import RepairMethod
+
+ZOO_METHODS: Mapping[str, RepairMethod] = {**METHODS, "ft-sam": ft_sam}

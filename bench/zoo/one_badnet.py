@@ -1,0 +1,42 @@
+"""One BadNet of the zoo in a process of its own, so that its memory is returned: `bench.zoo` starts it.
+
+python -m bench.zoo.one_badnet '{"seed": 3, "methods": ["full"], "percent": 5, "threads": 1, ...}'
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bench.zoo.cell import Place, repaired_rows
+from bench.zoo.draw import draw
+from bench.zoo.rows import ZooRows
+from models.legacy_keras import tf
+from pipeline import command
+from pipeline.progress import log
+
+
+def main(argv: Sequence[str]) -> None:
+    """Adds a row for each method that a job asks for."""
+    command.check_arguments(argv, most=1)
+    run(json.loads(argv[1]))
+
+
+def run(job: Mapping[str, Any]) -> None:
+    """Repairs the BadNet of a job; keys as `bench.zoo.__main__` writes them."""
+    tf.config.threading.set_intra_op_parallelism_threads(job["threads"])
+    tf.config.threading.set_inter_op_parallelism_threads(job["threads"])
+    place, results = Place(job["data_dir"], job["cache_dir"]), ZooRows(job["results"])
+    for row in repaired_rows(draw(job["seed"]), job["methods"], job["percent"], place):
+        results.add(row)
+        log.info(
+            "%s: ACC %s -> %s, ASR %s -> %s, TPR %s, FPR %s, %s s",
+            row["cell"],
+            *(
+                row.get(name, "-")
+                for name in ("acc_before", "acc_after", "asr_before", "asr_after", "tpr", "fpr", "seconds")
+            ),
+        )
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,103 @@
+"""The zoo's rows: one for each BadNet and method, in a CSV that is always whole."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bench.locks import held
+from bench.row_file import Row, RowFile
+
+COLUMNS = (
+    "cell",
+    "seed",
+    "held_out",
+    "clean_percent",
+    "dataset",
+    "network",
+    "width",
+    "kinds",
+    "method",
+    "acc_before",
+    "asr_before",
+    "asr_before_worst",
+    "acc_after",
+    "asr_after",
+    "asr_after_worst",
+    "ra",
+    "tpr",
+    "tpr_worst",
+    "fpr",
+    "seconds",
+    "triggers",
+    "badnet_sha256",
+    "code",
+)
+
+# An attack below this before any defense is counted apart.
+_STRONG = 0.9
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a repair did to one trigger; shares of the test images that are not of the target's class.
+
+    Attributes:
+        kind: of the trigger.
+        target: the label it leads to.
+        asr_before: attack success on the BadNet, 0..1.
+        asr_after: on the repaired classifier.
+        asr_shipped: on the detector: neither flagged nor answered otherwise.
+        ra: given their true class by the repaired classifier.
+        tpr: flagged by the detector.
+    """
+
+    kind: str
+    target: int
+    asr_before: float
+    asr_after: float
+    asr_shipped: float
+    ra: float
+    tpr: float
+
+    @property
+    def strong(self) -> bool:
+        """Whether the attack worked before any defense."""
+        return self.asr_before >= _STRONG
+
+
+def outcomes_of(row: Row) -> tuple[Outcome, ...]:
+    """Every trigger of a row's BadNet."""
+    return tuple(Outcome(**one) for one in json.loads(row["triggers"]))
+
+
+def cell_name(seed: int, percent: float, method: str) -> str:
+    """For example "12/5%/full"."""
+    return f"{seed}/{percent:g}%/{method}"
+
+
+class ZooRows:
+    """A file of rows that several processes may add to."""
+
+    def __init__(self, path: str):
+        """Nothing is written before a row is added."""
+        self.path = path
+        self._file = RowFile(path, COLUMNS)
+
+    def rows(self) -> list[Row]:
+        """Every row, values as text.
+
+        Raises:
+            InputError: the file has other columns.
+        """
+        return self._file.rows()
+
+    def done(self) -> frozenset[str]:
+        """Names of the cells that have a row."""
+        return self._file.names()
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Writes the file anew with one more row; a cell that has one already keeps it."""
+        with held(self.path + ".lock"):
+            if row["cell"] not in self.done():
+                self._file.add(row)
