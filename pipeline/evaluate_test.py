@@ -112,6 +112,7 @@ class EvaluateTest(absltest.TestCase):
             ended = self._evaluate(self.case.test, model)
             self.assertIn("may have come with the model; --run=", ended.stderr)
             self.assertNotIn("repaired", ended.stdout)
+
     def _folder(self, path, labels=None, without=()):
         """The images of a set as a folder with a sub-folder for each class, whose names are in no order of theirs."""
         folder, images = self.create_tempdir().full_path, open_image_set(path)

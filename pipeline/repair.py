@@ -64,8 +64,8 @@ def _case(argv: Sequence[str], devices: Devices) -> Case:
     poisoned = tuple(inputs.POISONED_DATA.value)
     targets = tuple(target_for_each(inputs.TARGET.value, poisoned))
     case = Case(model, inputs.CLEAN_DATA.value, inputs.TEST_DATA.value, poisoned, targets, inputs.CLASS_NAMES.value)
-    given = (case.model, case.clean, case.test, case.class_names, *case.poisoned)
-    check_inputs(path for path in given if path is not None)
+    paths = (case.model, case.clean, case.test, case.class_names, *case.poisoned)
+    check_inputs(path for path in paths if path is not None)
     return case
 
 

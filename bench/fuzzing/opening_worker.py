@@ -32,7 +32,7 @@ from models.building import build_model
 from models.canonical_config import canonical_config
 from models.classifier import classifier_facts
 from models.config_reading import read_config
-from models.input_scale import find_input_scale
+from models.input_scale_search import find_input_scale
 from models.legacy_keras import keras
 from models.model_reading import read_model
 
