@@ -1,9 +1,9 @@
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 import sys
-import time
 from unittest import mock
 
 from absl.testing import absltest
@@ -37,10 +37,37 @@ class ReadingProcessTest(absltest.TestCase):
         return process.returncode, written.decode()
 
     def test_a_loop_in_c_ends_when_its_time_is_over(self):
-        begun = time.monotonic()
         status, _ = self.run_program(_LOOP, seconds=0.5)
-        self.assertLess(time.monotonic() - begun, 8)
+        self.assertEqual(status, -signal.SIGPROF)
         self.assertEqual(reading_process.how_it_ended(status, 0.5), "reading it takes longer than 0 s")
+
+    def test_time_is_the_processors_and_twenty_times_as_long_by_the_clock(self):
+        waits = "import time; time.sleep(2); print('done')"
+        self.assertEqual(self.run_program(waits, seconds=1), (0, "begins\ndone\n"))
+        self.assertEqual(self.run_program(waits, seconds=0.05)[0], -signal.SIGALRM)
+
+    def test_limits_that_the_shell_has_set_lower_stay(self):
+        body = "import resource; print(resource.getrlimit(resource.RLIMIT_FSIZE))"
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500, before[1]))
+        try:
+            self.assertEqual(self.run_program(body), (0, "begins\n(500, 500)\n"))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    def test_it_ends_with_the_one_that_started_it(self):
+        body = "from data.reading_process import end_with_parent; end_with_parent()\nprint(os.getpid(), flush=True)\n"
+        (self.folder / "reading_something.py").write_text(_HEAD + body + "import time; time.sleep(600)")
+        program = 'import time; from data import reading_process; reading_process.start("reading_something", "600"); '
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
+        with subprocess.Popen(
+            [sys.executable, "-c", program + "time.sleep(600)"], stdout=subprocess.PIPE, text=True, env=environment
+        ) as starter:
+            self.assertEqual(starter.stdout.readline(), "begins\n")
+            starter.stdout.readline()
+            starter.kill()
+            # The process holds the other end of the pipe.
+            self.assertEqual(starter.stdout.read(), "")
 
     def test_it_ends_though_whoever_started_it_was_killed(self):
         (self.folder / "reading_something.py").write_text(_HEAD + "print(os.getpid(), flush=True)\n" + _LOOP)

@@ -91,7 +91,7 @@ def refs_in(value: Any) -> Iterator[TensorRef]:
 
 def reason(error: BaseException) -> str:
     """What an error says, on one line of at most 160 characters, without control characters."""
-    text = re.sub(r"[^\x20-\x7e]", "?", " ".join(str(error)[:1000].split()))
+    text = re.sub(r"[^\x20-\x7e]", "?", " ".join(re.sub(r"\{\{.*?\}\}", "", str(error)[:1000]).split()))
     return text[:160] or type(error).__name__
 
 

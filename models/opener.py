@@ -53,21 +53,10 @@ def read_elsewhere(file: BinaryIO, target: BinaryIO, request: dict[str, Any]) ->
         InputError: the file is refused, or the process that read it broke a limit or died; one line that names the
             part of the file, not the file.
     """
-    with _lock:
-        opener = _running()
-        try:
-            message = json.dumps(request).encode() + b"\n"
-            socket.send_fds(opener.socket, [message], [file.fileno(), target.fileno()])
-            line = opener.socket.makefile("rb").readline()
-        except OSError:
-            line = b""
-        except BaseException:
-            _stop()
-            raise
-        if not line.endswith(b"\n"):
-            _stop()
-            raise InputError("the process that opens models ended; expected it to last (is memory short?)")
-    answer = json.loads(line)
+    # No file can end the process that forks, but a lack of memory can, or whoever cleans up: another one is tried.
+    answer = _answer(file, target, request) or _answer(file, target, request)
+    if answer is None:
+        raise InputError("the process that opens models ended twice; expected it to last (is memory short?)")
     status, part, said = answer["status"], answer["part"], answer["said"]
     if status == 1:
         raise InputError(said)
@@ -77,6 +66,27 @@ def read_elsewhere(file: BinaryIO, target: BinaryIO, request: dict[str, Any]) ->
         raise InputError(f"{part}: opening it crashed, signal {-status}; expected a network that can be built and run")
     if status:
         raise InputError(f"{part}: {said or 'opening it failed'}; expected a network that can be built and run")
+
+
+def _answer(file: BinaryIO, target: BinaryIO, request: dict[str, Any]) -> dict[str, Any] | None:
+    """What the process says of a file; None if it ended meanwhile."""
+    message = json.dumps(request).encode() + b"\n"
+    with _lock:
+        opener = _running()
+        try:
+            target.truncate(0)
+            target.seek(0)
+            socket.send_fds(opener.socket, [message], [file.fileno(), target.fileno()])
+            line = opener.socket.makefile("rb").readline()
+        except OSError:
+            line = b""
+        except BaseException:
+            _stop()
+            raise
+        if not line.endswith(b"\n"):
+            _stop()
+            return None
+    return dict(json.loads(line))
 
 
 def _running() -> _Opener:

@@ -17,6 +17,7 @@ from absl.testing import absltest, parameterized
 
 from data.errors import InputError
 from models.legacy_keras import keras
+from models.model_reading import read_model
 from models.opening import open_model
 from models.suspect_hdf5 import read_suspect_hdf5
 
@@ -48,9 +49,9 @@ class HostileTest(parameterized.TestCase):
         self.model.save(self.h5)
         self.model.save(self.zip)
 
-    def assert_refused(self, path: Path, message: str) -> None:
+    def assert_refused(self, path: Path, message: str, open_it: Callable[[str], Any] | None = None) -> None:
         with self.assertRaisesRegex(InputError, message) as raised:
-            open_model(str(path))
+            (open_it or _read_here)(str(path))
         text = str(raised.exception)
         self.assertStartsWith(text, f"{path}: ")
         self.assertLess(len(text), 500 + len(str(path)))
@@ -91,7 +92,7 @@ class CodeTest(HostileTest):
         keras.models.load_model(path, compile=False, safe_mode=False)(np.zeros((1, 8, 8, 3)))
         self.assertTrue(planted.exists())
         planted.unlink()
-        self.assert_refused(path, "Lambda: it carries code, which is never read")
+        self.assert_refused(path, "Lambda: it carries code, which is never read", open_model)
         self.assertFalse(planted.exists())
 
     @parameterized.named_parameters(
@@ -523,7 +524,7 @@ class Hdf5Test(HostileTest):
                 changed[where] ^= rng.integers(1, 256, 8, np.uint8)
                 path.write_bytes(changed.tobytes())
                 try:
-                    open_model(str(path))
+                    _read_here(str(path))
                 except InputError as error:
                     self.assertNotIn("\n", str(error))
 
@@ -614,6 +615,15 @@ class ArchiveTest(HostileTest):
         open_model(str(self.zip))
         open_model(str(self.h5))
         self.assertEqual(sorted(os.listdir(self.folder)), before)
+
+
+def _read_here(path: str) -> None:
+    """What the limited process does that `open_model` asks, in this one: quicker, and nothing it raises is caught."""
+    with open(path, "rb") as file:
+        try:
+            read_model(file)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
 
 
 def _layer(config: _Entry, name: str) -> _Entry:

@@ -80,9 +80,15 @@ def _open(path: str, kind: str) -> None:
     model = build_model(read_config(config), network.weights)
     facts = classifier_facts(model)
     if np.prod(facts.image_shape) <= _LARGEST_RUN and model.count_params() <= _LARGEST_RUN:
-        pixels = np.random.default_rng(0).integers(0, 256, (12, *facts.image_shape), dtype=np.uint8)
-        with contextlib.suppress(InputError):  # It is at chance on noise, as it should be.
-            find_input_scale(model, from_arrays("noise", pixels, np.arange(12) % facts.classes))
+        _search_scale(model)
+
+
+def _search_scale(model: keras.Model) -> None:
+    """The first time in a process, TensorFlow leaves a temporary file of the search's own code."""
+    facts = classifier_facts(model)
+    pixels = np.random.default_rng(0).integers(0, 256, (12, *facts.image_shape), dtype=np.uint8)
+    with contextlib.suppress(InputError):  # It is at chance on noise, as it should be.
+        find_input_scale(model, from_arrays("noise", pixels, np.arange(12) % facts.classes))
 
 
 def _outcome(request: dict[str, str]) -> dict[str, Any]:
@@ -106,6 +112,7 @@ def main() -> None:
     absl.logging.set_verbosity(absl.logging.ERROR)
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    _search_scale(keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Flatten(), keras.layers.Dense(2)]))
     print("ready", file=answers, flush=True)
     sys.addaudithook(_watch)
     for request in sys.stdin:
