@@ -204,7 +204,9 @@ class _Builder:
         op_layers = keras.src.layers.core.tf_op_layer
         if spec.kind == "SlicingOpLambda":
             layer = op_layers.SlicingOpLambda(tf.__operators__.getitem, name=name)
-            return _listed(_carefully(lambda: layer(*call.args, **kwargs), spec.name, spec.kind))
+            # The layer keeps what it is called with in its configuration, where slices can't be written.
+            args, kwargs = tf.nest.map_structure(op_layers._slice_to_dict, (list(call.args), kwargs))
+            return _listed(_carefully(lambda: layer(*args, **kwargs), spec.name, spec.kind))
         built_in = _built_in_equivalent(spec.settings["function"], call.args, kwargs, name)
         if built_in is not None:
             return _listed(_carefully(built_in, spec.name, spec.kind))
