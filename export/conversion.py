@@ -243,7 +243,7 @@ def _quantise_activations(converter: tf.lite.TFLiteConverter, images: list[np.nd
         calibrated,
         input_data_type=tf.uint8,
         output_data_type=tf.float32,
-        denylisted_nodes=_from_softmax_on(calibrated),
+        denylisted_nodes=_from_softmax_on(calibrated) | _standardisation(calibrated),
     )
     _check_input_is_raw_pixels(bytes(quantised))
     return bytes(quantised)
@@ -268,6 +268,16 @@ def _from_softmax_on(tflite: bytes) -> set[str]:
         if model.operatorCodes[maker[tensor].opcodeIndex].builtinCode != schema.BuiltinOperator.SOFTMAX:
             wanted.extend(int(given) for given in maker[tensor].inputs if given >= 0)
     return names
+
+
+def _standardisation(tflite: bytes) -> set[str]:
+    """The names of what standardises each image: squares and deviations have no range that eight bits could hold."""
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    graph = flatbuffer_utils.convert_bytearray_to_object(bytearray(tflite)).subgraphs[0]
+    names = {tensor.name.decode() for tensor in graph.tensors}
+    piece = {name for name in names if name.startswith("input_scale/")}
+    return piece if any("Sqrt" in name for name in piece) else set()
 
 
 def _check_input_is_raw_pixels(tflite: bytes) -> None:

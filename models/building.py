@@ -222,7 +222,9 @@ class _Builder:
         op_layers = keras.src.layers.core.tf_op_layer
         if spec.kind == "SlicingOpLambda":
             layer = op_layers.SlicingOpLambda(tf.__operators__.getitem, name=name)
-            return _listed(layer(*call.args, **kwargs))
+            # The layer keeps what it is called with in its configuration, where slices can't be written.
+            args, kwargs = tf.nest.map_structure(op_layers._slice_to_dict, (list(call.args), kwargs))
+            return _listed(layer(*args, **kwargs))
         built_in = _built_in_equivalent(function, call.args, kwargs, name)
         if built_in is not None:
             return _listed(built_in())

@@ -9,6 +9,7 @@ from data.errors import InputError
 from models.class_outputs import with_softmax_tail
 from models.classifier import classifier_facts, with_probabilities
 from models.legacy_keras import keras, tf
+from models.model_copy import copy_with_weights
 from models.opening import open_model
 
 _IMAGES = np.random.default_rng(0).random((16, 6, 6, 3)).astype(np.float32)
@@ -44,6 +45,8 @@ class ClassOutputsTest(parameterized.TestCase):
         reopened = open_model(path)
         np.testing.assert_allclose(reopened(_IMAGES), model(_IMAGES), atol=1e-6)
         self.assertFalse(classifier_facts(reopened).logits)
+        copied = copy_with_weights(reopened)
+        np.testing.assert_allclose(copied(_IMAGES), model(_IMAGES), atol=1e-6)
 
     @parameterized.parameters(keras.layers.Dense(4), keras.layers.Dense(4, activation="softmax"))
     def test_logits_and_softmax_are_left_as_they_are(self, layer):

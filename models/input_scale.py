@@ -60,9 +60,11 @@ class InputScale:
         if not self.per_image:
             return images * tf.constant(self.scale, tf.float32) + tf.constant(self.offset, tf.float32)
         axes = [-3, -2, -1]
-        centred = images - tf.reduce_mean(images, axis=axes, keepdims=True)
-        deviation = tf.sqrt(tf.reduce_mean(tf.square(centred), axis=axes, keepdims=True))
-        return centred / tf.maximum(deviation, _least_deviation(images.shape))
+        # Export knows the piece by this name, as it knows `layer` by its own.
+        with tf.name_scope("input_scale"):
+            centred = images - tf.reduce_mean(images, axis=axes, keepdims=True)
+            deviation = tf.sqrt(tf.reduce_mean(tf.square(centred), axis=axes, keepdims=True))
+            return centred / tf.maximum(deviation, _least_deviation(images.shape))
 
     def layer(self, image_shape: Sequence[int], name: str = "input_scale") -> keras.layers.Layer:
         """What `apply` does, as a built-in layer (`Rescaling`), or a small model of built-in layers and functions.

@@ -79,7 +79,7 @@ def _difference(want: np.ndarray, got: np.ndarray, read: Sequence[np.ndarray]) -
     """Largest difference over images, each relative to its own largest value, given or read, where that is above 1."""
     largest = [np.abs(values.reshape(len(values), -1)).max(axis=1, initial=0) for values in (want, *read)]
     scale = np.maximum(np.max(largest, axis=0), 1)
-    off = np.abs(want - got).reshape(len(want), -1).max(axis=1, initial=0)
+    off = np.abs(want.astype(np.float64) - got.astype(np.float64)).reshape(len(want), -1).max(axis=1, initial=0)
     return float((off / scale).max())
 
 

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from unittest import mock
 
+import numpy as np
 from absl.testing import absltest
 from PIL import Image
 
@@ -165,6 +166,20 @@ class EvaluateTest(absltest.TestCase):
         table = self._evaluate(self.case.test, os.path.join(self.run_dir, "repaired.h5")).stdout
         self.assertIn("badnet", table)
         self.assertNotIn("detector", table)
+
+    def test_a_set_of_one_class_is_measured_with_a_warning(self):
+        folder = self.create_tempdir().full_path
+        alone, one_class = os.path.join(folder, "bad.h5"), os.path.join(folder, "one.npz")
+        shutil.copy(self.case.model, alone)
+        images = open_image_set(self.case.test)
+        places = np.flatnonzero(images.labels == 2)
+        np.savez(one_class, data=images.images(places), label=images.labels[places])
+        ended = self._evaluate(one_class, alone, "--input_scale=unit")
+        self.assertIn("badnet", ended.stdout)
+        self.assertRegex(ended.stderr, "warning: .*have the label 2")
+        ended = self._evaluate(f"--poisoned_data={self.case.poisoned}", f"--model={alone}")
+        self.assertIn("attack success", ended.stdout)
+        self.assertIn("poisoned; the pixel scale is chosen by the answers that its labels say", ended.stderr)
 
     def test_refusals(self):
         other = os.path.join(self.run_dir, "pruned.h5")

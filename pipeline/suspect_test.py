@@ -1,15 +1,19 @@
 """Tests of opening the model under suspicion."""
 
+import json
+
 import numpy as np
 from absl.testing import absltest
 
 from data.errors import InputError
 from data.image_set import from_arrays
 from data.opening import open_image_set
-from models.input_scale import BYTE_SCALE, CAFFE_SCALE, DEFAULT_SCALES, UNIT_SCALE
+from models.input_scale import BYTE_SCALE, CAFFE_SCALE, DEFAULT_SCALES, UNIT_SCALE, InputScale
+from models.input_scale_search import AtChance
+from models.legacy_keras import keras
 from models.saving import save_network
 from pipeline.example_case import CLASSES, SIDE, bars, example_case, small_network
-from pipeline.suspect import open_suspect, scale_candidates
+from pipeline.suspect import open_suspect, scale_candidates, scale_findings
 
 
 class SuspectTest(absltest.TestCase):
@@ -47,6 +51,26 @@ class SuspectTest(absltest.TestCase):
         for model in (path, example_case().model):
             with self.assertRaisesRegex(InputError, "shuffled: .* no better than chance .*expected clean data"):
                 open_suspect(model, shuffled, DEFAULT_SCALES)
+
+    def test_an_average_of_softmaxes_is_taken_for_probabilities(self):
+        one, other = small_network(), small_network()
+        image = keras.Input((SIDE, SIDE, 3))
+        ensemble = keras.Model(image, keras.layers.Average()([one(image), other(image)]))
+        path = self.create_tempdir().full_path + "/ensemble.h5"
+        ensemble.save(path)
+        clean = bars(80, seed=1)
+        suspect = open_suspect(path, clean, DEFAULT_SCALES, at_chance=AtChance.WARN)
+        self.assertFalse(suspect.facts.logits)
+        pixels = suspect.scale.chosen.apply(clean.images())
+        np.testing.assert_allclose(suspect.model(pixels), ensemble(pixels), atol=1e-5)
+
+    def test_manifests_say_the_choice_in_plain_types(self):
+        case = example_case()
+        scale = open_suspect(case.model, open_image_set(case.clean), DEFAULT_SCALES).scale
+        found = json.loads(json.dumps(scale_findings(scale), allow_nan=False))
+        self.assertEqual(InputScale.from_json(found["input_scale"]), scale.chosen)
+        self.assertEqual(found["input_scale_runner_up"]["likelihood"], scale.runner_up_likelihood)
+        self.assertEqual(found["input_scale_warnings"], list(scale.warnings))
 
 
 class ScaleCandidatesTest(absltest.TestCase):
