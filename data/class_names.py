@@ -138,7 +138,7 @@ def against(image_set: ImageSet, known: tuple[str, ...] | None) -> ImageSet:
 
 
 def target_for_each(targets: Sequence[str], poisoned: Sequence[str]) -> list[str | None]:
-    """The value of --target for each poisoned set: one for all of them, or one for each, or none.
+    """The value of --target for each poisoned set: one for all of them, or one for each (empty for none), or none.
 
     Raises:
         InputError: there are more, or fewer.
@@ -146,12 +146,12 @@ def target_for_each(targets: Sequence[str], poisoned: Sequence[str]) -> list[str
     if not targets:
         return [None] * len(poisoned)
     if len(targets) == 1 and poisoned:
-        return [targets[0]] * len(poisoned)
+        return [targets[0] or None] * len(poisoned)
     if len(targets) != len(poisoned):
         raise InputError(
             f"--target: given {len(targets)} times for {len(poisoned)} of --poisoned_data; expected once, or as often"
         )
-    return list(targets)
+    return [target or None for target in targets]
 
 
 def with_target(image_set: ImageSet, target: str | None) -> ImageSet:

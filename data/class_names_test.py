@@ -126,6 +126,7 @@ class TargetTest(absltest.TestCase):
         self.assertEqual(class_names.target_for_each([], ["a", "b"]), [None, None])
         self.assertEqual(class_names.target_for_each(["7"], ["a", "b"]), ["7", "7"])
         self.assertEqual(class_names.target_for_each(["7", "8"], ["a", "b"]), ["7", "8"])
+        self.assertEqual(class_names.target_for_each(["", "8"], ["a", "b"]), [None, "8"])
         for targets, poisoned in ((["7"], []), (["7", "8"], ["a"]), (["7", "8"], ["a", "b", "c"])):
             with self.assertRaisesRegex(InputError, "--target: given"):
                 class_names.target_for_each(targets, poisoned)

@@ -280,7 +280,7 @@ class HostileFileTest(Hdf5Test):
             file["data"] = file["/"]
             file["label"] = self.labels
 
-        self.refuse("is a group", make)
+        self.refuse(": a group;", make)
 
     def test_a_chunk_that_inflates_beyond_memory(self):
         """Three megabytes become three gigabytes, whatever the chunk's shape says."""

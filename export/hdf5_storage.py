@@ -38,10 +38,10 @@ def check_dataset(file: "h5py.File", name: str, where: str) -> "h5py.Dataset":
     if link is None:
         raise InputError(f"{where}: no such dataset; expected images in it")
     if not isinstance(link, h5py.HardLink):
-        raise InputError(f"{where} is a link to elsewhere; expected a dataset of this file")
+        raise InputError(f"{where}: a link to elsewhere; expected a dataset of this file")
     dataset = file[name]
     if not isinstance(dataset, h5py.Dataset):
-        raise InputError(f"{where} is a group; expected a dataset")
+        raise InputError(f"{where}: a group; expected a dataset")
     if dataset.shape is None:
         raise InputError(f"{where}: an empty dataset; expected numbers")
     if dataset.is_virtual:

@@ -45,7 +45,7 @@ TARGET = flags.DEFINE_multi_string(
     "target",
     [],
     "For poisoned data whose images are sorted by their true class: the attacker's target, a label or a class name. "
-    "Repeated, each goes with one --poisoned_data, in order.",
+    "Repeated, each goes with one --poisoned_data, in order; an empty one with a set that is sorted by its targets.",
 )
 SKIP_BROKEN_IMAGES = flags.DEFINE_bool(
     "skip_broken_images",
