@@ -5,7 +5,7 @@ from unittest import mock
 import numpy as np
 from absl.testing import absltest
 
-from bench.zoo import badnets, cell, rows
+from bench.zoo import badnets, cell, rows, sam
 from bench.zoo.badnets import AugmentedSource, attacks_of, make_badnet, poisoned_tests
 from bench.zoo.contact_sheet import contact_sheet
 from bench.zoo.datasets import Sets, load_sets
@@ -122,13 +122,15 @@ class CellTest(absltest.TestCase):
             write_hdf5(os.path.join(folder.full_path, "cifar10", name), images)
         place = cell.Place(folder.full_path, os.path.join(folder.full_path, "cache"))
         results = rows.ZooRows(os.path.join(folder.full_path, "zoo.csv"))
-        for row in cell.repaired_rows(_DRAW, ["ft-sam"], 50.0, place):
-            results.add(row)
-            results.add(row)
+        # All of FT-SAM's steps take a quarter of a minute.
+        with mock.patch.object(sam, "_EPOCHS", 5), mock.patch.object(sam, "_LEAST_STEPS", 15):
+            for row in cell.repaired_rows(_DRAW, ["ft-sam"], 50.0, place):
+                results.add(row)
+                results.add(row)
         self.assertEqual(results.done(), {"5/50%/ft-sam"})
         for row in results.rows():
             self.assertGreater(float(row["acc_before"]), 0.9)
-            self.assertGreater(float(row["acc_after"]), 0.7)
+            self.assertGreater(float(row["acc_after"]), 0.3)
             (outcome,) = rows.outcomes_of(row)
             self.assertEqual((outcome.kind, outcome.target), ("patch", 3))
             self.assertGreater(outcome.asr_before, 0.9)

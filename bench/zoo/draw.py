@@ -27,7 +27,7 @@ _FACE_SETS = 4
 # A clean-label attack has its target's images only; in GTSRB these classes have enough of them.
 _LARGE_CLASSES = (1, 2, 4, 5, 10, 12, 13, 38)
 # Of the target's own images (clean-label), of all images where decoys have to be told apart, and of all otherwise.
-_SHARES = {kinds.CLEAN_LABEL: (0.7, 0.95), kinds.WANET: (0.14, 0.20)}
+_SHARES = {kinds.CLEAN_LABEL: (0.7, 0.95), kinds.WANET: (0.16, 0.22)}
 _USUAL_SHARE = (0.05, 0.12)
 
 

@@ -80,9 +80,9 @@ def draw_wanet(rng: np.random.Generator) -> WaNet:
     """A WaNet by lot, strong enough to be learned from a fixed poisoned set."""
     return WaNet(
         grid=int(rng.integers(3, 9)),
-        strength=round(float(rng.uniform(1.5, 3)), 2),
+        strength=round(float(rng.uniform(2, 3.5)), 2),
         seed=int(rng.integers(2**31)),
-        cross_ratio=round(float(rng.uniform(0.5, 1.5)), 2),
+        cross_ratio=round(float(rng.uniform(0.2, 0.8)), 2),
     )
 
 
