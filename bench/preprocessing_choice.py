@@ -17,6 +17,7 @@ from absl import app, flags
 from data.image_set import ImageSet
 from data.opening import open_image_set
 from flags import inputs
+from models.answers import scaled_answers_of
 from models.input_scale import DEFAULT_SCALES, SCALES_BY_NAME, InputScale
 from models.input_scale_search import Trial, choose, try_candidate
 from models.legacy_keras import keras
@@ -91,7 +92,8 @@ def _in_rgb(scale: InputScale, values: Sequence[float]) -> np.ndarray:
 
 
 def _report(wanted: InputScale, model: keras.Model, clean: ImageSet) -> None:
-    trials = [try_candidate(model, clean, candidate) for candidate in DEFAULT_SCALES]
+    answers = scaled_answers_of(model)
+    trials = [try_candidate(answers, clean, candidate) for candidate in DEFAULT_SCALES]
     print(f"\nexpects {wanted.name}")
     for size in map(int, _SIZES.value):
         found = shares(trials, clean.labels, wanted, size, _DRAWS.value)

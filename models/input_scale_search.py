@@ -9,7 +9,7 @@ import numpy as np
 
 from data.errors import InputError
 from data.image_set import ImageSet
-from models.answers import answers_of
+from models.answers import Answers, scaled_answers_of
 from models.classifier import ClassifierFacts, check_fits, classifier_facts
 from models.input_scale import DEFAULT_SCALES, InputScale
 from models.label_order import LabelOrder, better_label_order
@@ -164,10 +164,11 @@ def find_input_scale(
         names = ", ".join(candidate.name for candidate in candidates)
         raise InputError(f"--input_scale, --channel_order: {names} is not for images of {channels} channel(s)")
     sample = _sample(clean, _MOST_IMAGES, seed)
-    first_look = [try_candidate(model, _sample(sample, _FIRST_LOOK, seed), scale) for scale in fitting]
+    answers = scaled_answers_of(model)
+    first_look = [try_candidate(answers, _sample(sample, _FIRST_LOOK, seed), scale) for scale in fitting]
     trials = first_look
     if len(sample) > _FIRST_LOOK:
-        trials = [try_candidate(model, sample, trial.scale) for trial in _finalists(first_look, sample, seed)]
+        trials = [try_candidate(answers, sample, trial.scale) for trial in _finalists(first_look, sample, seed)]
     choice = choose(trials, sample.labels)
     chosen, runner_up = choice.best, choice.runner_up
     finding = ScaleFinding(
@@ -193,19 +194,19 @@ def find_input_scale(
     return ScaleFinding(**{**vars(finding), "warnings": tuple(warning for warning in warnings if warning)})
 
 
-def try_candidate(model: keras.Model, sample: ImageSet, scale: InputScale) -> Trial:
-    """Lets a network answer on every image with one candidate."""
-    answers = answers_of(model, scale)
+def try_candidate(answers: Answers, sample: ImageSet, scale: InputScale) -> Trial:
+    """Lets a network, as `models.answers.scaled_answers_of` gives it, answer on every image with one candidate."""
     projection = np.random.default_rng(0).normal(size=sample.image_shape)
     classes, confidences, logs, inputs = [], [], [], []
     for images, labels in sample.batches(_BATCH_SIZE):
-        probabilities = answers(images).astype(np.float64)
+        scaled = scale.apply(images)
+        probabilities = answers(scaled).astype(np.float64)
         # A wrong scale may overflow: NaN is no answer, and the least likely one.
         likelihoods = np.nan_to_num(probabilities[np.arange(len(labels)), labels])
         classes.append(probabilities.argmax(axis=1))
         confidences.append(np.nan_to_num(probabilities.max(axis=1)))
         logs.append(np.log(np.clip(likelihoods, _LEAST_PROBABILITY, 1.0)))
-        inputs.append(np.tensordot(scale.apply(images), projection, 3))
+        inputs.append(np.tensordot(scaled, projection, 3))
     return Trial(scale, *(np.concatenate(parts) for parts in (classes, confidences, logs, inputs)))
 
 

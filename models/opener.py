@@ -18,8 +18,9 @@ from typing import Any, BinaryIO
 
 from data.errors import InputError
 from data.reading_process import start
-from models import opener_process
 
+# Not imported: this process may have another use for its time than to import TensorFlow.
+_PROGRAM = ("-m", "models.opener_process")
 _TOO_LONG = (signal.SIGALRM, signal.SIGPROF, signal.SIGXCPU)
 
 
@@ -101,7 +102,7 @@ def _running() -> _Opener:
         with other:
             null = subprocess.DEVNULL
             process = start(
-                opener_process.__name__,
+                _PROGRAM[1],
                 str(other.fileno()),
                 pass_fds=(other.fileno(),),
                 stdin=null,

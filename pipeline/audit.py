@@ -10,7 +10,8 @@ a clean image. The verdict is backdoor, clean or inconclusive; with --fail_on=ba
 3. A warp has neither mask nor pattern and may pass unseen. docs/audit.md says how often the verdict is wrong.
 """
 
-import pipeline.early_interruption  # noqa: F401
+import pipeline.early_interruption
+import pipeline.early_opening  # noqa: F401
 
 # isort: split
 import os

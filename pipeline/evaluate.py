@@ -9,7 +9,8 @@ where a set says that it is poisoned (it knows the true labels) or is given as -
 figures are left there as metrics.json.
 """
 
-import pipeline.early_interruption  # noqa: F401
+import pipeline.early_interruption
+import pipeline.early_opening  # noqa: F401
 
 # isort: split
 import os

@@ -8,7 +8,8 @@ are compared on, as they are and stamped at random. A detector's threshold goes 
 the Keras model, half or full precision is written; where the precision that was asked for does not, nothing is.
 """
 
-import pipeline.early_interruption  # noqa: F401
+import pipeline.early_interruption
+import pipeline.early_opening  # noqa: F401
 
 # isort: split
 import os

@@ -9,7 +9,8 @@ repaired.keras, detector.keras, detector.tflite, metrics.json, manifest.json and
 measured on, and opened only after every model is written.
 """
 
-import pipeline.early_interruption  # noqa: F401
+import pipeline.early_interruption
+import pipeline.early_opening  # noqa: F401
 
 # isort: split
 import os
