@@ -2,6 +2,8 @@
 
 from absl import flags
 
+from flags.finite import define_float
+
 OUTPUT = flags.DEFINE_string("output", None, "The .tflite file to write. Default: beside the model, with its name.")
 PRECISION = flags.DEFINE_enum(
     "precision",
@@ -11,7 +13,7 @@ PRECISION = flags.DEFINE_enum(
     "ranges fixed on clean images (for accelerators that know nothing else), half or full precision. Unless this is "
     "given, half or full precision is written where int8 does not answer as the Keras model.",
 )
-MIN_PARITY = flags.DEFINE_float(
+MIN_PARITY = define_float(
     "min_parity",
     0.99,
     "The least share, in 0..1, of clean images, of stamped ones, and of those of them flagged, on which "
