@@ -21,13 +21,14 @@ from data.reading_process import start
 
 # Not imported: this process may have another use for its time than to import TensorFlow.
 _PROGRAM = ("-m", "models.opener_process")
+_SERVE_ANOTHER = {"serve": "another"}
 _TOO_LONG = (signal.SIGALRM, signal.SIGPROF, signal.SIGXCPU)
 
 
 @dataclass
 class _Opener:
     owner: int
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | None
     socket: socket.socket
 
 
@@ -39,6 +40,20 @@ def start_opener() -> None:
     """Starts the process in the background, so that it is there when the first file is opened."""
     with _lock:
         _running()
+
+
+def connection_for_a_fork() -> socket.socket:
+    """A connection for a fork of this process that is about to be made: `adopt` saves that another import."""
+    own, other = socket.socketpair()
+    with _lock, other:
+        socket.send_fds(_running().socket, [json.dumps(_SERVE_ANOTHER).encode() + b"\n"], [other.fileno()])
+    return own
+
+
+def adopt(connection: socket.socket) -> None:
+    """In a fork, has files read through a connection that was made for it."""
+    global _opener
+    _opener = _Opener(os.getpid(), None, connection)
 
 
 def read_elsewhere(file: BinaryIO, target: BinaryIO, request: dict[str, Any]) -> None:
@@ -95,7 +110,7 @@ def _running() -> _Opener:
     if _opener is not None and _opener.owner != os.getpid():  # A fork must leave the other one's alone.
         _opener.socket.close()
         _opener = None
-    if _opener is not None and _opener.process.poll() is not None:
+    if _opener is not None and _opener.process is not None and _opener.process.poll() is not None:
         _stop()
     if _opener is None:
         own, other = socket.socketpair()
@@ -117,7 +132,8 @@ def _stop() -> None:
     global _opener
     if _opener is not None:
         _opener.socket.close()
-        with contextlib.suppress(ProcessLookupError):
-            _opener.process.kill()
-        _opener.process.wait()
+        if _opener.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                _opener.process.kill()
+            _opener.process.wait()
         _opener = None

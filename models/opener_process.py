@@ -6,6 +6,8 @@ reader finds TensorFlow at hand and whose end ends nothing else. It lives as lon
 A request is a line of JSON on the socket, {"architecture", "image_shape", "flat", "limits", "size"}, with two
 descriptors: the file, and an empty one for the network. The answer is a line of JSON, {"status", "part", "said"}: the
 status as `os.waitstatus_to_exitcode` gives it, what was worked on at last, and the line about what is wrong.
+{"serve": "another"}, with a socket for its descriptor, asks for another such process, which takes no time to start; it
+has no answer.
 """
 
 from __future__ import annotations
@@ -151,20 +153,41 @@ def _answer(server: socket.socket, request: dict[str, Any], descriptors: list[in
             return True
 
 
-def main() -> None:
-    """Answers requests until the socket, whose number is the first argument, is closed."""
-    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # A network is tried on a few images only.
-    server = socket.socket(fileno=int(sys.argv[1]))
-    server.setblocking(True)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _serve(server: socket.socket) -> None:
+    """Answers requests until the other end of the socket is closed."""
     ended, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    os.set_blocking(ended, False)
     signal.set_wakeup_fd(writing)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
     while True:
         message, descriptors, _, _ = socket.recv_fds(server, 65536, 2)
-        if not message or not _answer(server, json.loads(message), descriptors, ended):
+        if not message:
             return
+        request = json.loads(message)
+        if "serve" in request:
+            _serve_another(server, descriptors[0])
+        elif not _answer(server, request, descriptors, ended):
+            return
+
+
+def _serve_another(server: socket.socket, descriptor: int) -> None:
+    """A process like this one for another socket; it is nobody's child, so that nobody has to wait for it."""
+    child = os.fork()
+    if child == 0:
+        if os.fork() == 0:
+            server.close()
+            _serve(socket.socket(fileno=descriptor))
+        os._exit(0)
+    os.close(descriptor)
+    os.waitpid(child, 0)
+
+
+def main() -> None:
+    """Serves the socket whose number is the first argument."""
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # A network is tried on a few images only.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    server = socket.socket(fileno=int(sys.argv[1]))
+    server.setblocking(True)
+    _serve(server)
 
 
 if __name__ == "__main__":

@@ -124,6 +124,7 @@ def _is_zombie(pid: int) -> bool:
 
 
 def _serve() -> None:
+    from models import opener
     from pipeline import attack, audit, evaluate, export, repair
 
     modules = {"attack": attack, "audit": audit, "evaluate": evaluate, "export": export, "repair": repair}
@@ -135,9 +136,12 @@ def _serve() -> None:
         for kind in ("stdout", "stderr"):
             with open(request[kind], "w"):
                 pass
+        connection = opener.connection_for_a_fork()
         pid = os.fork()
         if pid == 0:
+            opener.adopt(connection)
             _become(modules[request["name"]], request)
+        connection.close()
         print(pid, flush=True)
 
 
