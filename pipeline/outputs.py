@@ -104,8 +104,13 @@ def make_folder(path: str, flag: str = "out_dir") -> None:
         flag: the flag that names it, for the message.
 
     Raises:
-        InputError: it cannot be made, is a file, or is read-only.
+        InputError: it cannot be made, is a file, or is read-only, or its path is not UTF-8: TensorFlow writes to no
+            other.
     """
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"--{flag}={path}: its path is not UTF-8; expected a folder with another name") from error
     try:
         os.makedirs(path, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):

@@ -182,12 +182,15 @@ class RepairTest(absltest.TestCase):
             of_class = os.path.join(poisoned, str(images.labels[number]))
             os.makedirs(of_class, exist_ok=True)
             Image.fromarray(pixels).save(os.path.join(of_class, os.fsdecode(b"\xfe%d.png" % number)))
-        out_dir = os.path.join(folder, os.fsdecode(b"out\xe9"))
-        ended = self.binaries.run(
+        argv = (
             "repair", paths["model"], f"--clean_data={paths['clean']}", f"--test_data={paths['test']}",
-            f"--poisoned_data={poisoned}", f"--out_dir={out_dir}", "--method=fine-pruning", "--pruning_epochs=1",
-            "--fine_tuning_epochs=1",
+            f"--poisoned_data={poisoned}", "--method=fine-pruning", "--pruning_epochs=1", "--fine_tuning_epochs=1",
         )  # fmt: skip
+        refused = self.binaries.run(*argv)
+        self.assertEqual(refused.status, 1)
+        self.assertRegex(refused.stderr, "(?m)^error: --out_dir=.*: its path is not UTF-8; expected a folder")
+        out_dir = os.path.join(self.folder, "out")
+        ended = self.binaries.run(*argv, f"--out_dir={out_dir}")
         self.assertEqual(ended.status, 0, ended.stderr)
         self.assertCountEqual(os.listdir(out_dir), _CONTRACT)
         self.assertContainsSubset({paths["model"]: sha256_of(paths["model"])}, read_manifest(out_dir)["inputs"])
@@ -206,7 +209,7 @@ class RepairTest(absltest.TestCase):
         self.assertEqual(refused.status, 1)
         self.assertRegex(refused.stderr, r"error: .*broken_1\.png: a broken image .*\n$")
         running = self.binaries.start("repair", *argv)
-        running.wait_for("clean images right on scale")
+        running.wait_for("images right on scale")
         self.assertIn("2 broken images skipped, the first: ", running.send(signal.SIGKILL).stderr)
 
     def test_killed_and_gone_on_with_it_ends_as_a_run_that_was_left_alone(self):

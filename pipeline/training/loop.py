@@ -74,12 +74,13 @@ def train(
     for number in range(int(done), epochs):
         _seed_dropout(model, batches.seed, number)
         epoch = _train_epoch(model, batches, number, title, callbacks)
-        if number + 1 == epochs or (number + 1) % max(1, epochs // _PROGRESS_LINES) == 0:
-            log.info("%s: epoch %d/%d, %s", title, number + 1, epochs, epoch)
         figures[number].assign(dataclasses.astuple(epoch))
         done.assign(number + 1)
         if manager is not None:
             _save(manager)
+        # Whoever sees this line and interrupts the run finds the epoch kept.
+        if number + 1 == epochs or (number + 1) % max(1, epochs // _PROGRESS_LINES) == 0:
+            log.info("%s: epoch %d/%d, %s", title, number + 1, epochs, epoch)
     return tuple(Epoch(*map(float, row)) for row in figures.numpy())
 
 
