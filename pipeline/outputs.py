@@ -104,13 +104,13 @@ def make_folder(path: str, flag: str = "out_dir") -> None:
         flag: the flag that names it, for the message.
 
     Raises:
-        InputError: it cannot be made, is a file, or is read-only, or its path is not UTF-8: TensorFlow writes to no
-            other.
+        InputError: it cannot be made, is a file, is read-only, or has a name that TensorFlow cannot write to.
     """
     try:
         path.encode()
-    except UnicodeEncodeError as error:
-        raise InputError(f"--{flag}={path}: its path is not UTF-8; expected a folder with another name") from error
+    except UnicodeEncodeError:
+        # TensorFlow writes checkpoints, and takes paths for UTF-8.
+        raise InputError(f"--{flag}={path}: not UTF-8; expected a folder whose path is") from None
     try:
         os.makedirs(path, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):

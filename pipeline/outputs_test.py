@@ -145,6 +145,8 @@ class FolderTest(absltest.TestCase):
             make_folder(path, "cache_dir")
         with self.assertRaisesRegex(InputError, "--out_dir="):
             make_folder(os.path.join(path, "below"))
+        with self.assertRaisesRegex(InputError, "--out_dir=.*: not UTF-8"):
+            make_folder(os.path.join(os.path.dirname(path), os.fsdecode(b"caf\xe9")))
 
 
 class InputsTest(absltest.TestCase):

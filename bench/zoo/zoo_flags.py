@@ -4,6 +4,8 @@ import os
 
 from absl import flags
 
+from flags.finite import define_float
+
 SEEDS = flags.DEFINE_string(
     "seeds", "0:20", "Which BadNets: 0 to 99 for development, 1000 and up held out; for example 0:20 or 3,5,1000:1100."
 )
@@ -14,7 +16,7 @@ DATA_DIR = flags.DEFINE_string(
     "The folder with gtsrb/ and cifar10/, each with train.h5, clean_validation.h5 and clean_test.h5 in the layout of "
     "CSAW. Default: what the environment's SHARED_DATA names.",
 )
-CLEAN_PERCENT = flags.DEFINE_float(
+CLEAN_PERCENT = define_float(
     "clean_percent", 5.0, "How many clean images the defender has, in percent of the training set.", lower_bound=0.1
 )
 THREADS = flags.DEFINE_integer("threads", 2, "Threads that TensorFlow computes with.", lower_bound=1)
