@@ -225,6 +225,7 @@ def _leave_manifest(work_dir: str, out_dir: str, manifest: Mapping[str, Any]) ->
 def _provenance(case: Case, options: Options, devices: Devices) -> Provenance:
     settings = {name: value for name, value in dataclasses.asdict(options).items() if name not in ("out_dir", "resume")}
     settings.update(settings.pop("settings"))
+    settings["scales"] = [scale.name for scale in options.scales]
     return Provenance(
         command="repair",
         settings=settings,
