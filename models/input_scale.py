@@ -106,15 +106,21 @@ class InputScale:
             InputError: it is no such thing.
         """
         try:
-            scale, offset = (tuple(float(value) for value in stored[name]) for name in ("scale", "offset"))
-            read = cls(str(stored["name"]), scale, offset, stored.get("bgr", False), stored.get("per_image", False))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f"input scale: {str(stored)[:80]!r}; expected a name, scale and offset") from error
-        flags = isinstance(read.bgr, bool) and isinstance(read.per_image, bool)
-        lengths = len(scale) in (1, 3) and len(offset) in (1, 3)
-        if not flags or not lengths or not all(map(math.isfinite, (*scale, *offset))):
-            raise InputError(f"input scale: {str(stored)[:80]!r}; expected one or three finite numbers and two flags")
-        return read
+            numbers = [stored[name] for name in ("scale", "offset")]
+            flags = [stored.get(name, False) for name in ("bgr", "per_image")]
+            sound = isinstance(stored["name"], str) and all(isinstance(flag, bool) for flag in flags)
+            sound = sound and all(isinstance(values, list) and len(values) in (1, 3) for values in numbers)
+            # An integer may be larger than any float: then this is an OverflowError.
+            sound = sound and all(type(one) in (int, float) and math.isfinite(one) for one in numbers[0] + numbers[1])
+        except (AttributeError, KeyError, OverflowError, TypeError):
+            sound = False
+        if not sound:
+            raise InputError(
+                f"input scale: {str(stored)[:80]!r}; expected a name, one or three finite numbers each for scale and"
+                " offset, and two flags"
+            )
+        scale, offset = (tuple(map(float, values)) for values in numbers)
+        return cls(stored["name"], scale, offset, *flags)
 
     def _rescaling(self, name: str) -> keras.layers.Layer:
         return keras.layers.Rescaling(_number_or_list(self.scale), _number_or_list(self.offset), name=name)

@@ -109,13 +109,16 @@ class RunsTest(absltest.TestCase):
         ]  # fmt: skip
         for findings in odd:
             self._finished_run(self.folder, self.model, findings=findings)
-            with self.subTest(json.dumps(findings)), self.assertRaisesRegex(InputError, "no input_scale of numbers"):
+            with (
+                self.subTest(json.dumps(findings)),
+                self.assertRaisesRegex(InputError, "manifest.json: input scale: .*; expected"),
+            ):
                 open_run(self.folder, self.model)
         for numbers in ("NaN", "1e999", "-Infinity", "1" + 400 * "0"):
             self._finished_run(self.folder, self.model, findings={"input_scale": {**sound, "scale": [12345]}})
             path = os.path.join(self.folder, FILE_NAME)
             write_bytes(path, manifest_bytes(self.folder).replace(b"12345", numbers.encode()))
-            with self.subTest(numbers), self.assertRaisesRegex(InputError, "no input_scale of numbers"):
+            with self.subTest(numbers), self.assertRaisesRegex(InputError, "manifest.json: input scale: .*; expected"):
                 open_run(self.folder, self.model)
 
     def test_by_contents_not_by_name(self):
