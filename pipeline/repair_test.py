@@ -238,7 +238,7 @@ class RepairTest(absltest.TestCase):
         self.assertEqual(self._assert_whole(), set())
 
         running = self.binaries.start("repair", *self._argv("--resume"))
-        running.wait_for("export: int8, clean images")
+        running.wait_for("on device: clean images")
         interrupted = running.send(signal.SIGTERM)
         self.assertEqual(interrupted.status, 130)
         self.assertEndsWith(interrupted.stderr, "interrupted; what was finished is kept, --resume goes on from there\n")
