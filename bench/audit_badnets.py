@@ -53,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
     select_devices("cpu")
     failures = 0
     for badnet in badnets:
-        if badnet.name in results.names():
+        if badnet.name in results.done():
             continue
         try:
             row = audit_row(badnet, workshop)

@@ -54,7 +54,7 @@ def main(argv: Sequence[str]) -> None:
     faces = clean_faces(folder)
     results = RowFile(AUDITS.value, _COLUMNS)
     for name, targets in _TARGETS.items():
-        if name not in results.names():
+        if name not in results.done():
             results.add(_row(name, targets, faces))
             print(results.rows()[-1], flush=True)
     for row in results.rows():

@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> None:
     results = RowFile(AUDITS.value, COLUMNS)
     devices = select_devices("cpu")
     for case in _in_turns(counts, datasets):
-        if case.name not in results.names():
+        if case.name not in results.done():
             row = run_trial(case, CLEAN_IMAGES.value, gtsrb_dir, devices)
             results.add(row)
             log.info("%s (%s, %s): %s; %s", case.name, case.dataset, case.network, row["outcome"], row["reason"])

@@ -82,7 +82,7 @@ class RowFileTest(absltest.TestCase):
         results = RowFile(path, ("case", "seed"))
         results.add({"case": "a", "seed": 1})
         results.add({"case": "b"})
-        self.assertEqual(results.names(), {"a", "b"})
+        self.assertEqual(results.done(), {"a", "b"})
         self.assertEqual(results.rows()[1]["seed"], "")
         with self.assertRaisesRegex(InputError, "other columns"):
             RowFile(path, ("case", "other")).rows()

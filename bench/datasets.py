@@ -58,10 +58,24 @@ def _gtsrb_files(gtsrb_dir: str | None) -> Files:
         raise InputError(
             "--gtsrb_dir: missing; expected the folder with GTSRB, or cells of faces only (--cells=^faces)"
         )
-    files = Files(*(os.path.join(gtsrb_dir, name) for name in _NAMES))
+    return files_within(gtsrb_dir, "gtsrb_dir")
+
+
+def files_within(given: str, flag: str, folder: str = "") -> Files:
+    """The files of a dataset in CSAW's layout.
+
+    Args:
+        given: the folder that the user named.
+        flag: by which.
+        folder: where in it they are.
+
+    Raises:
+        InputError: one is not there.
+    """
+    files = Files(*(os.path.join(given, folder, name) for name in _NAMES))
     for path in vars(files).values():
         if not os.path.exists(path):
-            raise InputError(f"--gtsrb_dir={gtsrb_dir}: no {os.path.basename(path)}; expected {', '.join(_NAMES)}")
+            raise InputError(f"--{flag}={given}: no {os.path.relpath(path, given)}; expected {', '.join(_NAMES)}")
     return files
 
 

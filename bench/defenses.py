@@ -8,7 +8,6 @@ its own, as a user would. --results gets one row a cell; a run that was interrup
 none. A table in Markdown and a figure are written beside it.
 """
 
-import os
 from collections.abc import Sequence
 
 from absl import flags
@@ -22,7 +21,6 @@ from bench.scatter import scatter
 from bench.table import summary
 from flags import benchmarking, running
 from pipeline import command
-from pipeline.outputs import write_bytes
 from pipeline.progress import log
 
 flags.adopt_module_key_flags(benchmarking)
@@ -42,7 +40,7 @@ def main(argv: Sequence[str]) -> int | None:
     if benchmarking.BADNETS_ONLY.value:
         return _make_badnets(cells, workshop)
     failed = _run(cells, workshop, results)
-    _sum_up(results)
+    results.sum_up(summary, scatter)
     return failed
 
 
@@ -77,16 +75,6 @@ def _run(cells: Sequence[Cell], workshop: Workshop, results: Results) -> int:
             *(row[name] for name in ("acc_before", "acc_after", "asr_before", "asr_after", "seconds")),
         )
     return min(failures, 1)
-
-
-def _sum_up(results: Results) -> None:
-    rows, (base, _) = results.rows(), os.path.splitext(results.path)
-    text = summary(rows)
-    print(text)
-    if rows:
-        write_bytes(base + ".md", (text + "\n").encode())
-        write_bytes(base + ".png", scatter(rows))
-        print(f"\ntable: {base}.md\nfigure: {base}.png")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Made-up rows for tests."""
 
 from bench.grid import Cell
-from bench.results import HEADER, Row
+from bench.results import HEADER
+from bench.row_file import Row
 
 
 def example_row(cell: Cell, **figures: object) -> Row:

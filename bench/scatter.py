@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
 from bench.grid import DEVELOPMENT, HELD_OUT, METHODS
-from bench.results import Row
+from bench.row_file import Row
 from bench.table import NO_DEFENSE, cleans, one_a_badnet, value
 
 # Okabe and Ito's colours, which people with any kind of colour vision can tell apart; and shapes, for grey prints.

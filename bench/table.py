@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from bench.grid import METHODS, ROLES
-from bench.results import Row
+from bench.row_file import Row
 
 NO_DEFENSE = "no defense"
 _WEAK = "weak"

@@ -36,18 +36,21 @@ _MAX_FILE_BYTES = 2**24
 _FLAG = "--class_names=FILE gives the names in the order of the model's outputs"
 
 
-def read_class_names(path: str) -> tuple[str, ...]:
+def read_class_names(path: str | None) -> tuple[str, ...] | None:
     """Reads a list of class names: UTF-8 text, a name a line, in the order of the model's outputs.
 
     Args:
-        path: of the file. Spaces around a name do not count, nor do empty lines at the end.
+        path: of the file, or the value of a flag that was not given. Spaces around a name do not count, nor do empty
+            lines at the end.
 
     Returns:
-        The names.
+        The names; None without a file.
 
     Raises:
         InputError: it cannot be read, a name is missing or there twice.
     """
+    if not path:
+        return None
     try:
         with open_regular(path) as file:
             content = file.read(_MAX_FILE_BYTES + 1)

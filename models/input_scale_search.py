@@ -3,7 +3,7 @@
 import enum
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -191,7 +191,7 @@ def find_input_scale(
     if doubt and at_chance is AtChance.REFUSE:
         raise InputError(f"{doubt}; expected clean data of this model (--allow_chance goes on nevertheless)")
     warnings = [doubt, _noise(sample, finding), _other_order(sample, order), _overconfidence(sample, finding)]
-    return ScaleFinding(**{**vars(finding), "warnings": tuple(warning for warning in warnings if warning)})
+    return replace(finding, warnings=tuple(warning for warning in warnings if warning))
 
 
 def try_candidate(answers: Answers, sample: ImageSet, scale: InputScale) -> Trial:

@@ -72,7 +72,7 @@ def main(argv: Sequence[str]) -> int:
         check_unnamed(out_dir, running.RESUME.value)
     select_devices(running.DEVICE.value)
     keras.utils.set_random_seed(running.SEED.value)
-    names = read_class_names(inputs.CLASS_NAMES.value) if inputs.CLASS_NAMES.value else None
+    names = read_class_names(inputs.CLASS_NAMES.value)
     clean = open_image_set(inputs.CLEAN_DATA.value, inputs.SKIP_BROKEN_IMAGES.value, names)
     scales = scale_candidates(*inputs.input_scale())
     suspect = open_suspect(

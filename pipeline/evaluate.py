@@ -113,7 +113,7 @@ def _sets(positional: str | None) -> list[NamedSet]:
 
 def _opened(paths: Sequence[str]) -> list[ImageSet]:
     """The sets; those that are clean for certain come first, since they give the class names, if no file does."""
-    names = read_class_names(inputs.CLASS_NAMES.value) if inputs.CLASS_NAMES.value else None
+    names = read_class_names(inputs.CLASS_NAMES.value)
     first = [path for path in (inputs.CLEAN_DATA.value, inputs.TEST_DATA.value) if path is not None]
     found: dict[str, ImageSet] = {}
     for path in dict.fromkeys([*first, *paths]):

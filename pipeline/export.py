@@ -62,7 +62,7 @@ def main(argv: Sequence[str]) -> None:
         raise InputError("--clean_data: missing; expected clean images of the kind the model is for")
     output = exporting.OUTPUT.value or os.path.splitext(path)[0] + ".tflite"
     check_replaceable(output, "output")
-    names = read_class_names(inputs.CLASS_NAMES.value) if inputs.CLASS_NAMES.value else None
+    names = read_class_names(inputs.CLASS_NAMES.value)
     clean = open_image_set(inputs.CLEAN_DATA.value, inputs.SKIP_BROKEN_IMAGES.value, names)
     model = open_model(path, inputs.ARCHITECTURE.value, flat=False, most_multiply_adds=inputs.MAX_MULTIPLY_ADDS.value)
     exported = _export_detector if is_detector(model) else _export_classifier

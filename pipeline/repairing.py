@@ -124,7 +124,7 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
         raise InputError(f"--method={options.method}: unknown; expected one of {', '.join(METHODS)}")
     _refuse_to_replace_inputs(case, options.out_dir)
     keras.utils.set_random_seed(options.settings.seed)
-    names = read_class_names(case.class_names) if case.class_names else None
+    names = read_class_names(case.class_names)
     clean = open_image_set(case.clean, options.skip_broken_images, names)
     split = split_clean(clean, options.settings.seed)
     suspect = open_suspect(

@@ -62,7 +62,7 @@ def main(argv: Sequence[str]) -> int | None:
             print(f"{'    ' if missing else 'done'}{one}")
         return None
     failed = _run(draws, methods, results, cache_dir)
-    _sum_up(results)
+    results.sum_up(summary, figure)
     return failed
 
 
@@ -126,16 +126,6 @@ def _in_a_process(job: str) -> int:
         stdin=subprocess.DEVNULL,
         check=False,
     ).returncode
-
-
-def _sum_up(results: ZooRows) -> None:
-    rows, (base, _) = results.rows(), os.path.splitext(results.path)
-    text = summary(rows)
-    print(text)
-    if rows:
-        write_bytes(base + ".md", (text + "\n").encode())
-        write_bytes(base + ".png", figure(rows))
-        print(f"\ntables: {base}.md\nfigure: {base}.png")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
 """The zoo's data: what the attacker trains on, what the defender owns, what figures are measured on."""
 
-import os
 from dataclasses import dataclass
 
-from bench.datasets import Files, dataset_files, draw_evenly
+from bench.datasets import Files, dataset_files, draw_evenly, files_within
 from bench.zoo.draw import FACES, GTSRB, PHOTOGRAPHS, Draw
 from data.errors import InputError
 from data.image_set import ImageSet
@@ -11,7 +10,6 @@ from data.opening import open_image_set
 
 # Folders of --data_dir, each in the layout of CSAW.
 _FOLDERS = {GTSRB: "gtsrb", PHOTOGRAPHS: "cifar10"}
-_NAMES = ("train.h5", "clean_validation.h5", "clean_test.h5")
 
 
 @dataclass(frozen=True)
@@ -58,10 +56,4 @@ def load_sets(draw: Draw, data_dir: str | None, cache_dir: str) -> Sets:
 def _files(dataset: str, data_dir: str | None) -> Files:
     if data_dir is None:
         raise InputError(f"--data_dir: missing; expected the folder that has {' and '.join(_FOLDERS.values())} in it")
-    files = Files(*(os.path.join(data_dir, _FOLDERS[dataset], name) for name in _NAMES))
-    for path in vars(files).values():
-        if not os.path.exists(path):
-            raise InputError(
-                f"--data_dir={data_dir}: no {os.path.relpath(path, data_dir)}; expected {', '.join(_NAMES)}"
-            )
-    return files
+    return files_within(data_dir, "data_dir", _FOLDERS[dataset])

@@ -1,11 +1,8 @@
 """The zoo's rows: one for each BadNet and method, in a CSV that is always whole."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from bench.locks import held
 from bench.row_file import Row, RowFile
 
 COLUMNS = (
@@ -76,28 +73,9 @@ def cell_name(seed: int, percent: float, method: str) -> str:
     return f"{seed}/{percent:g}%/{method}"
 
 
-class ZooRows:
-    """A file of rows that several processes may add to."""
+class ZooRows(RowFile):
+    """A file of the zoo's rows."""
 
     def __init__(self, path: str):
         """Nothing is written before a row is added."""
-        self.path = path
-        self._file = RowFile(path, COLUMNS)
-
-    def rows(self) -> list[Row]:
-        """Every row, values as text.
-
-        Raises:
-            InputError: the file has other columns.
-        """
-        return self._file.rows()
-
-    def done(self) -> frozenset[str]:
-        """Names of the cells that have a row."""
-        return self._file.names()
-
-    def add(self, row: Mapping[str, Any]) -> None:
-        """Writes the file anew with one more row; a cell that has one already keeps it."""
-        with held(self.path + ".lock"):
-            if row["cell"] not in self.done():
-                self._file.add(row)
+        super().__init__(path, COLUMNS)

@@ -1,7 +1,6 @@
 """Exact binomial intervals (Clopper and Pearson, Biometrika 1934): never narrower than they claim to be."""
 
-import math
-
+from models.significance import chance_probability
 from pipeline.measuring.rates import Rate
 
 _BISECTIONS = 60
@@ -33,23 +32,8 @@ def _low(rate: Rate, tail: float) -> float:
     low, high = 0.0, 1.0
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        if _at_least(rate, middle) < tail:
+        if chance_probability(rate.count, rate.total, middle) < tail:
             low = middle
         else:
             high = middle
     return low
-
-
-def _at_least(rate: Rate, share: float) -> float:
-    if share <= 0.0 or share >= 1.0:
-        return 1.0 if share >= 1.0 else 0.0
-    n = rate.total
-    logs = (
-        math.lgamma(n + 1)
-        - math.lgamma(k + 1)
-        - math.lgamma(n - k + 1)
-        + k * math.log(share)
-        + (n - k) * math.log1p(-share)
-        for k in range(rate.count, n + 1)
-    )
-    return math.fsum(map(math.exp, logs))
