@@ -49,7 +49,7 @@ def figure(rows: Sequence[Row]) -> bytes:
                 )
         left.plot([], [], marker, color=colour, label=method)
     left.axvline(0, color="#cccccc", linewidth=1, zorder=0)
-    left.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    left.xaxis.set_major_formatter(PercentFormatter(1))  # as many decimals as tell the ticks apart
     left.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     left.set(xlabel="clean accuracy lost", ylabel="attack success after repair", ylim=(-0.02, 1.02))
     right.set_xticks(range(len(KINDS)), KINDS, rotation=35, ha="right")
