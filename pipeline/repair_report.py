@@ -93,10 +93,10 @@ def _mistakes(answered: Sequence[Answered]) -> tuple[Example, ...]:
 
 def _triggers(clean: ImageSet, outcome: Repair) -> tuple[TriggerExample, ...]:
     shown = []
-    for ranked in outcome.triggers:
+    for suspicion in outcome.evidence.suspicions if outcome.evidence else ():
         # The first image of another class; in a set without one, the first.
-        place = int(np.argmax(clean.labels != ranked.trigger.label))
-        shown.append(TriggerExample(ranked, clean.images(np.array([place]))[0]))
+        place = int(np.argmax(clean.labels != suspicion.trigger.label))
+        shown.append(TriggerExample(suspicion, clean.images(np.array([place]))[0]))
     return tuple(shown)
 
 

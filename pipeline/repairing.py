@@ -174,7 +174,7 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
             artefacts.detector_tflite,
             strip,
         )
-        triggers = [ranked.trigger for ranked in outcome.triggers]
+        triggers = list(outcome.triggers)
         sets = _measured_sets(case, split, test, options.skip_broken_images)
         proof = prove(networks, sets, triggers, provenance.seed)
         leave(work_dir, options.out_dir, METRICS, proof.metrics())
@@ -267,16 +267,9 @@ def _findings(suspect: Suspect, split: CleanSplit, outcome: Repair, calibration:
         "image_shape": list(suspect.facts.image_shape),
         **scale_findings(suspect.scale),
         "split": {part: len(getattr(split, part)) for part in ("fit", "calibrate", "report")},
-        "inverted_triggers": [
-            {
-                "label": ranked.trigger.label,
-                "trigger": ranked.trigger.described,
-                "size": ranked.trigger.size,
-                "success": ranked.trigger.success,
-                "anomaly_index": ranked.anomaly_index,
-            }
-            for ranked in outcome.triggers
-        ],
+        "changed": not outcome.unchanged,
+        "evidence": evidence_as_json(outcome.evidence) if outcome.evidence else None,
+        "unlearned": sorted({trigger.label for trigger in outcome.triggers}),
         "pruned_share": pruning.curve.share if pruning else 0.0,
         "closed_channels": {
             site: np.flatnonzero(mask).tolist() for site, mask in (pruning.closed if pruning else {}).items()

@@ -7,7 +7,7 @@ import numpy as np
 
 from models.input_scale_search import ScaleFinding
 from pipeline.detection.calibration import Calibration
-from pipeline.inversion.suspicious import RankedTrigger
+from pipeline.inversion.verdict import Suspicion
 from pipeline.measuring.evaluation import Evaluation
 from pipeline.measuring.rates import Rate
 from pipeline.measuring.structure import Structure
@@ -76,11 +76,11 @@ class TriggerExample:
     """A trigger that was inverted from the suspect, and a clean image to show it on.
 
     Attributes:
-        ranked: the trigger.
+        suspicion: the trigger, and how suspicious it is.
         image: uint8 [H, W, C].
     """
 
-    ranked: RankedTrigger
+    suspicion: Suspicion
     image: np.ndarray
 
 
