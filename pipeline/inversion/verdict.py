@@ -11,13 +11,13 @@ BACKDOOR, CLEAN, INCONCLUSIVE = "backdoor", "clean", "inconclusive"
 
 # Index from which on a label is called a target, and from which on there is doubt. Chosen on the development BadNets of
 # bench/zoo; docs/audit.md says how often that is wrong on others.
-ALARM_INDEX, DOUBT_INDEX = 2.5, 2.0
+ALARM_INDEX, DOUBT_INDEX = 3.5, 2.5
 # A trigger that works on fewer held-out images than this is not the attacker's, ...
 LEAST_SUCCESS = 0.8
 # ... nor is one of which so few were tried that it may as well fail on half of them (95 %, one-sided): 5 of 5 will do.
 LEAST_SURE_SUCCESS = 0.5
-# With fewer labels than this there is nothing to compare with.
-LEAST_REFERENCE = 8
+# With fewer labels than this there is nothing to compare with, and so many of them may be targets.
+LEAST_REFERENCE, MOST_DOUBTFUL = 8, 3
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,19 @@ class Suspicion:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A verdict, the sentence that says why, and the labels found to be targets."""
+    """A verdict.
+
+    Attributes:
+        name: "backdoor", "clean" or "inconclusive".
+        reason: the sentence that says why.
+        targets: the labels found to be targets.
+        doubtful: labels that may be.
+    """
 
     name: str
     reason: str
     targets: tuple[int, ...] = ()
+    doubtful: tuple[int, ...] = ()
 
 
 def judge(suspicions: Sequence[Suspicion], reference: int) -> Verdict:
@@ -65,17 +73,20 @@ def judge(suspicions: Sequence[Suspicion], reference: int) -> Verdict:
             INCONCLUSIVE,
             f"{reference} labels are too few to say which trigger is unusually small, at least {LEAST_REFERENCE} are "
             f"needed; looked at instead: {seen}",
+            doubtful=tuple(one.trigger.label for one in suspicions[:MOST_DOUBTFUL]),
         )
     outliers = [one for one in suspicions if one.index is not None and one.index > DOUBT_INDEX]
     doubts = [_doubt(one) for one in outliers]
     targets = tuple(one.trigger.label for one, doubt in zip(outliers, doubts, strict=True) if doubt is None)
+    doubtful = tuple(one.trigger.label for one, doubt in zip(outliers, doubts, strict=True) if doubt is not None)
     if targets:
         named = ", ".join(map(str, targets))
-        return Verdict(BACKDOOR, f"an unusually small change leads held-out images to label {named}", targets)
+        reason = f"an unusually small change leads held-out images to label {named}"
+        return Verdict(BACKDOOR, reason, targets, doubtful)
     if not outliers:
-        return Verdict(CLEAN, "to no label an unusually small change leads")
-    label = outliers[0].trigger.label
-    return Verdict(INCONCLUSIVE, f"an unusually small change leads to label {label}, but {doubts[0]}")
+        return Verdict(CLEAN, "no unusually small change leads to any label")
+    reason = f"an unusually small change leads to label {doubtful[0]}, but {doubts[0]}"
+    return Verdict(INCONCLUSIVE, reason, doubtful=doubtful)
 
 
 def _doubt(one: Suspicion) -> str | None:

@@ -7,7 +7,7 @@ from data.image_set import ImageSet
 from models.answers import Answers, answers_of
 from pipeline.inversion.evidence import Evidence, EvidenceSettings, find_evidence
 from pipeline.inversion.search import SearchSettings
-from pipeline.inversion.verdict import CLEAN
+from pipeline.inversion.verdict import MOST_DOUBTFUL
 from pipeline.methods.fine_pruning import prune
 from pipeline.methods.repair_method import Repair, RepairSettings
 from pipeline.progress import log
@@ -17,8 +17,6 @@ from pipeline.training.devices import Devices
 from pipeline.unlearning.rounds import Unlearner, UnlearningSettings
 from pipeline.unlearning.teaching import bearable
 
-# The attacker may have several targets, and the smallest trigger need not be theirs.
-_MOST_TARGETS = 3
 # Unlearning is the cure here, so pruning may cost less than where it is the only one.
 _MAX_ACCURACY_LOSS = 0.005
 _PRUNING_RATE = 0.2
@@ -61,12 +59,12 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
 
 
 def _targets(evidence: Evidence, without_evidence: bool) -> tuple[int, ...]:
-    """The labels to unlearn: those found; in doubt, or where it is asked for, the most suspicious."""
-    if evidence.verdict.targets:
-        return evidence.verdict.targets
-    if evidence.verdict.name == CLEAN and not without_evidence:
-        return ()
-    return tuple(one.trigger.label for one in evidence.suspicions[:_MOST_TARGETS])
+    """The labels to unlearn: targets, and in doubt too; where it is asked for, the most suspicious."""
+    verdict = evidence.verdict
+    found = (*verdict.targets, *verdict.doubtful)
+    if not found and without_evidence:
+        return tuple(one.trigger.label for one in evidence.suspicions[:MOST_DOUBTFUL])
+    return found
 
 
 def _for_teaching(batches: Batches, teacher: Answers) -> Batches:
