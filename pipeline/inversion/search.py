@@ -9,7 +9,7 @@ The labels share a batch. Adam works element by element, so each label's search 
 a weight of its size that rises while its trigger works and falls while it does not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -162,7 +162,7 @@ class _Search:
         return loss, size
 
 
-def _endless_batches(clean: ImageSet, batch_size: int, seed: int):
+def _endless_batches(clean: ImageSet, batch_size: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Shuffled batches of one size for ever: uint8 [b, H, W, C] and int64 [b]; a smaller set is one batch."""
     rng = np.random.default_rng(seed)
     size = min(batch_size, len(clean))
