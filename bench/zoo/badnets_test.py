@@ -137,6 +137,7 @@ class CellTest(absltest.TestCase):
             self.assertEqual(float(row["asr_after"]), outcome.asr_after)
             self.assertLessEqual(outcome.asr_shipped, outcome.asr_after)
             self.assertBetween(float(row["fpr"]), 0, 0.3)
+            self.assertEqual([row[name] for name in ("verdict", "named", "targets", "changed")], ["", "", "3", "True"])
 
 
 if __name__ == "__main__":

@@ -31,15 +31,20 @@ class MainTest(absltest.TestCase):
 
     def test_nothing_to_do_sums_up(self):
         row = {**dict.fromkeys(COLUMNS, "0"), "cell": "1/5%/full", "held_out": "False", "clean_percent": "5"}
-        row.update(
-            seed="1", kinds="clean", method="full", triggers="[]", asr_before="", asr_after_worst="", tpr_worst=""
-        )
+        row.update(dict.fromkeys(("asr_before", "asr_after_worst", "tpr_worst", "named", "targets"), ""))
+        row.update(seed="1", kinds="clean", method="full", verdict="clean", triggers="[]")
         ZooRows(self._results).add(row)
         self.assertIn(
             "Clean networks", self._printed(seeds="1", methods="full", cache_dir=self.create_tempdir().full_path)
         )
         for ending in (".md", ".png"):
             self.assertTrue(os.path.exists(self._results.replace(".csv", ending)))
+
+    def test_rows_of_an_older_version_are_refused(self):
+        with open(self._results, "w") as file:
+            file.write(",".join(name for name in COLUMNS if name != "verdict") + "\n")
+        with self.assertRaisesRegex(InputError, "--results=.*other columns"):
+            self._printed(seeds="1", list="true")
 
     def test_mistakes_are_named(self):
         for values, message in (
