@@ -32,7 +32,7 @@ class RowFile:
         with open(self.path, newline="") as file:
             reader = csv.DictReader(file)
             if tuple(reader.fieldnames or ()) != self._columns:
-                raise InputError(f"--results={self.path}: other columns than this benchmark's; expected another file")
+                raise InputError(f"--results={self.path}: other columns than this version's; expected another file")
             return list(reader)
 
     def done(self) -> frozenset[str]:
