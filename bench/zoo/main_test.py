@@ -2,10 +2,12 @@ import contextlib
 import io
 import json
 import os
+from unittest import mock
 
 from absl.testing import absltest, flagsaver
 
 from bench.zoo import __main__ as zoo
+from bench.zoo import one_badnet
 from bench.zoo.rows import COLUMNS, ZooRows
 from data.errors import InputError
 
@@ -54,6 +56,16 @@ class MainTest(absltest.TestCase):
         ):
             with flagsaver.as_parsed(**values), self.assertRaisesRegex(InputError, message):
                 zoo.main(["zoo"])
+
+    def test_the_log_says_no_figure_of_what_is_held_out(self):
+        job = {"seed": 5, "threads": 1, "results": self._results, "methods": [], "percent": 5}
+        job |= {"data_dir": None, "cache_dir": ""}
+        for held_out in (False, True):
+            row = {"cell": f"{held_out}/5%/full", "held_out": held_out, "asr_after": 0.25, "seconds": "9.0"}
+            with mock.patch.object(one_badnet, "repaired_rows", return_value=[row]), self.assertLogs() as logs:
+                one_badnet.run(job)
+            self.assertEqual("asr_after 0.25" in logs.output[0], not held_out)
+            self.assertIn("seconds 9.0", logs.output[0])
 
     def test_a_process_that_fails_is_counted(self):
         self.assertNotEqual(zoo._in_a_process(json.dumps({"seed": 500})), 0)
