@@ -2,7 +2,6 @@ import contextlib
 import io
 import json
 import os
-from unittest import mock
 
 from absl.testing import absltest, flagsaver
 
@@ -58,14 +57,10 @@ class MainTest(absltest.TestCase):
                 zoo.main(["zoo"])
 
     def test_the_log_says_no_figure_of_what_is_held_out(self):
-        job = {"seed": 5, "threads": 1, "results": self._results, "methods": [], "percent": 5}
-        job |= {"data_dir": None, "cache_dir": ""}
         for held_out in (False, True):
-            row = {"cell": f"{held_out}/5%/full", "held_out": held_out, "asr_after": 0.25, "seconds": "9.0"}
-            with mock.patch.object(one_badnet, "repaired_rows", return_value=[row]), self.assertLogs() as logs:
-                one_badnet.run(job)
-            self.assertEqual("asr_after 0.25" in logs.output[0], not held_out)
-            self.assertIn("seconds 9.0", logs.output[0])
+            line = one_badnet.described({"cell": "5%", "held_out": held_out, "asr_after": 0.25, "seconds": "9.0"})
+            self.assertEqual("asr_after 0.25" in line, not held_out)
+            self.assertIn("seconds 9.0", line)
 
     def test_a_process_that_fails_is_counted(self):
         self.assertNotEqual(zoo._in_a_process(json.dumps({"seed": 500})), 0)

@@ -32,8 +32,13 @@ def run(job: Mapping[str, Any]) -> None:
     place, results = Place(job["data_dir"], job["cache_dir"]), ZooRows(job["results"])
     for row in repaired_rows(draw(job["seed"]), job["methods"], job["percent"], place):
         results.add(row)
-        shown = ("seconds",) if row["held_out"] else _SHOWN  # what is held out is not looked into one by one
-        log.info("%s: %s", row["cell"], ", ".join(f"{name} {row.get(name, '-')}" for name in shown))
+        log.info("%s", described(row))
+
+
+def described(row: Mapping[str, Any]) -> str:
+    """One line; no figure of a held-out network, since nobody looks into one."""
+    shown = ("seconds",) if row["held_out"] else _SHOWN
+    return ", ".join([row["cell"], *(f"{name} {row.get(name, '-')}" for name in shown)])
 
 
 if __name__ == "__main__":
