@@ -55,6 +55,8 @@ def report_contents(
         attacks=_attacks(proof.answered),
         mistakes=_mistakes(proof.answered),
         mistakes_of=REPAIRED,
+        evidence=outcome.evidence,
+        unchanged=outcome.unchanged,
         triggers=_triggers(split.fit, outcome),
         pruning=outcome.pruning,
         history=outcome.history,
@@ -96,7 +98,7 @@ def _triggers(clean: ImageSet, outcome: Repair) -> tuple[TriggerExample, ...]:
     for suspicion in outcome.evidence.suspicions if outcome.evidence else ():
         # The first image of another class; in a set without one, the first.
         place = int(np.argmax(clean.labels != suspicion.trigger.label))
-        shown.append(TriggerExample(suspicion, clean.images(np.array([place]))[0]))
+        shown.append(TriggerExample(suspicion.trigger, clean.images(np.array([place]))[0]))
     return tuple(shown)
 
 
