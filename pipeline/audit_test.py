@@ -7,10 +7,21 @@ import signal
 from absl.testing import absltest
 
 from data.hdf5 import write_hdf5
+from models.legacy_keras import keras
 from pipeline.example_runs import binaries
 from pipeline.inversion.search_test import TARGET, bright_rows, planted_network
 
 _CLASSES = 8
+
+
+def clean_network(classes: int) -> keras.Model:
+    """The planted network without the plant."""
+    model = planted_network(classes)
+    weights, biases = model.get_weights()
+    by_pixel = weights.reshape(8, 8, 3, classes)
+    by_pixel[7, 7] = by_pixel[7, 6]
+    model.set_weights([by_pixel.reshape(weights.shape), biases])
+    return model
 
 
 class AuditTest(absltest.TestCase):
@@ -48,11 +59,7 @@ class AuditTest(absltest.TestCase):
         self.assertEqual(self.binaries.run("audit", *argv).status, 0)
 
     def test_a_clean_network(self):
-        model = planted_network(_CLASSES)
-        weights, biases = model.get_weights()
-        weights.reshape(8, 8, 3, -1)[7, 7] = weights.reshape(8, 8, 3, -1)[7, 6]
-        model.set_weights([weights, biases])
-        model.save(self.model)
+        clean_network(_CLASSES).save(self.model)
         out_dir = os.path.join(self.folder, "audit")
         argv = (self.model, f"--clean_data={self.clean}", f"--out_dir={out_dir}", "--input_scale=unit")
         ended = self.binaries.run("audit", *argv, "--fail_on=backdoor")
@@ -62,6 +69,12 @@ class AuditTest(absltest.TestCase):
     def test_an_interrupted_audit_goes_on_and_another_one_does_not(self):
         out_dir = os.path.join(self.folder, "interrupted")
         argv = (self.model, f"--clean_data={self.clean}", f"--out_dir={out_dir}", "--input_scale=unit")
+        running = self.binaries.start("audit", *argv)
+        running.wait_for("evidence: the smallest triggers")
+        ended = running.send(signal.SIGINT)
+        self.assertEqual(ended.status, 130)
+        self.assertEndsWith(ended.stderr, "interrupted; what was finished is kept, --resume goes on from there\n")
+
         ended = self.binaries.start("audit", *argv, killed_at=10**6, folder=out_dir).wait()
         self.assertEqual(ended.status, 0, ended.stderr)
         with open(out_dir + ".changes") as file:
@@ -78,8 +91,7 @@ class AuditTest(absltest.TestCase):
         running = self.binaries.start("audit", *argv, "--resume")
         running.wait_for("evidence: label")
         self.assertEqual(os.stat(kept).st_mtime_ns, before)
-        ended = running.send(signal.SIGINT)
-        ended = self.binaries.run("audit", *argv, "--resume")
+        ended = running.wait()
         self.assertEqual(ended.status, 0, ended.stderr)
         self.assertTrue(ended.stdout.startswith("backdoor:"))
 

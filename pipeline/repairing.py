@@ -203,7 +203,7 @@ def _finding(outcome: Repair) -> str:
     """For the terminal."""
     if outcome.evidence is None:
         return ""
-    return "\n".join([summary(outcome.evidence), *([LEFT_AS_IT_IS] if outcome.unchanged else [])])
+    return summary(outcome.evidence) + (f"\n\n{LEFT_AS_IT_IS}" if outcome.unchanged else "")
 
 
 def _refuse_to_replace_inputs(case: Case, out_dir: str) -> None:

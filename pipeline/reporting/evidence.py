@@ -1,6 +1,7 @@
 """What speaks for a backdoor: for programs (JSON), for a terminal, and as a section of a report."""
 
 import math
+import textwrap
 from dataclasses import fields
 from typing import Any
 
@@ -19,6 +20,8 @@ from pipeline.measuring.rates import Rate
 from pipeline.reporting.contents import ReportContents, TriggerExample
 from pipeline.reporting.markup import Html, element, facts, section, table
 from pipeline.reporting.pictures import data_uri, stamped, thumbnail
+
+_WIDTH = 100
 
 LEFT_AS_IT_IS = (
     "The model was left as it is: the repaired network is the model itself, and the detector, which compares the two, "
@@ -80,7 +83,7 @@ def summary(evidence: Evidence) -> str:
         f"{one.trigger.label:>6}  {one.trigger.size:>6.1f} px  {_index(one):>6}  {_works_on(one)}"
         for one in evidence.suspicions
     ]
-    return "\n".join([*lines, "", _ordinary(evidence), _rule()])
+    return "\n".join([*lines, "", *textwrap.wrap(f"{_ordinary(evidence)} {_rule()}", _WIDTH)])
 
 
 def evidence_section(contents: ReportContents) -> Html:

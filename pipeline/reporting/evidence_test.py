@@ -30,14 +30,15 @@ class EvidenceTest(absltest.TestCase):
         self.assertEqual(lines[0], "backdoor: a reason")
         self.assertRegex(lines[3], r"^ +0 +1\.4 px +5\.5 +38 of 40$")
         self.assertRegex(lines[4], r"^ +3 +0\.4 px +never +0 of 40$")
-        self.assertIn("most labels are never reached", said)
-        self.assertIn("a target's is above", said)
+        self.assertRegex(said, r"most\s+labels\s+are\s+never\s+reached")
+        self.assertRegex(said, r"a\s+target's\s+is\s+above")
+        self.assertLessEqual(max(map(len, lines)), 100)
 
     def test_no_image_to_try_a_trigger_on(self):
         evidence = example_evidence()
         alone = replace(evidence.suspicions[0], held_out=Rate(0, 0))
         few = replace(evidence, suspicions=(alone,), held_out_images=0, ordinary_size=6.25)
-        said = summary(few)
+        said = " ".join(summary(few).split())
         self.assertIn("no image", said)
         self.assertIn("too few to hold some out", said)
         self.assertIn("6.2 pixels are ordinary", said)
