@@ -55,6 +55,7 @@ def report_contents(
         attacks=_attacks(proof.answered),
         mistakes=_mistakes(proof.answered),
         mistakes_of=REPAIRED,
+        steps=_steps(outcome),
         evidence=outcome.evidence,
         unchanged=outcome.unchanged,
         triggers=_triggers(split.fit, outcome),
@@ -69,6 +70,13 @@ def report_contents(
         files=_files(out_dir, manifest),
         provenance=_provenance(manifest),
     )
+
+
+def _steps(outcome: Repair) -> tuple[str, ...]:
+    if not outcome.triggers:
+        return ()
+    labels = ", ".join(str(label) for label in sorted({trigger.label for trigger in outcome.triggers}))
+    return (f"Unlearned: {len(outcome.triggers)} inverted triggers that led to label {labels}.",)
 
 
 def _attacks(answered: Sequence[Answered]) -> tuple[Example, ...]:

@@ -155,7 +155,7 @@ def _what_was_done(contents: ReportContents) -> list[str]:
     done = []
     if contents.evidence is not None:
         verdict = contents.evidence.verdict
-        done.append(f"What speaks for a backdoor in {model}, on clean images only: {verdict.name}: {verdict.reason}.")
+        done.append(f"The verdict on {model}, from clean images alone, is {verdict.name}: {verdict.reason}.")
     if contents.unchanged:
         done.append(LEFT_AS_IT_IS)
     else:

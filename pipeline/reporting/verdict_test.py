@@ -90,7 +90,7 @@ class VerdictTest(absltest.TestCase):
         unmeasured = Evaluation(figures.clean_sets, figures.reference, ())
         verdict = give_verdict(dataclasses.replace(contents, evaluation=unmeasured))
         self.assertEqual((verdict.tone, verdict.headline), ("open", left))
-        self.assertTrue(any("clean: a reason" in one for one in verdict.sentences))
+        self.assertTrue(any("is clean: a reason." in one for one in verdict.sentences))
         self.assertTrue(any("never flags an input" in one for one in verdict.sentences))
         self.assertTrue(any("no proof" in one for one in verdict.caveats))
 
