@@ -154,7 +154,7 @@ def _become(module: ModuleType, request: dict) -> None:
         sys.addaudithook(_Killer(request["folder"], request["killed_at"]))
     from pipeline import command
 
-    command.run(module.main, resumable=request["name"] == "repair")
+    command.run(module.main, resumable=request["name"] in ("audit", "repair"))
 
 
 class _Killer:

@@ -34,6 +34,7 @@ from pipeline.outputs import make_folder, only_run_in, sha256_of
 from pipeline.progress import log
 from pipeline.proof import prove
 from pipeline.repair_report import report_contents
+from pipeline.reporting.evidence import LEFT_AS_IT_IS, evidence_as_json, summary
 from pipeline.reporting.report import render_report
 from pipeline.reporting.tables import format_table
 from pipeline.runs import Artefacts
@@ -107,11 +108,20 @@ class Options:
 
 @dataclass(frozen=True)
 class Result:
-    """What a run ended with: the figures, as a table for the terminal too, and the path of the report."""
+    """What a run ended with.
+
+    Attributes:
+        evaluation: the figures.
+        table: the same for the terminal.
+        report: the report's path.
+        finding: what was found of a backdoor, and what follows from it, for the terminal; empty where none was looked
+            for.
+    """
 
     evaluation: Evaluation
     table: str
     report: str
+    finding: str = ""
 
 
 def repair(case: Case, options: Options, devices: Devices) -> Result:
@@ -186,7 +196,14 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
         manifest["outputs"][REPORT] = sha256_of(report_path)
         _leave_manifest(work_dir, options.out_dir, manifest)
         close_work_dir(work_dir)
-    return Result(proof.evaluation, format_table(proof.evaluation), report_path)
+    return Result(proof.evaluation, format_table(proof.evaluation), report_path, _finding(outcome))
+
+
+def _finding(outcome: Repair) -> str:
+    """For the terminal."""
+    if outcome.evidence is None:
+        return ""
+    return summary(outcome.evidence) + (f"\n\n{LEFT_AS_IT_IS}" if outcome.unchanged else "")
 
 
 def _refuse_to_replace_inputs(case: Case, out_dir: str) -> None:
