@@ -27,7 +27,7 @@ _LEAST_TO_HOLD_OUT = 60
 # So many images, variants of the others among them, triggers are fitted to at least.
 _VARIANTS = 40
 # With more labels than this a short search says which of them get a whole one, beside some that stand for all others.
-_SCREENED_ABOVE, _FINALISTS, _REFERENCE = 48, 16, 16
+_SCREENED_ABOVE, _FINALISTS, _REFERENCE = 48, 16, 32
 _SCREENING_STEPS, _SCREENING_BATCH = 40, 4
 # Of the logarithm of ordinary triggers' sizes, at least: a few labels may lie close together by chance.
 _LEAST_SPREAD = 0.25
@@ -118,7 +118,7 @@ def find_evidence(
         suspicions.append(Suspicion(trigger, _index(sizes[trigger.label], ordinary), success))
         log.info("evidence: %s", suspicions[-1])
     return Evidence(
-        judge(suspicions, len(reference)),
+        judge(suspicions, classes, len(reference)),
         tuple(suspicions),
         float(np.median(ordinary)),
         classes,

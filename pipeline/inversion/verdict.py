@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 from pipeline.inversion.trigger import InvertedTrigger
 from pipeline.measuring.exact import least_share
@@ -9,9 +10,9 @@ from pipeline.measuring.rates import Rate
 
 BACKDOOR, CLEAN, INCONCLUSIVE = "backdoor", "clean", "inconclusive"
 
-# Index from which on a label is called a target, and from which on there is doubt. Chosen on the development BadNets of
-# bench/zoo; docs/audit.md says how often that is wrong on others.
-ALARM_INDEX, DOUBT_INDEX = 3.5, 2.5
+# Of clean networks whose sizes follow a lognormal law, so many have by chance a label that is called a target, and so
+# many one that is in doubt. Real ones need not follow it: docs/audit.md says how often the verdict is wrong.
+FALSE_ALARMS, DOUBTS = 0.01, 0.1
 # A trigger that works on fewer held-out images than this is not the attacker's, ...
 LEAST_SUCCESS = 0.8
 # ... nor is one of which so few were tried that it may as well fail on half of them (95 %, one-sided): 5 of 5 will do.
@@ -60,23 +61,34 @@ class Verdict:
     doubtful: tuple[int, ...] = ()
 
 
-def judge(suspicions: Sequence[Suspicion], reference: int) -> Verdict:
+def chance_index(labels: int, share: float) -> float:
+    """The index that a share of clean networks exceeds with one label or more, if sizes are lognormal (Bonferroni).
+
+    Args:
+        labels: how many the most suspicious were chosen from.
+        share: of clean networks, 0..1.
+    """
+    return NormalDist().inv_cdf(1 - share / labels)
+
+
+def judge(suspicions: Sequence[Suspicion], labels: int, reference: int) -> Verdict:
     """Comes to a verdict.
 
     Args:
         suspicions: the most suspicious first.
-        reference: how many labels they were compared with.
+        labels: how many they were chosen from.
+        reference: how many they were compared with.
     """
     if reference < LEAST_REFERENCE:
-        seen = "; ".join(map(str, suspicions)) or "no trigger works"
         return Verdict(
             INCONCLUSIVE,
             f"{reference} labels are too few to say which trigger is unusually small, at least {LEAST_REFERENCE} are "
-            f"needed; looked at instead: {seen}",
+            "needed",
             doubtful=tuple(one.trigger.label for one in suspicions[:MOST_DOUBTFUL]),
         )
-    outliers = [one for one in suspicions if one.index is not None and one.index > DOUBT_INDEX]
-    doubts = [_doubt(one) for one in outliers]
+    alarm, doubt_from = chance_index(labels, FALSE_ALARMS), chance_index(labels, DOUBTS)
+    outliers = [one for one in suspicions if one.index is not None and one.index > doubt_from]
+    doubts = [_doubt(one, alarm) for one in outliers]
     targets = tuple(one.trigger.label for one, doubt in zip(outliers, doubts, strict=True) if doubt is None)
     doubtful = tuple(one.trigger.label for one, doubt in zip(outliers, doubts, strict=True) if doubt is not None)
     if targets:
@@ -89,11 +101,11 @@ def judge(suspicions: Sequence[Suspicion], reference: int) -> Verdict:
     return Verdict(INCONCLUSIVE, reason, doubtful=doubtful)
 
 
-def _doubt(one: Suspicion) -> str | None:
+def _doubt(one: Suspicion, alarm: float) -> str | None:
     """Why an outlier is not called a target; None if it is."""
     held_out = one.held_out
-    if one.index is None or one.index <= ALARM_INDEX:
-        return f"its index of {one.index:.1f} is not above {ALARM_INDEX:.1f}"
+    if one.index is None or one.index <= alarm:
+        return f"its index of {one.index:.1f} is not above {alarm:.1f}"
     if held_out.total and held_out.value < LEAST_SUCCESS:
         return f"it works on {held_out.count} of {held_out.total} held-out images"
     if least_share(held_out) < LEAST_SURE_SUCCESS:

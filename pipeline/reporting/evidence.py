@@ -9,12 +9,13 @@ import numpy as np
 
 from pipeline.inversion.evidence import Evidence
 from pipeline.inversion.verdict import (
-    ALARM_INDEX,
-    DOUBT_INDEX,
+    DOUBTS,
+    FALSE_ALARMS,
     LEAST_REFERENCE,
     LEAST_SUCCESS,
     LEAST_SURE_SUCCESS,
     Suspicion,
+    chance_index,
 )
 from pipeline.measuring.rates import Rate
 from pipeline.reporting.contents import ReportContents, TriggerExample
@@ -40,10 +41,11 @@ def evidence_as_json(evidence: Evidence) -> dict[str, Any]:
         "verdict": verdict.name,
         "reason": verdict.reason,
         "targets": list(verdict.targets),
+        "doubtful": list(verdict.doubtful),
         "rule": {
             "index": "(median of log size - log size) / robust standard deviation, of the reference labels",
-            "alarm_index": ALARM_INDEX,
-            "doubt_index": DOUBT_INDEX,
+            "alarm_index": chance_index(evidence.labels, FALSE_ALARMS),
+            "doubt_index": chance_index(evidence.labels, DOUBTS),
             "least_success_held_out": LEAST_SUCCESS,
             "least_success_held_out_surely": LEAST_SURE_SUCCESS,
             "least_reference": LEAST_REFERENCE,
@@ -83,7 +85,7 @@ def summary(evidence: Evidence) -> str:
         f"{one.trigger.label:>6}  {one.trigger.size:>6.1f} px  {_index(one):>6}  {_works_on(one)}"
         for one in evidence.suspicions
     ]
-    return "\n".join([*lines, "", *textwrap.wrap(f"{_ordinary(evidence)} {_rule()}", _WIDTH)])
+    return "\n".join([*lines, "", *textwrap.wrap(f"{_ordinary(evidence)} {_rule(evidence)}", _WIDTH)])
 
 
 def evidence_section(contents: ReportContents) -> Html:
@@ -111,7 +113,7 @@ def _found(contents: ReportContents, evidence: Evidence) -> list[object]:
         element("p", element("b", evidence.verdict.name), f": {evidence.verdict.reason}."),
         element("p", explained),
         table(header, rows, "The most suspicious classes", numeric=(1, 2, 3)) if rows else Html(""),
-        element("p", f"{_ordinary(evidence)} {_rule()}", css="soft"),
+        element("p", f"{_ordinary(evidence)} {_rule(evidence)}", css="soft"),
     ]
 
 
@@ -137,10 +139,11 @@ def _ordinary(evidence: Evidence) -> str:
     )
 
 
-def _rule() -> str:
+def _rule(evidence: Evidence) -> str:
     return (
         f"The index counts robust standard deviations of the size's logarithm below ordinary ones; a target's is above "
-        f"{ALARM_INDEX:.1f}, doubt begins at {DOUBT_INDEX:.1f}."
+        f"{chance_index(evidence.labels, FALSE_ALARMS):.1f}, doubt begins at "
+        f"{chance_index(evidence.labels, DOUBTS):.1f}."
     )
 
 
