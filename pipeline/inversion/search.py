@@ -15,13 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.image_set import ImageSet
-from models.classifier import with_probabilities
 from models.input_scale import InputScale
 from models.legacy_keras import keras, tf
+from models.log_probabilities import log_probabilities
 from pipeline.inversion.trigger import InvertedTrigger
 
-# Of a label, under the logarithm: below it the search feels no slope.
-_LEAST_PROBABILITY = 1e-9
 # Cross-entropy in nats, averaged over some batches, from which on a trigger works, and what counts as having worked.
 _WORKS, _WORKED = 0.2, 0.5
 _FIRST_WEIGHTS = {True: 0.03, False: 0.3}
@@ -98,7 +96,7 @@ class _Search:
         first: int,
         settings: SearchSettings,
     ):
-        self._model, self._clean, self._scale, self._settings = with_probabilities(model), clean, input_scale, settings
+        self._model, self._clean, self._scale, self._settings = model, clean, input_scale, settings
         self._labels = np.array(labels, np.int64)
         rng = np.random.default_rng([settings.seed, first])
         start = rng.normal(0, 0.02, (len(labels), *clean.image_shape)).astype(np.float32)
@@ -125,7 +123,8 @@ class _Search:
             loss = _MEMORY * loss + (1 - _MEMORY) * now
             weights = np.where(loss < _WORKS, weights * _WEIGHT_STEP, weights / _WEIGHT_STEP).astype(np.float32)
             if change is not None:
-                better = (loss < 2 * _WORKS) & (size < best_size)
+                # The average goes on for some batches after the change has ceased to work.
+                better = (np.maximum(loss, now) < 2 * _WORKS) & (size < best_size)
                 best[better], best_size[better], best_loss[better] = change[better], size[better], loss[better]
         never = ~np.isfinite(best_size)
         best[never], best_size[never], best_loss[never] = self._change.numpy()[never], size[never], loss[never]
@@ -140,7 +139,7 @@ class _Search:
         count, batch = others.shape
         with tf.GradientTape() as tape:
             plain = images[None] / 255
-            stamped = tf.clip_by_value(plain + self._change[:, None], 0, 1)
+            stamped = _clipped(plain + self._change[:, None])
             # Of each pixel, over images and channels.
             square = tf.reduce_mean(tf.square(stamped - plain), axis=[1, 4])
             if self._settings.sparse:
@@ -149,13 +148,25 @@ class _Search:
             else:
                 size = tf.sqrt(tf.reduce_sum(square, axis=[1, 2]) + 1e-9)
             scaled = self._scale.tensor(tf.reshape(255 * stamped, [-1, *images.shape[1:]]))
-            probabilities = tf.reshape(self._model(scaled, training=False), [count, batch, -1])
-            wanted = tf.gather(probabilities, tf.constant(self._labels), axis=2, batch_dims=1)
-            losses = -tf.math.log(wanted + _LEAST_PROBABILITY)
+            logs = tf.reshape(log_probabilities(self._model, scaled), [count, batch, -1])
+            losses = -tf.gather(logs, tf.constant(self._labels), axis=2, batch_dims=1)
             loss = tf.reduce_sum(others * losses, axis=1) / tf.maximum(tf.reduce_sum(others, axis=1), 1)
             total = tf.reduce_sum(loss + weights * size)
         self._optimizer.apply_gradients([(tape.gradient(total, self._change), self._change)])
         return loss, size
+
+
+@tf.custom_gradient
+def _clipped(pixels: tf.Tensor):
+    """Pixels in 0..1, with a slope for those outside that leads them back: where images are black, or white, a change
+    that began on the wrong side would stay there for ever."""
+
+    def slope(upstream: tf.Tensor) -> tf.Tensor:
+        leads_back = tf.where(pixels < 0, upstream < 0, upstream > 0)
+        inside = (pixels >= 0) & (pixels <= 1)
+        return tf.where(inside | leads_back, upstream, 0)
+
+    return tf.clip_by_value(pixels, 0, 1), slope
 
 
 def _endless_batches(clean: ImageSet, batch_size: int, seed: int):
