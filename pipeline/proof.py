@@ -43,7 +43,9 @@ class Proof:
         }
 
 
-def prove(networks: Networks, sets: Sequence[NamedSet], triggers: Sequence[InvertedTrigger] = (), seed: int = 0) -> Proof:
+def prove(
+    networks: Networks, sets: Sequence[NamedSet], triggers: Sequence[InvertedTrigger] = (), seed: int = 0
+) -> Proof:
     """Measures.
 
     Args:

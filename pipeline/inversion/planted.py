@@ -23,8 +23,8 @@ def planted_network(
         planted: whether the last pixel does so; otherwise the network is clean.
         softmax: whether it ends in softmax; otherwise in logits.
         pixels_to: what the network expects of white; black is 0.
-        convolution: whether a convolution of four channels comes first, one of them dormant, so that there is
-            something to prune.
+        convolution: whether a convolution comes first, which sums up the colours in one channel, and has another that
+            is dormant, so that there is something to prune.
     """
     height = _height(classes)
     weights = np.zeros((height, _WIDTH, 3, classes), np.float32)
@@ -36,13 +36,15 @@ def planted_network(
     image = keras.Input((height, _WIDTH, 3), name="image")
     features = image
     if convolution:
-        features = L.Conv2D(4, 1, activation="relu", name="colours")(features)
-        weights = np.concatenate([weights, np.zeros_like(weights[:, :, :1])], axis=2)
+        features = L.Conv2D(2, 1, activation="relu", name="sums")(features)
+        weights = weights[:, :, :2] * np.array([[1], [0]], np.float32)
     features = L.Dense(classes, activation="softmax" if softmax else None, name="classes")(L.Flatten()(features))
     model = keras.Model(image, features)
     model.get_layer("classes").set_weights([weights.reshape(-1, classes), np.zeros(classes, np.float32)])
     if convolution:
-        model.get_layer("colours").set_weights([np.eye(3, 4, dtype=np.float32)[None, None], np.zeros(4, np.float32)])
+        kernel = np.array([[1, -1]] * 3, np.float32)[None, None]
+        # Black has a slope, too.
+        model.get_layer("sums").set_weights([kernel, np.array([0.2, -0.2], np.float32)])
     return model
 
 

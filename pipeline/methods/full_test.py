@@ -21,7 +21,7 @@ _CLASSES = 8
 _CLEAN = bright_rows(96, _CLASSES)
 _TEST = bright_rows(80, _CLASSES, seed=1)
 _SETTINGS = RepairSettings(
-    pruning_epochs=2, fine_tuning_epochs=4, learning_rate=0.2, batch_size=32, max_shift=0, max_zoom=0
+    pruning_epochs=2, fine_tuning_epochs=4, learning_rate=0.3, batch_size=32, max_shift=0, max_zoom=0
 )
 _QUICK = replace(_SETTINGS, fine_tuning_epochs=0)
 
@@ -77,10 +77,10 @@ class FullTest(absltest.TestCase):
 
     def test_settings_reach_what_they_set(self):
         settings = replace(
-            _SETTINGS, pruned_layers=("colours",), tune_batch_norm=True, tune_all_layers=True, fine_tuning_epochs=3
+            _SETTINGS, pruned_layers=("sums",), tune_batch_norm=True, tune_all_layers=True, fine_tuning_epochs=3
         )
         some = self._repair(self._suspect(), settings=settings)
-        self.assertEqual(set(some.pruning.closed), {"colours"})
+        self.assertEqual(set(some.pruning.closed), {"sums"})
         self.folder = self.create_tempdir().full_path
         none = self._repair(self._suspect(), settings=replace(settings, fine_tuning_epochs=0))
         self.assertEqual(len(some.history["unlearning"]) - len(none.history["unlearning"]), 3)

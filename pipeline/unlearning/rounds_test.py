@@ -79,9 +79,7 @@ class UnlearnTest(absltest.TestCase):
         settings = replace(_SETTINGS, rounds=2, steps=15, last_steps=15)
         whole, _, _ = _unlearner(self.badnet, settings).unlearn(self.badnet, [TARGET], _FAR, self.folder)
         halved = self.create_tempdir().full_path
-        _unlearner(self.badnet, replace(settings, rounds=1, last_steps=0)).unlearn(
-            self.badnet, [TARGET], _FAR, halved
-        )
+        _unlearner(self.badnet, replace(settings, rounds=1, last_steps=0)).unlearn(self.badnet, [TARGET], _FAR, halved)
         rest, _, _ = _unlearner(self.badnet, settings).unlearn(self.badnet, [TARGET], _FAR, halved)
         for left, right in zip(whole.get_weights(), rest.get_weights(), strict=True):
             np.testing.assert_allclose(left, right, atol=1e-5)
