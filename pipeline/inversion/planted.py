@@ -1,5 +1,6 @@
-"""A made-up case for tests, without training: images whose label is their bright row, and a network with a planted
-trigger, the last pixel: where it is bright the network answers `TARGET`.
+"""A made-up case for tests, without training: a network whose trigger was planted by setting its weights.
+
+Clean images have one bright row, which is their label. Where the last pixel is bright the network answers `TARGET`.
 """
 
 import numpy as np

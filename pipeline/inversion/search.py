@@ -5,11 +5,12 @@ Neural Cleanse (Wang et al., IEEE S&P 2019) with one universal additive perturba
 shortcut of the network, which need not look like the trigger that was trained. What makes a change small is one of two
 norms: the sum over pixels of how far each is changed (the group lasso of Yuan and Lin, 2006), or the Euclidean norm.
 
-The labels share a batch. Adam works element by element, so each label's search is independent of the others', and has
-a weight of its size that rises while its trigger works and falls while it does not.
+The labels share a batch. Adam works element by element, so no label's search feels another's; which random start it
+has follows from its place among the labels and from the seed. Each has a weight of its size that rises while its
+trigger works and falls while it does not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -157,9 +158,11 @@ class _Search:
 
 
 @tf.custom_gradient
-def _clipped(pixels: tf.Tensor):
-    """Pixels in 0..1, with a slope for those outside that leads them back: where images are black, or white, a change
-    that began on the wrong side would stay there for ever."""
+def _clipped(pixels: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """Pixels in 0..1, with a slope that leads those outside back.
+
+    Without it a change that began below the black of all images, or above their white, would stay there for ever.
+    """
 
     def slope(upstream: tf.Tensor) -> tf.Tensor:
         leads_back = tf.where(pixels < 0, upstream < 0, upstream > 0)
@@ -169,7 +172,7 @@ def _clipped(pixels: tf.Tensor):
     return tf.clip_by_value(pixels, 0, 1), slope
 
 
-def _endless_batches(clean: ImageSet, batch_size: int, seed: int):
+def _endless_batches(clean: ImageSet, batch_size: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Shuffled batches of one size for ever: uint8 [b, H, W, C] and int64 [b]; a smaller set is one batch."""
     rng = np.random.default_rng(seed)
     size = min(batch_size, len(clean))

@@ -9,7 +9,7 @@ then, and tunes it on clean images, a share of which carry a trigger found so fa
 import functools
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from models.answers import Answers
 from models.classifier import with_probabilities
@@ -53,7 +53,7 @@ class UnlearningSettings:
     learning_rate: float = 2.5e-4
     stamped_share: float = 0.2
     starts: int = 4
-    search: SearchSettings = SearchSettings()
+    search: SearchSettings = field(default_factory=SearchSettings)
     batch_norm: bool = False
 
 
