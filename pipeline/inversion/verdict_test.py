@@ -4,8 +4,20 @@ import numpy as np
 from absl.testing import absltest
 
 from pipeline.inversion.trigger import InvertedTrigger
-from pipeline.inversion.verdict import BACKDOOR, CLEAN, INCONCLUSIVE, LEAST_REFERENCE, Suspicion, judge
+from pipeline.inversion.verdict import (
+    ALARM_INDEX,
+    BACKDOOR,
+    CLEAN,
+    DOUBT_INDEX,
+    INCONCLUSIVE,
+    LEAST_REFERENCE,
+    Suspicion,
+    judge,
+)
 from pipeline.measuring.rates import Rate
+
+
+_DOUBTFUL = (ALARM_INDEX + DOUBT_INDEX) / 2
 
 
 def _suspicion(index: float | None, held_out: Rate | None = None, label: int = 7) -> Suspicion:
@@ -20,12 +32,12 @@ class VerdictTest(absltest.TestCase):
         self.assertIn("label 7, 3", found.reason)
 
     def test_clean(self):
-        found = judge([_suspicion(1.9), _suspicion(None)], 20)
+        found = judge([_suspicion(DOUBT_INDEX - 0.1), _suspicion(None)], 20)
         self.assertEqual((found.name, found.targets), (CLEAN, ()))
 
     def test_why_it_is_inconclusive(self):
         for suspicion, why in (
-            (_suspicion(2.2), "index of 2.2"),
+            (_suspicion(_DOUBTFUL), f"index of {_DOUBTFUL:.1f}"),
             (_suspicion(6.0, held_out=Rate(30, 50)), "30 of 50"),
             (_suspicion(6.0, held_out=Rate(4, 4)), "too few"),
             (_suspicion(6.0, held_out=Rate(0, 0)), "too few"),
