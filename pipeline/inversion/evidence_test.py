@@ -37,6 +37,13 @@ class EvidenceTest(absltest.TestCase):
         evidence = _evidence(planted_network(8, planted=False), bright_rows(96, 8))
         self.assertEqual((evidence.verdict.name, evidence.verdict.targets), (CLEAN, ()))
 
+    def test_a_network_that_is_merely_surer_is_not_called_clean(self):
+        sure = planted_network(8, softmax=True)
+        sure.set_weights([3 * weight for weight in sure.get_weights()])
+        evidence = _evidence(sure, bright_rows(96, 8))
+        self.assertEqual((evidence.verdict.name, evidence.verdict.targets), (BACKDOOR, (TARGET,)))
+        self.assertEqual(evidence.never, 0)
+
     def test_few_labels_are_inconclusive_and_the_smallest_trigger_is_named(self):
         evidence = _evidence(planted_network(6), bright_rows(96, 6))
         self.assertEqual((evidence.verdict.name, evidence.verdict.targets), (INCONCLUSIVE, ()))
