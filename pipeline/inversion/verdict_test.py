@@ -16,7 +16,6 @@ from pipeline.inversion.verdict import (
 )
 from pipeline.measuring.rates import Rate
 
-
 _DOUBTFUL = (ALARM_INDEX + DOUBT_INDEX) / 2
 
 
