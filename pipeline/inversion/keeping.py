@@ -1,6 +1,8 @@
 """Keeping inverted triggers in files, so that a resumed run does not invert again."""
 
 import os
+import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 
@@ -21,17 +23,21 @@ def kept_triggers(path: str | None, find: Callable[[], Sequence[InvertedTrigger]
         find: finds the triggers.
 
     Raises:
-        InputError: the file is of a version of this program that kept something else.
+        InputError: the file cannot be read, or is of a version of this program that kept something else.
     """
     if path is None:
         return tuple(find())
     if not os.path.exists(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         found = find()
-        columns = {name: np.array([getattr(one, name) for one in found]) for name in _NAMES}
-        write_whole(path, lambda unfinished: np.savez_compressed(unfinished, **columns))
-    with np.load(path, allow_pickle=False) as file:
-        if set(file.files) != set(_NAMES):
-            raise InputError(f"--resume: {path} is of another version of this program; expected a run without --resume")
-        rows = zip(*(file[name] for name in _NAMES), strict=True)
-        return tuple(InvertedTrigger(*(value if value.ndim else value.item() for value in row)) for row in rows)
+        kept = {name: np.array([getattr(one, name) for one in found]) for name in _NAMES}
+        write_whole(path, lambda unfinished: np.savez_compressed(unfinished, **kept))
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            columns = {name: file[name] for name in file.files}
+    except (EOFError, OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"--resume: {path}: {error}; expected a run without --resume") from error
+    if set(columns) != set(_NAMES):
+        raise InputError(f"--resume: {path} is of another version of this program; expected a run without --resume")
+    rows = zip(*(columns[name] for name in _NAMES), strict=True)
+    return tuple(InvertedTrigger(*(value if value.ndim else value.item() for value in row)) for row in rows)

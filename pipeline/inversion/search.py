@@ -5,23 +5,22 @@ Neural Cleanse (Wang et al., IEEE S&P 2019) with one universal additive perturba
 shortcut of the network, which need not look like the trigger that was trained. What makes a change small is one of two
 norms: the sum over pixels of how far each is changed (the group lasso of Yuan and Lin, 2006), or the Euclidean norm.
 
-The labels share a batch. Adam works element by element, so each label's search is independent of the others', and has
-a weight of its size that rises while its trigger works and falls while it does not.
+The labels share a batch. Adam works element by element, so no label's search feels another's; which random start it
+has follows from its place among the labels and from the seed. Each has a weight of its size that rises while its
+trigger works and falls while it does not.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from data.image_set import ImageSet
-from models.classifier import with_probabilities
 from models.input_scale import InputScale
 from models.legacy_keras import keras, tf
+from models.log_probabilities import log_probabilities
 from pipeline.inversion.trigger import InvertedTrigger
 
-# Of a label, under the logarithm: below it the search feels no slope.
-_LEAST_PROBABILITY = 1e-9
 # Cross-entropy in nats, averaged over some batches, from which on a trigger works, and what counts as having worked.
 _WORKS, _WORKED = 0.2, 0.5
 _FIRST_WEIGHTS = {True: 0.03, False: 0.3}
@@ -101,7 +100,7 @@ class _Search:
         first: int,
         settings: SearchSettings,
     ):
-        self._model, self._clean, self._scale, self._settings = with_probabilities(model), clean, input_scale, settings
+        self._model, self._clean, self._scale, self._settings = model, clean, input_scale, settings
         self._labels = np.array(labels, np.int64)
         rng = np.random.default_rng([settings.seed, first])
         start = rng.normal(0, 0.02, (len(labels), *clean.image_shape)).astype(np.float32)
@@ -129,7 +128,8 @@ class _Search:
             loss = _MEMORY * loss + (1 - _MEMORY) * now
             weights = np.where(loss < _WORKS, weights * _WEIGHT_STEP, weights / _WEIGHT_STEP).astype(np.float32)
             if change is not None:
-                better = (loss < 2 * _WORKS) & (size < best_size)
+                # The average goes on for some batches after the change has ceased to work.
+                better = (np.maximum(loss, now) < 2 * _WORKS) & (size < best_size)
                 best[better], best_size[better], best_loss[better] = change[better], size[better], loss[better]
         never = ~np.isfinite(best_size)
         best[never], best_size[never], best_loss[never] = self._change.numpy()[never], size[never], loss[never]
@@ -144,7 +144,7 @@ class _Search:
         count, batch = others.shape
         with tf.GradientTape() as tape:
             plain = images[None] / 255
-            stamped = tf.clip_by_value(plain + self._change[:, None], 0, 1)
+            stamped = _clipped(plain + self._change[:, None])
             # Of each pixel, over images and channels.
             square = tf.reduce_mean(tf.square(stamped - plain), axis=[1, 4])
             if self._settings.sparse:
@@ -153,13 +153,27 @@ class _Search:
             else:
                 size = tf.sqrt(tf.reduce_sum(square, axis=[1, 2]) + 1e-9)
             scaled = self._scale.tensor(tf.reshape(255 * stamped, [-1, *images.shape[1:]]))
-            probabilities = tf.reshape(self._model(scaled, training=False), [count, batch, -1])
-            wanted = tf.gather(probabilities, tf.constant(self._labels), axis=2, batch_dims=1)
-            losses = -tf.math.log(wanted + _LEAST_PROBABILITY)
+            logs = tf.reshape(log_probabilities(self._model, scaled), [count, batch, -1])
+            losses = -tf.gather(logs, tf.constant(self._labels), axis=2, batch_dims=1)
             loss = tf.reduce_sum(others * losses, axis=1) / tf.maximum(tf.reduce_sum(others, axis=1), 1)
             total = tf.reduce_sum(loss + weights * size)
         self._optimizer.apply_gradients([(tape.gradient(total, self._change), self._change)])
         return loss, size
+
+
+@tf.custom_gradient
+def _clipped(pixels: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """Pixels in 0..1, with a slope that leads those outside back.
+
+    Without it a change that began below the black of all images, or above their white, would stay there for ever.
+    """
+
+    def slope(upstream: tf.Tensor) -> tf.Tensor:
+        leads_back = tf.where(pixels < 0, upstream < 0, upstream > 0)
+        inside = (pixels >= 0) & (pixels <= 1)
+        return tf.where(inside | leads_back, upstream, 0)
+
+    return tf.clip_by_value(pixels, 0, 1), slope
 
 
 def _endless_batches(clean: ImageSet, batch_size: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

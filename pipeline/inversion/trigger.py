@@ -13,7 +13,8 @@ class InvertedTrigger:
         label: the label it leads to.
         change: float32 [H, W, C], what is added to raw pixels, -255..255.
         size: how much it shows on clean images; see `sparse`.
-        success: share of clean images of other classes that get the label, 0..1, in the last steps of the search.
+        success: the label's probability for clean images of other classes that carry it, 0..1: the geometric mean over
+            the last batches before it was taken.
         sparse: whether few pixels were sought, and the size counts pixels, each by how far it is changed; otherwise
             the change was to be faint, and its size is its Euclidean norm, in pixels that are changed from black to
             white.

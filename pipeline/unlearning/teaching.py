@@ -50,16 +50,18 @@ class Teaching:
         stamped, carries = self.stamping(images, labels, rng)
         mixtures, others = mixed(images, rng)
         shown = np.where(carries[:, None, None, None], images, mixtures)
-        targets = self._without_targets(np.array(self.answers(shown), np.float32), labels, labels[others])
+        # A stamped image is not mixed, and shows nothing of its other.
+        other_labels = np.where(carries, labels, labels[others])
+        targets = self._without_targets(np.array(self.answers(shown), np.float32), labels, other_labels)
         targets[carries] *= 1 - _LABEL_SHARE
         targets[carries, labels[carries]] += _LABEL_SHARE
         return np.where(carries[:, None, None, None], stamped, shown), targets
 
-    def _without_targets(self, answers: np.ndarray, labels: np.ndarray, others: np.ndarray) -> np.ndarray:
+    def _without_targets(self, answers: np.ndarray, labels: np.ndarray, other_labels: np.ndarray) -> np.ndarray:
         rows = np.arange(len(answers))
         kept = np.ones_like(answers)
         kept[:, sorted({trigger.label for trigger in self.stamping.triggers})] = 0
-        kept[rows, labels] = kept[rows, others] = 1
+        kept[rows, labels] = kept[rows, other_labels] = 1
         answers = answers * kept + np.float32(1e-12)
         return answers / answers.sum(axis=1, keepdims=True)
 
