@@ -117,14 +117,15 @@ def find_evidence(
         success = _success(model, input_scale, trigger, clean if held_out is None else held_out)
         suspicions.append(Suspicion(trigger, _index(sizes[trigger.label], ordinary), success))
         log.info("evidence: %s", suspicions[-1])
+    never = int(np.isinf(ordinary).sum())
     return Evidence(
-        judge(suspicions, classes, len(reference)),
+        judge(suspicions, classes, len(reference), never),
         tuple(suspicions),
         float(np.median(ordinary)),
         classes,
         len(chosen),
         len(reference),
-        int(np.isinf(ordinary).sum()),
+        never,
         len(fit),
         0 if held_out is None else len(held_out),
     )

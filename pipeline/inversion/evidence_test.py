@@ -58,7 +58,7 @@ class EvidenceTest(absltest.TestCase):
     def test_of_many_labels_the_target_survives_screening(self):
         evidence = _evidence(planted_network(60), bright_rows(180, 60))
         self.assertEqual((evidence.verdict.name, evidence.verdict.targets), (BACKDOOR, (TARGET,)))
-        self.assertEqual((evidence.labels, evidence.inverted, evidence.reference), (60, 32, 16))
+        self.assertEqual((evidence.labels, evidence.inverted, evidence.reference), (60, 48, 32))
 
     def test_of_labels_that_no_trigger_reaches_nothing_ordinary_is_known(self):
         model, clean = planted_network(8), bright_rows(96, 8)

@@ -13,7 +13,7 @@ BACKDOOR, CLEAN, INCONCLUSIVE = "backdoor", "clean", "inconclusive"
 # Of clean networks whose sizes follow a lognormal law, so many have by chance a label that is called a target, and so
 # many one that is in doubt. Real ones need not follow it: docs/audit.md says how often the verdict is wrong.
 FALSE_ALARMS, DOUBTS = 0.01, 0.1
-# A trigger that works on fewer held-out images than this is not the attacker's, ...
+# A trigger that works on fewer clean images than this is not the attacker's, ...
 LEAST_SUCCESS = 0.8
 # ... nor is one of which so few were tried that it may as well fail on half of them (95 %, one-sided): 5 of 5 will do.
 LEAST_SURE_SUCCESS = 0.5
@@ -40,7 +40,7 @@ class Suspicion:
         index = "never reached" if self.index is None else f"index {self.index:.1f}"
         return (
             f"label {self.trigger.label}: {self.trigger.described}, works on {self.held_out.count} of "
-            f"{self.held_out.total} held-out images, {index}"
+            f"{self.held_out.total} clean images, {index}"
         )
 
 
@@ -71,21 +71,27 @@ def chance_index(labels: int, share: float) -> float:
     return NormalDist().inv_cdf(1 - share / labels)
 
 
-def judge(suspicions: Sequence[Suspicion], labels: int, reference: int) -> Verdict:
+def judge(suspicions: Sequence[Suspicion], labels: int, reference: int, never: int) -> Verdict:
     """Comes to a verdict.
 
     Args:
         suspicions: the most suspicious first.
         labels: how many they were chosen from.
         reference: how many they were compared with.
+        never: how many of these no trigger reached.
     """
+    smallest = tuple(one.trigger.label for one in suspicions if one.index is not None)[:MOST_DOUBTFUL]
     if reference < LEAST_REFERENCE:
         return Verdict(
             INCONCLUSIVE,
             f"{reference} labels are too few to say which trigger is unusually small, at least {LEAST_REFERENCE} are "
             "needed",
-            doubtful=tuple(one.trigger.label for one in suspicions[:MOST_DOUBTFUL]),
+            doubtful=smallest,
         )
+    if never > reference / 2:
+        # A network may hide from the search; that it found nothing is no evidence then.
+        reason = f"no trigger reaches {never} of {reference} labels, so there is nothing to compare with"
+        return Verdict(INCONCLUSIVE, reason, doubtful=smallest)
     alarm, doubt_from = chance_index(labels, FALSE_ALARMS), chance_index(labels, DOUBTS)
     outliers = [one for one in suspicions if one.index is not None and one.index > doubt_from]
     doubts = [_doubt(one, alarm) for one in outliers]
@@ -93,7 +99,7 @@ def judge(suspicions: Sequence[Suspicion], labels: int, reference: int) -> Verdi
     doubtful = tuple(one.trigger.label for one, doubt in zip(outliers, doubts, strict=True) if doubt is not None)
     if targets:
         named = ", ".join(map(str, targets))
-        reason = f"an unusually small change leads held-out images to label {named}"
+        reason = f"an unusually small change leads clean images of other classes to label {named}"
         return Verdict(BACKDOOR, reason, targets, doubtful)
     if not outliers:
         return Verdict(CLEAN, "no unusually small change leads to any label")
@@ -107,7 +113,7 @@ def _doubt(one: Suspicion, alarm: float) -> str | None:
     if one.index is None or one.index <= alarm:
         return f"its index of {one.index:.1f} is not above {alarm:.1f}"
     if held_out.total and held_out.value < LEAST_SUCCESS:
-        return f"it works on {held_out.count} of {held_out.total} held-out images"
+        return f"it works on {held_out.count} of {held_out.total} clean images"
     if least_share(held_out) < LEAST_SURE_SUCCESS:
-        return f"{held_out.total} held-out images are too few to confirm it"
+        return f"{held_out.total} clean images are too few to confirm it"
     return None

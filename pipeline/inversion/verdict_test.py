@@ -5,18 +5,21 @@ from absl.testing import absltest
 
 from pipeline.inversion.trigger import InvertedTrigger
 from pipeline.inversion.verdict import (
-    ALARM_INDEX,
     BACKDOOR,
     CLEAN,
-    DOUBT_INDEX,
+    DOUBTS,
+    FALSE_ALARMS,
     INCONCLUSIVE,
     LEAST_REFERENCE,
     Suspicion,
+    chance_index,
     judge,
 )
 from pipeline.measuring.rates import Rate
 
-_DOUBTFUL = (ALARM_INDEX + DOUBT_INDEX) / 2
+_LABELS = 20
+_DOUBT_INDEX = chance_index(_LABELS, DOUBTS)
+_DOUBTFUL = (chance_index(_LABELS, FALSE_ALARMS) + _DOUBT_INDEX) / 2
 
 
 def _suspicion(index: float | None, held_out: Rate | None = None, label: int = 7) -> Suspicion:
@@ -24,14 +27,18 @@ def _suspicion(index: float | None, held_out: Rate | None = None, label: int = 7
     return Suspicion(trigger, index, held_out or Rate(48, 50))
 
 
+def _judge(suspicions, reference=_LABELS, never=0):
+    return judge(suspicions, _LABELS, reference, never)
+
+
 class VerdictTest(absltest.TestCase):
     def test_backdoor(self):
-        found = judge([_suspicion(6.0), _suspicion(5.5, label=3), _suspicion(1.0, label=4)], 20)
+        found = _judge([_suspicion(6.0), _suspicion(5.5, label=3), _suspicion(1.0, label=4)])
         self.assertEqual((found.name, found.targets), (BACKDOOR, (7, 3)))
         self.assertIn("label 7, 3", found.reason)
 
     def test_clean(self):
-        found = judge([_suspicion(DOUBT_INDEX - 0.1), _suspicion(None)], 20)
+        found = _judge([_suspicion(_DOUBT_INDEX - 0.1), _suspicion(None)])
         self.assertEqual((found.name, found.targets), (CLEAN, ()))
 
     def test_why_it_is_inconclusive(self):
@@ -41,23 +48,34 @@ class VerdictTest(absltest.TestCase):
             (_suspicion(6.0, held_out=Rate(4, 4)), "too few"),
             (_suspicion(6.0, held_out=Rate(0, 0)), "too few"),
         ):
-            found = judge([suspicion], 20)
+            found = _judge([suspicion])
             self.assertEqual((found.name, found.targets), (INCONCLUSIVE, ()))
             self.assertIn(why, found.reason)
 
     def test_what_is_in_doubt_beside_a_target_is_not_named(self):
-        found = judge([_suspicion(9.0, held_out=Rate(10, 50), label=3), _suspicion(6.0)], 20)
+        found = _judge([_suspicion(9.0, held_out=Rate(10, 50), label=3), _suspicion(6.0)])
         self.assertEqual((found.name, found.targets), (BACKDOOR, (7,)))
 
     def test_five_of_five_will_do(self):
-        self.assertEqual(judge([_suspicion(6.0, held_out=Rate(5, 5))], 20).name, BACKDOOR)
+        self.assertEqual(_judge([_suspicion(6.0, held_out=Rate(5, 5))]).name, BACKDOOR)
 
     def test_too_little_to_compare_with(self):
-        found = judge([_suspicion(9.0)], LEAST_REFERENCE - 1)
+        found = _judge([_suspicion(9.0)], LEAST_REFERENCE - 1)
         self.assertEqual((found.name, found.targets), (INCONCLUSIVE, ()))
-        self.assertRegex(found.reason, "too few .* a sparse change of 4.0 pixels, works on 48 of 50")
-        self.assertEqual(judge([_suspicion(9.0)], LEAST_REFERENCE).name, BACKDOOR)
-        self.assertIn("no trigger works", judge([], 2).reason)
+        self.assertEqual(found.doubtful, (7,))
+        self.assertIn("too few", found.reason)
+        self.assertEqual(_judge([_suspicion(9.0)], LEAST_REFERENCE).name, BACKDOOR)
+
+    def test_a_network_that_no_trigger_reaches_is_not_called_clean(self):
+        found = _judge([_suspicion(None)], never=11)
+        self.assertEqual((found.name, found.doubtful), (INCONCLUSIVE, ()))
+        self.assertIn("11 of 20", found.reason)
+        self.assertEqual(_judge([_suspicion(None)], never=10).name, CLEAN)
+
+    def test_among_more_labels_a_larger_index_comes_by_chance(self):
+        indices = [chance_index(labels, FALSE_ALARMS) for labels in (8, 43, 1283)]
+        for index, expected in zip(indices, (3.02, 3.50, 4.32), strict=True):
+            self.assertAlmostEqual(index, expected, places=2)
 
 
 if __name__ == "__main__":

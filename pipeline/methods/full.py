@@ -54,6 +54,8 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
     unlearner = Unlearner(taught, teacher, _unlearning(settings, taught), devices)
     folder = os.path.join(checkpoint_dir, "unlearning")
     repaired, triggers, unlearning_history = unlearner.unlearn(pruned, targets, evidence.ordinary_size, folder)
+    if not triggers:
+        log.warning("unlearning: no trigger of label %s works after pruning, nothing was unlearned", targets)
     history = {"pruning": pruning_history, "unlearning": unlearning_history}
     return Repair(pruned, repaired, pruning_evidence, triggers, history, evidence)
 
