@@ -17,8 +17,8 @@ from pipeline.training.devices import Devices
 from pipeline.unlearning.rounds import Unlearner, UnlearningSettings
 from pipeline.unlearning.teaching import bearable
 
-# Unlearning is the cure here, so pruning may cost less than where it is the only one.
-_MAX_ACCURACY_LOSS = 0.005
+# Unlearning is the cure here, so pruning need cost nothing.
+_MAX_ACCURACY_LOSS = 0.0
 _PRUNING_RATE = 0.2
 _UNLEARNING_RATE = 0.5
 # Of a small set as many passes make an epoch as have about this many steps.

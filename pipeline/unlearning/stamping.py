@@ -1,7 +1,7 @@
 """Stamping inverted triggers on clean images that are still taught as what they are: so a network forgets triggers.
 
 Inversion ends in the smallest thing that still works, often a part of the trigger. To unlearn the part alone leaves the
-whole working, so triggers are stamped stronger and weaker, moved, and on top of each other.
+whole working, so triggers are stamped stronger and weaker, and moved.
 """
 
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ import numpy as np
 
 from pipeline.inversion.trigger import InvertedTrigger
 
-_STRENGTHS = (0.7, 2.0)
+_STRENGTHS = (0.7, 1.2)
 _MOST_SHIFT = 1  # pixels
-# Shares of the stamps that are varied, of these those that are moved, and of all those that carry another on top.
-_VARIED, _MOVED, _DOUBLE = 0.7, 0.5, 0.25
+# Shares of the stamps that are varied, and of these those that are moved.
+_VARIED, _MOVED = 0.7, 0.5
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,6 @@ class StampSome:
             if labels[row] == trigger.label:
                 continue
             change = _varied(trigger.change, rng)
-            if rng.random() < _DOUBLE:
-                others = [one for one in self.triggers if one.label == trigger.label]
-                change = change + _varied(others[rng.integers(len(others))].change, rng)
             stamped[row] = np.rint(images[row] + change).clip(0, 255).astype(np.uint8)
             carries[row] = True
         return stamped, carries
