@@ -29,18 +29,16 @@ class StampSomeTest(absltest.TestCase):
         self.assertBetween(carries.mean(), 0.4, 0.6)
         self.assertFalse(stamped[:, :4].any(), "its own label's trigger")
 
-    def test_stamps_are_weaker_stronger_moved_and_on_top_of_each_other_of_one_label_only(self):
+    def test_stamps_are_weaker_stronger_and_moved(self):
         images, labels = np.zeros((600, 10, 10, 3), np.uint8), np.zeros(600, int)
-        triggers = [_trigger(1, 2), _trigger(1, 5), _trigger(2, 8)]
-        stamped, _ = StampSome(triggers, 1.0)(images, labels, np.random.default_rng(0))
+        stamped, _ = StampSome([_trigger(1, 2), _trigger(1, 5)], 1.0)(images, labels, np.random.default_rng(0))
         values = stamped[stamped > 0]
         self.assertLess(values.min(), 85)
-        self.assertGreater(values.max(), 170)
+        self.assertGreater(values.max(), 110)
         self.assertIn(100, values)
         lit = stamped.any(axis=(2, 3))  # by image and row
-        self.assertGreater(lit[:, [1, 3, 4, 6, 7, 9]].sum(), 0)
-        self.assertGreater((lit.sum(axis=1) == 2).sum(), 0)
-        self.assertFalse((lit[:, 7:].any(axis=1) & lit[:, :7].any(axis=1)).any(), "triggers of two labels in one image")
+        self.assertGreater(lit[:, [1, 3, 4, 6]].sum(), 0)
+        self.assertEqual(set(lit.sum(axis=1)), {1}, "images with one trigger")
 
     def test_a_change_that_leaves_the_range_is_cut(self):
         images, labels = np.full((50, 10, 10, 3), 250, np.uint8), np.zeros(50, int)
