@@ -61,9 +61,12 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
 
 
 def _targets(evidence: Evidence, without_evidence: bool) -> tuple[int, ...]:
-    """The labels to unlearn: targets, and in doubt too; where it is asked for, the most suspicious."""
-    verdict = evidence.verdict
-    found = (*verdict.targets, *verdict.doubtful)
+    """The labels to unlearn: the targets; without one those in doubt; where it is asked for, the most suspicious.
+
+    What is in doubt beside a target is mostly an ordinary label that is easy to reach. To unlearn it too takes stamps
+    from the target, and costs clean accuracy.
+    """
+    found = evidence.verdict.targets or evidence.verdict.doubtful
     if not found and without_evidence:
         return tuple(one.trigger.label for one in evidence.suspicions[:MOST_DOUBTFUL])
     return found

@@ -1,7 +1,8 @@
 """Stamping inverted triggers on clean images that are still taught as what they are: so a network forgets triggers.
 
-Inversion ends in the smallest thing that still works, often a part of the trigger. To unlearn the part alone leaves the
-whole working, so triggers are stamped stronger and weaker, and moved.
+Inversion ends in the smallest change that still works, and an attacker has no reason to be so sparing: a trigger may be
+several times as strong, or have the change as a part. To unlearn the change alone leaves such a trigger working, so
+stamps are also weaker, much stronger, and moved.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,8 @@ import numpy as np
 
 from pipeline.inversion.trigger import InvertedTrigger
 
-_STRENGTHS = (0.7, 1.2)
+# By log-uniform lot.
+_STRENGTHS = (0.7, 4.0)
 _MOST_SHIFT = 1  # pixels
 # Shares of the stamps that are varied, and of these those that are moved.
 _VARIED, _MOVED = 0.7, 0.5
@@ -50,7 +52,7 @@ class StampSome:
 def _varied(change: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() >= _VARIED:
         return change
-    change = change * np.float32(rng.uniform(*_STRENGTHS))
+    change = change * np.float32(np.exp(rng.uniform(*np.log(_STRENGTHS))))
     if rng.random() < _MOVED:
         change = np.roll(change, rng.integers(-_MOST_SHIFT, _MOST_SHIFT + 1, 2), axis=(0, 1))
     return change

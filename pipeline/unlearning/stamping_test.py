@@ -34,7 +34,7 @@ class StampSomeTest(absltest.TestCase):
         stamped, _ = StampSome([_trigger(1, 2), _trigger(1, 5)], 1.0)(images, labels, np.random.default_rng(0))
         values = stamped[stamped > 0]
         self.assertLess(values.min(), 85)
-        self.assertGreater(values.max(), 110)
+        self.assertGreater(values.max(), 200)
         self.assertIn(100, values)
         lit = stamped.any(axis=(2, 3))  # by image and row
         self.assertGreater(lit[:, [1, 3, 4, 6]].sum(), 0)
