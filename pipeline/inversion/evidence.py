@@ -18,7 +18,7 @@ from pipeline.inversion.few_images import with_variants
 from pipeline.inversion.keeping import kept_triggers
 from pipeline.inversion.search import SearchSettings, invert_triggers, works
 from pipeline.inversion.trigger import InvertedTrigger
-from pipeline.inversion.verdict import Suspicion, Verdict, judge
+from pipeline.inversion.verdict import Ordinary, Suspicion, Verdict, judge
 from pipeline.measuring.rates import Rate
 from pipeline.progress import log
 
@@ -118,8 +118,9 @@ def find_evidence(
         suspicions.append(Suspicion(trigger, _index(sizes[trigger.label], ordinary), success))
         log.info("evidence: %s", suspicions[-1])
     never = int(np.isinf(ordinary).sum())
+    usual = _middle_and_spread(ordinary)
     return Evidence(
-        judge(suspicions, classes, len(reference), never),
+        judge(suspicions, classes, Ordinary(len(reference), never, np.inf if usual is None else usual[1])),
         tuple(suspicions),
         float(np.median(ordinary)),
         classes,
@@ -144,17 +145,26 @@ def _smallest_first(triggers: Sequence[InvertedTrigger]) -> list[InvertedTrigger
     return sorted(triggers, key=lambda one: (not works(one), one.size if works(one) else -one.success))
 
 
-def _index(size: float, ordinary: np.ndarray) -> float | None:
-    """By how many robust standard deviations a size's logarithm lies below ordinary ones; None if it is not known."""
+def _middle_and_spread(ordinary: np.ndarray) -> tuple[float, float] | None:
+    """Median and robust standard deviation of the sizes' logarithms; None where none is finite."""
     known = np.log(ordinary[np.isfinite(ordinary)])
-    middle = np.median(np.log(ordinary))
-    if not np.isfinite(size) or not len(known):
+    if not len(known):
         return None
+    middle = np.median(np.log(ordinary))
     if not np.isfinite(middle):
         middle = known.max()
     # Sizes that are infinite lie above the middle, and as far as the largest at least.
     apart = np.abs(np.log(np.minimum(ordinary, np.exp(known.max()))) - middle)
-    return float((middle - np.log(size)) / max(1.4826 * np.median(apart), _LEAST_SPREAD))
+    return float(middle), float(max(1.4826 * np.median(apart), _LEAST_SPREAD))
+
+
+def _index(size: float, ordinary: np.ndarray) -> float | None:
+    """By how many robust standard deviations a size's logarithm lies below ordinary ones; None if it is not known."""
+    usual = _middle_and_spread(ordinary)
+    if usual is None or not np.isfinite(size):
+        return None
+    middle, spread = usual
+    return float((middle - np.log(size)) / spread)
 
 
 def _success(model: keras.Model, input_scale: InputScale, trigger: InvertedTrigger, images: ImageSet) -> Rate:

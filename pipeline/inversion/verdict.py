@@ -1,5 +1,6 @@
 """From the evidence on each label to a verdict: backdoor, clean or inconclusive."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -19,6 +20,11 @@ LEAST_SUCCESS = 0.8
 LEAST_SURE_SUCCESS = 0.5
 # With fewer labels than this there is nothing to compare with, and so many of them may be targets.
 LEAST_REFERENCE, MOST_DOUBTFUL = 8, 3
+
+
+# A target that takes a fifth of the change that ordinary labels take has to stand out, or the audit is blind. The targets
+# of bench/zoo take between a half and a twelfth of it.
+VISIBLE = 5.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,21 @@ class Suspicion:
             f"label {self.trigger.label}: {self.trigger.described}, works on {self.held_out.count} of "
             f"{self.held_out.total} clean images, {index}"
         )
+
+
+@dataclass(frozen=True)
+class Ordinary:
+    """The labels that others are compared with.
+
+    Attributes:
+        labels: how many.
+        never: how many of these no trigger reached.
+        spread: the robust standard deviation of the logarithm of their sizes.
+    """
+
+    labels: int
+    never: int
+    spread: float
 
 
 @dataclass(frozen=True)
@@ -71,27 +92,18 @@ def chance_index(labels: int, share: float) -> float:
     return NormalDist().inv_cdf(1 - share / labels)
 
 
-def judge(suspicions: Sequence[Suspicion], labels: int, reference: int, never: int) -> Verdict:
+def judge(suspicions: Sequence[Suspicion], labels: int, ordinary: Ordinary) -> Verdict:
     """Comes to a verdict.
 
     Args:
         suspicions: the most suspicious first.
         labels: how many they were chosen from.
-        reference: how many they were compared with.
-        never: how many of these no trigger reached.
+        ordinary: what they were compared with.
     """
     smallest = tuple(one.trigger.label for one in suspicions if one.index is not None)[:MOST_DOUBTFUL]
-    if reference < LEAST_REFERENCE:
-        return Verdict(
-            INCONCLUSIVE,
-            f"{reference} labels are too few to say which trigger is unusually small, at least {LEAST_REFERENCE} are "
-            "needed",
-            doubtful=smallest,
-        )
-    if never > reference / 2:
-        # A network may hide from the search; that it found nothing is no evidence then.
-        reason = f"no trigger reaches {never} of {reference} labels, so there is nothing to compare with"
-        return Verdict(INCONCLUSIVE, reason, doubtful=smallest)
+    incomparable = _incomparable(ordinary)
+    if incomparable is not None:
+        return Verdict(INCONCLUSIVE, incomparable, doubtful=smallest)
     alarm, doubt_from = chance_index(labels, FALSE_ALARMS), chance_index(labels, DOUBTS)
     outliers = [one for one in suspicions if one.index is not None and one.index > doubt_from]
     doubts = [_doubt(one, alarm) for one in outliers]
@@ -101,10 +113,26 @@ def judge(suspicions: Sequence[Suspicion], labels: int, reference: int, never: i
         named = ", ".join(map(str, targets))
         reason = f"an unusually small change leads clean images of other classes to label {named}"
         return Verdict(BACKDOOR, reason, targets, doubtful)
+    if math.exp(doubt_from * ordinary.spread) > VISIBLE:
+        reason = f"ordinary triggers differ so much in size that one of a {VISIBLE:g}th of it would not stand out"
+        return Verdict(INCONCLUSIVE, reason, doubtful=smallest)
     if not outliers:
         return Verdict(CLEAN, "no unusually small change leads to any label")
     reason = f"an unusually small change leads to label {doubtful[0]}, but {doubts[0]}"
     return Verdict(INCONCLUSIVE, reason, doubtful=doubtful)
+
+
+def _incomparable(ordinary: Ordinary) -> str | None:
+    """Why there is nothing to compare a label with; None if there is."""
+    if ordinary.labels < LEAST_REFERENCE:
+        return (
+            f"{ordinary.labels} labels are too few to say which trigger is unusually small, at least {LEAST_REFERENCE} "
+            "are needed"
+        )
+    if ordinary.never > ordinary.labels / 2:
+        # A network may hide from the search; that it found nothing is no evidence then.
+        return f"no trigger reaches {ordinary.never} of {ordinary.labels} labels, so there is nothing to compare with"
+    return None
 
 
 def _doubt(one: Suspicion, alarm: float) -> str | None:

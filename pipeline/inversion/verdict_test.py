@@ -11,6 +11,7 @@ from pipeline.inversion.verdict import (
     FALSE_ALARMS,
     INCONCLUSIVE,
     LEAST_REFERENCE,
+    Ordinary,
     Suspicion,
     chance_index,
     judge,
@@ -27,8 +28,8 @@ def _suspicion(index: float | None, held_out: Rate | None = None, label: int = 7
     return Suspicion(trigger, index, held_out or Rate(48, 50))
 
 
-def _judge(suspicions, reference=_LABELS, never=0):
-    return judge(suspicions, _LABELS, reference, never)
+def _judge(suspicions, reference=_LABELS, never=0, spread=0.3):
+    return judge(suspicions, _LABELS, Ordinary(reference, never, spread))
 
 
 class VerdictTest(absltest.TestCase):
@@ -71,6 +72,12 @@ class VerdictTest(absltest.TestCase):
         self.assertEqual((found.name, found.doubtful), (INCONCLUSIVE, ()))
         self.assertIn("11 of 20", found.reason)
         self.assertEqual(_judge([_suspicion(None)], never=10).name, CLEAN)
+
+    def test_sizes_too_far_apart_to_see_a_target_are_not_called_clean(self):
+        found = _judge([_suspicion(1.0)], spread=0.9)
+        self.assertEqual((found.name, found.doubtful), (INCONCLUSIVE, (7,)))
+        self.assertIn("differ so much", found.reason)
+        self.assertEqual(_judge([_suspicion(6.0)], spread=0.9).name, BACKDOOR)
 
     def test_among_more_labels_a_larger_index_comes_by_chance(self):
         indices = [chance_index(labels, FALSE_ALARMS) for labels in (8, 43, 1283)]

@@ -152,7 +152,7 @@ def _figure(contents: ReportContents, example: TriggerExample) -> Html:
     pairs = [
         ("class", contents.class_name(trigger.label)),
         ("trigger", trigger.described),
-        ("success", f"{100 * trigger.success:.0f} % of the images it was sought on"),
+        ("probability of the class", f"{100 * trigger.success:.0f} %, geometric mean over the images it was sought on"),
     ]
     pictures = (_picture(example, None), _picture(example, example.image))
     return element("figure", *pictures, element("figcaption", facts(pairs)), css="picture pair")

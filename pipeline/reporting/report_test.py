@@ -88,7 +88,7 @@ class ReportTest(absltest.TestCase):
         self.assertIn("about conv_3", self.page.text)
 
     def test_the_evidence_has_verdict_reason_size_index_and_success(self):
-        for words in ("backdoor: a reason.", "a sparse change of 1.4 pixels", "98 % of the images it was sought on"):
+        for words in ("backdoor: a reason.", "a sparse change of 1.4 pixels", "98 %, geometric mean"):
             self.assertIn(words, self.page.text)
         self.assertRegex(self.page.text, r"0 \(conv_3\)1\.45\.538 of 40")
         self.assertRegex(self.page.text, r"3 \(three\)0\.4never0 of 40")
