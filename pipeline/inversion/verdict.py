@@ -20,10 +20,8 @@ LEAST_SUCCESS = 0.8
 LEAST_SURE_SUCCESS = 0.5
 # With fewer labels than this there is nothing to compare with, and so many of them may be targets.
 LEAST_REFERENCE, MOST_DOUBTFUL = 8, 3
-
-
-# A target that takes a fifth of the change that ordinary labels take has to stand out, or the audit is blind. The targets
-# of bench/zoo take between a half and a twelfth of it.
+# A target that takes a fifth of the change that ordinary labels take has to stand out, or the audit is blind. The
+# targets of bench/zoo take between a half and a twelfth of it.
 VISIBLE = 5.0
 
 
