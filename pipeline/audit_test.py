@@ -69,16 +69,17 @@ class AuditTest(absltest.TestCase):
     def test_an_interrupted_audit_goes_on_and_another_one_does_not(self):
         out_dir = os.path.join(self.folder, "interrupted")
         argv = (self.model, f"--clean_data={self.clean}", f"--out_dir={out_dir}", "--input_scale=unit")
-        running = self.binaries.start("audit", *argv)
-        running.wait_for("evidence: the smallest triggers")
-        ended = running.send(signal.SIGINT)
-        self.assertEqual(ended.status, 130)
-        self.assertEndsWith(ended.stderr, "interrupted; what was finished is kept, --resume goes on from there\n")
-
         ended = self.binaries.start("audit", *argv, killed_at=10**6, folder=out_dir).wait()
         self.assertEqual(ended.status, 0, ended.stderr)
         with open(out_dir + ".changes") as file:
             changes = file.read().splitlines()
+        searched = next(number for number, change in enumerate(changes, 1) if "triggers" in change)
+        interrupted = self.binaries.start(
+            "audit", *argv, killed_at=searched, folder=out_dir, killed_by=signal.SIGINT
+        ).wait()
+        self.assertEqual(interrupted.status, 130)
+        self.assertEndsWith(interrupted.stderr, "interrupted; what was finished is kept, --resume goes on from there\n")
+
         first_picture = next(number for number, change in enumerate(changes, 1) if " trigger_" in change)
         ended = self.binaries.start("audit", *argv, killed_at=first_picture, folder=out_dir).wait()
         self.assertEqual(ended.status, -signal.SIGKILL)
