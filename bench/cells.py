@@ -8,14 +8,19 @@ from typing import Any
 
 from bench.binaries import run_attack, run_repair
 from bench.datasets import Files, clean_file, dataset_files
+from bench.figures import COLUMNS as FIGURES
 from bench.figures import repair_figures
 from bench.grid import BadNet, Cell
 from bench.locks import held
 from bench.recipes import attack_arguments
-from flags import benchmarking, running
-from pipeline.command import default_cache_dir
 from pipeline.outputs import make_folder, sha256_of
 from pipeline.source_digest import source_digest
+
+COLUMNS = (
+    *("cell", "dataset", "network", "attack", "seed", "clean_percent", "method"),
+    *FIGURES,
+    *("seconds", "badnet_sha256", "code"),
+)
 
 _NAME = "badnet"
 _MODELS = (".h5", ".keras", ".tflite")
@@ -27,21 +32,15 @@ class Workshop:
 
     Attributes:
         cache_dir: where data, BadNets and what is left of repairs are kept.
-        gtsrb_dir: the folder with GTSRB, or None.
+        data_dir: the folder with gtsrb/, or None.
     """
 
     cache_dir: str
-    gtsrb_dir: str | None = None
-
-    @classmethod
-    def from_flags(cls) -> "Workshop":
-        """The one that --cache_dir and --gtsrb_dir name."""
-        cache_dir = running.CACHE_DIR.value or os.path.join(default_cache_dir(), "bench")
-        return cls(cache_dir, benchmarking.GTSRB_DIR.value)
+    data_dir: str | None
 
     def files(self, badnet: BadNet) -> Files:
         """The data of a BadNet."""
-        return dataset_files(badnet.dataset, badnet.seed, self.cache_dir, self.gtsrb_dir)
+        return dataset_files(badnet.dataset, badnet.seed, self.cache_dir, self.data_dir)
 
     def badnet_dir(self, badnet: BadNet) -> str:
         """The folder of a BadNet; one that is trained in another way has another."""
@@ -50,49 +49,7 @@ class Workshop:
 
     def run_dir(self, cell: Cell) -> str:
         """The folder of a cell's repair."""
-        return os.path.join(self.badnet_dir(cell.badnet), "runs", f"{cell.clean.replace('%', 'pc')}-{cell.method}")
-
-    def has_badnet(self, badnet: BadNet) -> bool:
-        """Whether a BadNet is in the cache."""
-        return os.path.exists(self.attack_file(badnet))
-
-    def model_file(self, badnet: BadNet) -> str:
-        """The network of a BadNet."""
-        return os.path.join(self.badnet_dir(badnet), f"{_NAME}_bd_net.h5")
-
-    def attack_file(self, badnet: BadNet) -> str:
-        """What an attack says of itself, and writes last."""
-        return os.path.join(self.badnet_dir(badnet), f"{_NAME}_attack.json")
-
-    def clean_file(self, badnet: BadNet, percent: int | None) -> str:
-        """The clean images that a BadNet is repaired with, as in `bench.datasets.clean_file`."""
-        data_dir = os.path.join(self.cache_dir, "data", f"{badnet.dataset}-seed{badnet.seed}")
-        return clean_file(self.files(badnet), percent, badnet.seed, data_dir)
-
-
-def make_badnet(badnet: BadNet, workshop: Workshop) -> str:
-    """Trains a BadNet, or finds it in the cache.
-
-    Returns:
-        Its folder: `badnet_bd_net.h5`, a poisoned test set for each trigger, `badnet_attack.json`.
-
-    Raises:
-        BinaryError: the training failed.
-        InputError: there is no such data.
-    """
-    files, folder = workshop.files(badnet), workshop.badnet_dir(badnet)
-    make_folder(folder, "cache_dir")
-    with held(folder + ".lock"):
-        if not workshop.has_badnet(badnet):
-            arguments = (
-                f"--dataset={files.train}",
-                f"--test_data={files.test}",
-                f"--out_dir={folder}",
-                f"--name={_NAME}",
-                *attack_arguments(badnet),
-            )
-            run_attack(arguments, os.path.join(folder, "attack.log"))
-    return folder
+        return os.path.join(self.badnet_dir(cell.badnet), "runs", cell.method)
 
 
 def run_cell(cell: Cell, workshop: Workshop) -> Mapping[str, Any]:
@@ -101,22 +58,22 @@ def run_cell(cell: Cell, workshop: Workshop) -> Mapping[str, Any]:
     The models that the repair wrote are removed; figures, manifest, report and log stay in the BadNet's folder.
 
     Returns:
-        The cell's row.
+        The cell's row, by COLUMNS.
 
     Raises:
         BinaryError: training or repair failed.
         InputError: there is no such data.
     """
-    badnet, folder = cell.badnet, make_badnet(cell.badnet, workshop)
-    files = workshop.files(badnet)
-    out_dir = workshop.run_dir(cell)
+    badnet, files, out_dir = cell.badnet, workshop.files(cell.badnet), workshop.run_dir(cell)
+    folder = _make_badnet(badnet, workshop)
     make_folder(out_dir, "cache_dir")
-    model = workshop.model_file(badnet)
+    model = os.path.join(folder, f"{_NAME}_bd_net.h5")
+    drawn_dir = os.path.join(workshop.cache_dir, "data", f"{badnet.dataset}-seed{badnet.seed}")
     poisoned = sorted(name for name in os.listdir(folder) if name.startswith(f"{_NAME}_poisoned_"))
     seconds = run_repair(
         (
             f"--model={model}",
-            f"--clean_data={workshop.clean_file(badnet, cell.percent)}",
+            f"--clean_data={clean_file(files, badnet.clean_percent, badnet.seed, drawn_dir)}",
             f"--test_data={files.test}",
             *(f"--poisoned_data={os.path.join(folder, name)}" for name in poisoned),
             f"--out_dir={out_dir}",
@@ -127,12 +84,11 @@ def run_cell(cell: Cell, workshop: Workshop) -> Mapping[str, Any]:
     )
     row = {
         "cell": cell.name,
-        "role": badnet.role,
         "dataset": badnet.dataset,
         "network": badnet.network,
         "attack": badnet.attack,
         "seed": badnet.seed,
-        "clean": cell.clean,
+        "clean_percent": badnet.clean_percent,
         "method": cell.method,
         **repair_figures(out_dir),
         "seconds": round(seconds, 1),
@@ -143,3 +99,25 @@ def run_cell(cell: Cell, workshop: Workshop) -> Mapping[str, Any]:
         if entry.name.endswith(_MODELS):
             os.remove(entry)
     return row
+
+
+def _make_badnet(badnet: BadNet, workshop: Workshop) -> str:
+    """Trains a BadNet, or finds it in the cache.
+
+    Returns:
+        Its folder: `badnet_bd_net.h5`, a poisoned test set for each trigger, `badnet_attack.json`.
+    """
+    files, folder = workshop.files(badnet), workshop.badnet_dir(badnet)
+    make_folder(folder, "cache_dir")
+    with held(folder + ".lock"):
+        # An attack writes this file last.
+        if not os.path.exists(os.path.join(folder, f"{_NAME}_attack.json")):
+            arguments = (
+                f"--dataset={files.train}",
+                f"--test_data={files.test}",
+                f"--out_dir={folder}",
+                f"--name={_NAME}",
+                *attack_arguments(badnet),
+            )
+            run_attack(arguments, os.path.join(folder, "attack.log"))
+    return folder

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.grid import FACES, FACES_AT_SCALE, GTSRB
 from bench.locks import held
 from data.errors import InputError
 from data.faces.face_sets import DEFAULT_IDENTITIES, DEFAULT_IMAGES_PER_IDENTITY, face_sets
@@ -14,6 +13,10 @@ from data.image_set import ImageSet
 from data.opening import open_image_set
 from pipeline.outputs import make_folder
 
+GTSRB, PHOTOGRAPHS, FACES, FACES_AT_SCALE = "gtsrb", "photographs", "faces", "faces-1283"
+
+# Folders of --data_dir, each in the layout of CSAW.
+_FOLDERS = {GTSRB: "gtsrb", PHOTOGRAPHS: "cifar10"}
 _FACES = {FACES: (DEFAULT_IDENTITIES, DEFAULT_IMAGES_PER_IDENTITY), FACES_AT_SCALE: (1283, 9)}
 _NAMES = ("train.h5", "clean_validation.h5", "clean_test.h5")
 
@@ -27,20 +30,20 @@ class Files:
     test: str
 
 
-def dataset_files(dataset: str, seed: int, cache_dir: str, gtsrb_dir: str | None) -> Files:
+def dataset_files(dataset: str, seed: int, cache_dir: str, data_dir: str | None) -> Files:
     """Finds the files of a dataset, or draws the faces into the cache.
 
     Args:
-        dataset: "gtsrb", "faces" or "faces-1283".
-        seed: of the faces.
+        dataset: GTSRB, PHOTOGRAPHS, FACES or FACES_AT_SCALE.
+        seed: of the faces; without meaning elsewhere.
         cache_dir: where drawn faces are kept.
-        gtsrb_dir: the folder with GTSRB, or None.
+        data_dir: the folder with gtsrb/ and cifar10/, or None.
 
     Raises:
-        InputError: GTSRB is not there.
+        InputError: the data is not there.
     """
-    if dataset == GTSRB:
-        return _gtsrb_files(gtsrb_dir)
+    if dataset in _FOLDERS:
+        return _files_within(data_dir, _FOLDERS[dataset])
     folder = os.path.join(cache_dir, "data", f"{dataset}-seed{seed}")
     files = Files(*(os.path.join(folder, name) for name in _NAMES))
     make_folder(folder, "cache_dir")
@@ -53,29 +56,15 @@ def dataset_files(dataset: str, seed: int, cache_dir: str, gtsrb_dir: str | None
     return files
 
 
-def _gtsrb_files(gtsrb_dir: str | None) -> Files:
-    if gtsrb_dir is None:
-        raise InputError(
-            "--gtsrb_dir: missing; expected the folder with GTSRB, or cells of faces only (--cells=^faces)"
-        )
-    return files_within(gtsrb_dir, "gtsrb_dir")
-
-
-def files_within(given: str, flag: str, folder: str = "") -> Files:
-    """The files of a dataset in CSAW's layout.
-
-    Args:
-        given: the folder that the user named.
-        flag: by which.
-        folder: where in it they are.
-
-    Raises:
-        InputError: one is not there.
-    """
-    files = Files(*(os.path.join(given, folder, name) for name in _NAMES))
+def _files_within(data_dir: str | None, folder: str) -> Files:
+    if data_dir is None:
+        raise InputError(f"--data_dir: missing; expected the folder that has {folder}/ in it")
+    files = Files(*(os.path.join(data_dir, folder, name) for name in _NAMES))
     for path in vars(files).values():
         if not os.path.exists(path):
-            raise InputError(f"--{flag}={given}: no {os.path.relpath(path, given)}; expected {', '.join(_NAMES)}")
+            raise InputError(
+                f"--data_dir={data_dir}: no {os.path.relpath(path, data_dir)}; expected {', '.join(_NAMES)}"
+            )
     return files
 
 

@@ -42,8 +42,9 @@ class FilesTest(absltest.TestCase):
         self.folder = self.create_tempdir().full_path
 
     def _gtsrb(self) -> Files:
+        os.makedirs(os.path.join(self.folder, "gtsrb"))
         for seed, (name, each) in enumerate((("train", 200), ("clean_validation", 40), ("clean_test", 9))):
-            write_hdf5(os.path.join(self.folder, f"{name}.h5"), _images((each, each), seed))
+            write_hdf5(os.path.join(self.folder, "gtsrb", f"{name}.h5"), _images((each, each), seed))
         return dataset_files("gtsrb", 0, "not used", self.folder)
 
     def test_clean_data_is_a_share_of_the_training_sets_size_from_the_validation_file(self):
@@ -57,9 +58,9 @@ class FilesTest(absltest.TestCase):
         self.assertEqual(clean_file(files, None, 0, self.folder), files.validation)
 
     def test_missing_gtsrb(self):
-        with self.assertRaisesRegex(InputError, "--gtsrb_dir: missing"):
+        with self.assertRaisesRegex(InputError, "--data_dir: missing"):
             dataset_files("gtsrb", 0, self.folder, None)
-        with self.assertRaisesRegex(InputError, "no train.h5"):
+        with self.assertRaisesRegex(InputError, "no gtsrb/train.h5"):
             dataset_files("gtsrb", 0, self.folder, self.folder)
 
 

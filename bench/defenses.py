@@ -1,62 +1,50 @@
-r"""Holds the methods of repair against each other over datasets, attacks, networks and amounts of clean data.
+r"""Repairs BadNets that the zoo does not draw, such as those beyond the threat model, as a user would.
 
-    python -m bench.defenses --quick
-    python -m bench.defenses --gtsrb_dir=gtsrb --cells=gtsrb/vgg
+    python -m bench.defenses --list
+    python -m bench.defenses --cells='^faces/'
+    python -m bench.defenses --data_dir=DATA --cells='all-to-all/.*/full$'
 
-A BadNet is trained once and kept in --cache_dir; each method then repairs it with `pipeline.repair`, in a process of
-its own, as a user would. --results gets one row a cell; a run that was interrupted goes on with the first cell that has
-none. A table in Markdown and a figure are written beside it.
+A BadNet is trained once, by `pipeline.attack`, and kept in --cache_dir; each method then repairs it with
+`pipeline.repair`, in a process of its own. --results gets one row a cell; a run that was interrupted goes on with the
+first cell that has none. A table in Markdown is written beside it.
 """
 
+import os
 from collections.abc import Sequence
 
 from absl import flags
 
 from bench.binaries import BinaryError
-from bench.cells import Workshop, make_badnet, run_cell
-from bench.grid import Cell, all_cells, chosen_cells, quick_cells
+from bench.cell_table import cell_table
+from bench.cells import COLUMNS, Workshop, run_cell
+from bench.grid import Cell, all_cells, chosen_cells
 from bench.locks import held
-from bench.results import Results
-from bench.scatter import scatter
-from bench.table import summary
+from bench.row_file import RowFile
 from flags import benchmarking, running
 from pipeline import command
 from pipeline.progress import log
 
 flags.adopt_module_key_flags(benchmarking)
-flags.declare_key_flag(running.CACHE_DIR.name)
+for _shared in (running.CACHE_DIR, running.SEED):
+    flags.declare_key_flag(_shared.name)
 
 
 def main(argv: Sequence[str]) -> int | None:
     """Runs the cells that have no row yet, and sums up; exit status 1 if some failed."""
     command.check_arguments(argv, most=0)
-    cells = chosen_cells(quick_cells() if benchmarking.QUICK.value else all_cells(), benchmarking.CELLS.value)
-    results = Results(benchmarking.RESULTS.value)
-    workshop = Workshop.from_flags()
+    cells = chosen_cells(all_cells(running.SEED.value), benchmarking.CELLS.value)
+    results = RowFile(benchmarking.RESULTS.value, COLUMNS)
     if benchmarking.LIST.value:
         done = results.done()
         print("\n".join(f"{'done' if cell.name in done else '    '}  {cell.name}" for cell in cells))
         return None
-    if benchmarking.BADNETS_ONLY.value:
-        return _make_badnets(cells, workshop)
-    failed = _run(cells, workshop, results)
-    results.sum_up(summary, scatter)
+    cache_dir = running.CACHE_DIR.value or os.path.join(command.default_cache_dir(), "bench")
+    failed = _run(cells, Workshop(cache_dir, benchmarking.DATA_DIR.value), results)
+    results.sum_up(cell_table)
     return failed
 
 
-def _make_badnets(cells: Sequence[Cell], workshop: Workshop) -> int:
-    badnets = tuple(dict.fromkeys(cell.badnet for cell in cells))
-    failures = 0
-    for number, badnet in enumerate(badnets, start=1):
-        try:
-            log.info("[%d/%d] %s: %s", number, len(badnets), badnet.name, make_badnet(badnet, workshop))
-        except BinaryError as failure:
-            failures += 1
-            log.warning("[%d/%d] %s: %s", number, len(badnets), badnet.name, failure)
-    return min(failures, 1)
-
-
-def _run(cells: Sequence[Cell], workshop: Workshop, results: Results) -> int:
+def _run(cells: Sequence[Cell], workshop: Workshop, results: RowFile) -> int:
     failures = 0
     for number, cell in enumerate(cells, start=1):
         with held(workshop.run_dir(cell) + ".lock"):

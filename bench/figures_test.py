@@ -46,10 +46,7 @@ class FiguresTest(absltest.TestCase):
         folder = self.create_tempdir().full_path
         contents = {
             "metrics.json": evaluate_sets([_clean(), *poisoned]).to_json(),
-            "manifest.json": {
-                "findings": {"split": {"fit": 7, "calibrate": 2, "report": 1}},
-                "versions": {"python": "3.11", "numpy": "1.26"},
-            },
+            "manifest.json": {"findings": {"split": {"fit": 7, "calibrate": 2, "report": 1}}},
         }
         for name, content in contents.items():
             with open(os.path.join(folder, name), "w") as file:
@@ -59,35 +56,24 @@ class FiguresTest(absltest.TestCase):
     def test_one_trigger(self):
         row = self._figures(_poisoned(7, before=90, after=9))
         self.assertEqual(tuple(row), COLUMNS)
-        self.assertEqual((row["acc_before"], row["acc_after"], row["detector_acc"]), (0.95, 0.9, 0.88))
+        self.assertEqual((row["acc_before"], row["acc_after"], row["clean_images"]), (0.95, 0.9, 10))
         self.assertEqual((row["asr_before"], row["asr_after"], row["asr_after_worst"]), (1.0, 0.1, 0.1))
-        self.assertEqual((row["ra_before"], row["ra_after"]), (0.0, 0.9))
-        self.assertAlmostEqual(row["der"], (0.9 - 0.05 + 1) / 2)
-        self.assertEqual((row["tpr"], row["fpr"], row["targets"], row["strength"]), (0.5, 0.02, 1, "strong"))
-        self.assertEqual(
-            [row[f"worst_class{part}"] for part in ("", "_before", "_after", "_lost")], [9, "5/10", "0/10", 0.5]
-        )
-        self.assertEqual((row["clean_images"], row["versions"]), (10, "python 3.11; numpy 1.26"))
+        self.assertEqual((row["ra"], row["tpr"], row["fpr"], row["strength"]), (0.9, 0.5, 0.02, "strong"))
 
     def test_several_triggers_give_their_mean_and_their_worst(self):
         row = self._figures(_poisoned(7, before=90, after=9), _poisoned(3, before=81, after=27))
-        self.assertEqual((row["targets"], row["strength"]), (2, "strong"))
+        self.assertEqual(row["strength"], "strong")
         self.assertAlmostEqual(row["asr_before"], 0.95)
         self.assertAlmostEqual(row["asr_after"], 0.2)
         self.assertAlmostEqual(row["asr_after_worst"], 0.3)
-        self.assertAlmostEqual(row["ra_after_worst"], 0.7)
-        self.assertLess(row["auroc_worst"], row["auroc"])
-        self.assertLess(row["der_worst"], row["der"])
 
     def test_one_weak_trigger_makes_a_weak_attack(self):
         self.assertEqual(self._figures(_poisoned(7, 90, 9), _poisoned(3, 80, 9))["strength"], "weak")
 
     def test_a_clean_suspect_has_no_figures_of_an_attack(self):
         row = self._figures()
-        self.assertEqual((row["targets"], row["acc_after"], row["fpr"]), (0, 0.9, 0.02))
-        self.assertTrue(
-            all(row[name] is None for name in ("strength", "asr_before", "asr_after", "der", "tpr", "auroc"))
-        )
+        self.assertEqual((row["acc_after"], row["fpr"]), (0.9, 0.02))
+        self.assertTrue(all(row[name] is None for name in ("strength", "asr_before", "asr_after", "ra", "tpr")))
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ class RowFile:
         with open(self.path, newline="") as file:
             reader = csv.DictReader(file)
             if tuple(reader.fieldnames or ()) != self._columns:
-                raise InputError(f"--results={self.path}: other columns than this benchmark's; expected another file")
+                raise InputError(f"--results={self.path}: other columns than this version's; expected another file")
             return list(reader)
 
     def done(self) -> frozenset[str]:
@@ -52,17 +52,21 @@ class RowFile:
             writer.writerows([*rows, row])
             write_bytes(self.path, text.getvalue().encode())
 
-    def sum_up(self, summary: Callable[[Sequence[Row]], str], figure: Callable[[Sequence[Row]], bytes]) -> None:
+    def sum_up(
+        self, summary: Callable[[Sequence[Row]], str], figure: Callable[[Sequence[Row]], bytes] | None = None
+    ) -> None:
         """Prints what the rows say, and writes it beside them, if there are some.
 
         Args:
             summary: Markdown of the rows; goes to a file .md.
-            figure: a PNG of them; goes to a file .png.
+            figure: a PNG of them; goes to a file .png. None for none.
         """
         rows, (base, _) = self.rows(), os.path.splitext(self.path)
         text = summary(rows)
         print(text)
         if rows:
             write_bytes(base + ".md", (text + "\n").encode())
-            write_bytes(base + ".png", figure(rows))
-            print(f"\ntables: {base}.md\nfigure: {base}.png")
+            print(f"\ntables: {base}.md")
+            if figure is not None:
+                write_bytes(base + ".png", figure(rows))
+                print(f"figure: {base}.png")

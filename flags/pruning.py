@@ -8,7 +8,7 @@ MAX_ACCURACY_LOSS = define_float(
     "max_accuracy_loss",
     None,
     "The clean accuracy that pruning alone may cost before tuning wins it back, as a share (Fine-Pruning's rule). The "
-    "channels pruned are as many as that allows. Default: 0.04 in fine-pruning, as its authors have it; 0.005 in full, "
+    "channels pruned are as many as that allows. Default: 0.04 in fine-pruning, as its authors have it; 0 in full, "
     "where pruning is not the cure.",
     lower_bound=0.0,
     upper_bound=1.0,
@@ -25,7 +25,7 @@ FINE_TUNING_EPOCHS = flags.DEFINE_integer(
     "fine_tuning_epochs",
     None,
     "Epochs of tuning after the channels are removed. Default: 6 in fine-pruning and fine-tuning; in full, where they "
-    "are the last part of unlearning, 1,200 steps.",
+    "are the last part of unlearning, 500 steps.",
     lower_bound=0,
 )
 LEARNING_RATE = define_float("learning_rate", 5e-4, "Adam's learning rate in the repair.", lower_bound=0.0)

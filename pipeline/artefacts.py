@@ -19,7 +19,7 @@ from models.legacy_keras import keras
 from models.saving import save_network
 from pipeline.detection.calibration import Calibration
 from pipeline.faithful_export import Candidate, Export, export_faithfully
-from pipeline.inversion.suspicious import Trigger
+from pipeline.inversion.trigger import InvertedTrigger
 from pipeline.methods.repair_method import Repair
 from pipeline.outputs import sha256_of, write_bytes, write_whole
 from pipeline.parity_images import clean_batches, stamped_batches
@@ -85,7 +85,7 @@ def write_artefacts(
         (artefacts.detector_keras, detector),
     ):
         write_whole(path, functools.partial(save_network, model))
-    triggers = [ranked.trigger for ranked in repair.triggers]
+    triggers = list(repair.triggers)
     export = export_detector(detector, fit, seed, precision, min_parity, falls_back, triggers)
     card = _card(artefacts, suspect, calibration, fit, export.precision)
     write_bytes(artefacts.detector_tflite, add_bundle(export.tflite, card))
@@ -99,7 +99,7 @@ def export_detector(
     precision: str,
     min_parity: float,
     falls_back: bool,
-    triggers: Sequence[Trigger] = (),
+    triggers: Sequence[InvertedTrigger] = (),
 ) -> Export:
     """Converts a detector and holds the file against it; otherwise as `write_artefacts`.
 
@@ -138,7 +138,7 @@ def _candidate(
     given: tuple[Any, ...],
     clean: ImageSet,
     seed: int,
-    triggers: Sequence[Trigger] = (),
+    triggers: Sequence[InvertedTrigger] = (),
     *extra: np.ndarray,
 ) -> Candidate:
     places = compared_indices(clean, seed, _COMPARED_IMAGES)

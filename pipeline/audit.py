@@ -3,11 +3,11 @@ r"""Says whether a model is backdoored, towards which labels, and shows the trig
     python -m pipeline.audit --model=bad_net.h5 --clean_data=clean_validation.h5 --out_dir=out/audit
     python -m pipeline.audit bad_net.h5 --clean_data=clean_validation.h5 --fail_on=backdoor
 
-Inverts triggers of two families, patches and patterns blended into the whole image, and calls those labels targets
-whose trigger is far smaller than the others', works on clean images that it was not fitted to, and is no natural
-feature of the class. It leaves in --out_dir: audit.json and, of the most suspicious labels, the trigger on grey and on
-a clean image. The verdict is backdoor, clean or inconclusive; with --fail_on=backdoor the first makes the exit status
-3. A warp has neither mask nor pattern and may pass unseen. docs/audit.md says how often the verdict is wrong.
+Seeks for each label the smallest change of the pixels that leads any image to it, and calls those labels targets whose
+change is far smaller than the others' and works on clean images that it was not fitted to. It leaves in --out_dir:
+audit.json and, of the most suspicious labels, the change on grey and on a clean image. The verdict is backdoor, clean
+or inconclusive; with --fail_on=backdoor the first makes the exit status 3. A trigger that is different on each image, a
+warp for instance, may pass unseen. docs/audit.md says how often the verdict is wrong.
 """
 
 import pipeline.early_interruption
@@ -25,10 +25,12 @@ from data.opening import open_image_set
 from flags import auditing, inputs, running
 from models.legacy_keras import keras
 from pipeline import command
-from pipeline.inversion.audit import AuditSettings, audit_model, default_settings
+from pipeline.inversion.evidence import EvidenceSettings, find_evidence
+from pipeline.inversion.search import SearchSettings
 from pipeline.inversion.verdict import BACKDOOR
 from pipeline.outputs import check_inputs, make_folder, only_run_in, sha256_of, write_bytes, write_json
-from pipeline.reporting.audit_evidence import as_json, pictures, summary
+from pipeline.reporting.audit_evidence import as_json, pictures
+from pipeline.reporting.evidence import summary
 from pipeline.source_digest import source_digest
 from pipeline.suspect import chance_policy, open_suspect, scale_candidates
 from pipeline.training.devices import select_devices
@@ -83,27 +85,25 @@ def main(argv: Sequence[str]) -> int:
         chance_policy(inputs.ALLOW_CHANCE.value),
         inputs.MAX_MULTIPLY_ADDS.value,
     )
-    settings = default_settings(clean, running.SEED.value, auditing.SCREENED_ABOVE.value)
+    settings = EvidenceSettings(SearchSettings(seed=running.SEED.value), running.SEED.value)
     make_folder(out_dir)
     with only_run_in(out_dir, replaced=(FOLDER, _EVIDENCE, "trigger_*.png")):
         sources = {path: sha256_of(path) for path in (model, inputs.CLEAN_DATA.value)}
         request = _request(sources, suspect.scale.chosen.name, settings)
         work_dir = open_work_dir(out_dir, request, running.RESUME.value)
-        audit = audit_model(
-            suspect.model, clean, suspect.scale.chosen, suspect.facts.classes, settings, keep_dir=work_dir
-        )
-        shown = pictures(audit, clean)
+        evidence = find_evidence(suspect.model, clean, suspect.scale.chosen, settings, keep_dir=work_dir)
+        shown = pictures(evidence, clean)
         for name, picture in shown.items():
             write_bytes(os.path.join(out_dir, name), picture)
-        evidence = {**as_json(audit, shown), "seed": running.SEED.value, "inputs": sources}
-        write_json(os.path.join(out_dir, _EVIDENCE), evidence)
+        content = {**as_json(evidence, shown), "seed": running.SEED.value, "inputs": sources}
+        write_json(os.path.join(out_dir, _EVIDENCE), content)
         close_work_dir(work_dir)
-    print(summary(audit))
+    print(summary(evidence))
     print(f"\nevidence: {out_dir}")
-    return FAILED if audit.verdict.name == BACKDOOR and auditing.FAIL_ON.value == BACKDOOR else 0
+    return FAILED if evidence.verdict.name == BACKDOOR and auditing.FAIL_ON.value == BACKDOOR else 0
 
 
-def _request(sources: dict[str, str], scale: str, settings: AuditSettings) -> dict[str, object]:
+def _request(sources: dict[str, str], scale: str, settings: EvidenceSettings) -> dict[str, object]:
     """All that the triggers depend on."""
     return {"inputs": sources, "input scale": scale, "settings": repr(settings), "code": source_digest()}
 

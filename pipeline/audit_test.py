@@ -7,10 +7,21 @@ import signal
 from absl.testing import absltest
 
 from data.hdf5 import write_hdf5
+from models.legacy_keras import keras
 from pipeline.example_runs import binaries
-from pipeline.inversion.search_test import bright_rows, planted_network
+from pipeline.inversion.search_test import TARGET, bright_rows, planted_network
 
 _CLASSES = 8
+
+
+def clean_network(classes: int) -> keras.Model:
+    """The planted network without the plant."""
+    model = planted_network(classes)
+    weights, biases = model.get_weights()
+    by_pixel = weights.reshape(8, 8, 3, classes)
+    by_pixel[7, 7] = by_pixel[7, 6]
+    model.set_weights([by_pixel.reshape(weights.shape), biases])
+    return model
 
 
 class AuditTest(absltest.TestCase):
@@ -35,10 +46,11 @@ class AuditTest(absltest.TestCase):
         self.assertTrue(ended.stdout.startswith("backdoor:"))
         with open(os.path.join(out_dir, "audit.json")) as file:
             audit = json.load(file)
-        self.assertEqual((audit["schema_version"], audit["verdict"], audit["targets"]), (2, "backdoor", [2]))
+        self.assertEqual((audit["schema_version"], audit["verdict"], audit["targets"]), (3, "backdoor", [TARGET]))
         first = audit["suspicions"][0]
-        self.assertGreater(first["anomaly_index"], audit["families"][first["family"]]["backdoor_above"])
-        self.assertGreater(first["success_held_out"]["value"], 0.8)
+        self.assertEqual(first["label"], TARGET)
+        self.assertGreater(first["index"], audit["rule"]["alarm_index"])
+        self.assertGreater(first["held_out"]["value"], audit["rule"]["least_success_held_out"])
         for suspicion in audit["suspicions"]:
             for picture in suspicion["pictures"]:
                 self.assertTrue(os.path.exists(os.path.join(out_dir, picture)))
@@ -46,22 +58,39 @@ class AuditTest(absltest.TestCase):
 
         self.assertEqual(self.binaries.run("audit", *argv).status, 0)
 
+    def test_a_clean_network(self):
+        clean_network(_CLASSES).save(self.model)
+        out_dir = os.path.join(self.folder, "audit")
+        argv = (self.model, f"--clean_data={self.clean}", f"--out_dir={out_dir}", "--input_scale=unit")
+        ended = self.binaries.run("audit", *argv, "--fail_on=backdoor")
+        self.assertEqual(ended.status, 0, ended.stderr)
+        self.assertTrue(ended.stdout.startswith("clean:"), ended.stdout)
+
     def test_an_interrupted_audit_goes_on_and_another_one_does_not(self):
         out_dir = os.path.join(self.folder, "interrupted")
         argv = (self.model, f"--clean_data={self.clean}", f"--out_dir={out_dir}", "--input_scale=unit")
-        running = self.binaries.start("audit", *argv)
-        running.wait_for("audit: a blend")
-        ended = running.send(signal.SIGINT)
-        self.assertEqual(ended.status, 130)
-        kept = os.path.join(out_dir, ".unfinished", "patch_0.npz")
-        self.assertTrue(os.path.exists(kept))
+        ended = self.binaries.start("audit", *argv, killed_at=10**6, folder=out_dir).wait()
+        self.assertEqual(ended.status, 0, ended.stderr)
+        with open(out_dir + ".changes") as file:
+            changes = file.read().splitlines()
+        searched = next(number for number, change in enumerate(changes, 1) if "triggers" in change)
+        interrupted = self.binaries.start(
+            "audit", *argv, killed_at=searched, folder=out_dir, killed_by=signal.SIGINT
+        ).wait()
+        self.assertEqual(interrupted.status, 130)
+        self.assertEndsWith(interrupted.stderr, "interrupted; what was finished is kept, --resume goes on from there\n")
+
+        first_picture = next(number for number, change in enumerate(changes, 1) if " trigger_" in change)
+        ended = self.binaries.start("audit", *argv, killed_at=first_picture, folder=out_dir).wait()
+        self.assertEqual(ended.status, -signal.SIGKILL)
+        kept = os.path.join(out_dir, ".unfinished", "triggers.npz")
+        before = os.stat(kept).st_mtime_ns
 
         refused = self.binaries.run("audit", *argv, "--resume", "--seed=5")
         self.assertEqual(refused.status, 1)
         self.assertIn("--resume: the run interrupted in", refused.stderr)
-        before = os.stat(kept).st_mtime_ns
         running = self.binaries.start("audit", *argv, "--resume")
-        running.wait_for("audit: a blend")
+        running.wait_for("evidence: label")
         self.assertEqual(os.stat(kept).st_mtime_ns, before)
         ended = running.wait()
         self.assertEqual(ended.status, 0, ended.stderr)

@@ -25,6 +25,7 @@ class DefaultsTest(absltest.TestCase):
             "max_light": pruning.MAX_LIGHT,
             "tune_all_layers": pruning.TUNE_ALL_LAYERS,
             "tune_batch_norm": pruning.TUNE_BATCH_NORM,
+            "without_evidence": methods.WITHOUT_EVIDENCE,
             "seed": running.SEED,
         }
         self.assertEqual(dataclasses.asdict(RepairSettings()), {name: flag.default for name, flag in flags.items()})

@@ -69,19 +69,27 @@ class Binaries:
         """The process that runs are forked from."""
         return self._server.pid
 
-    def start(self, name: str, *argv: str, killed_at: int | None = None, folder: str = "") -> Running:
+    def start(
+        self,
+        name: str,
+        *argv: str,
+        killed_at: int | None = None,
+        folder: str = "",
+        killed_by: signal.Signals = signal.SIGKILL,
+    ) -> Running:
         """Starts a binary with its arguments.
 
         Args:
             name: the binary.
             *argv: its arguments.
-            killed_at: SIGKILL comes right before it changes files for the so manieth time; None for never.
+            killed_at: a signal comes right before it changes files for the so manieth time; None for never.
             folder: the folder in which changes are counted; each is a line of the file `FOLDER.changes`.
+            killed_by: the signal.
         """
         self._runs += 1
         stdout, stderr = (os.path.join(self._folder, f"{self._runs}.{kind}") for kind in ("out", "err"))
         request = {"name": name, "argv": argv, "stdout": stdout, "stderr": stderr}
-        pid = _ask(self._server, {**request, "killed_at": killed_at, "folder": folder})
+        pid = _ask(self._server, {**request, "killed_at": killed_at, "folder": folder, "killed_by": killed_by})
         return Running(self._server, int(pid), stdout, stderr)
 
     def run(self, name: str, *argv: str) -> Ended:
@@ -151,10 +159,10 @@ def _become(module: ModuleType, request: dict) -> None:
         os.dup2(os.open(request[kind], os.O_WRONLY | os.O_APPEND), number)
     sys.argv = [request["name"], *request["argv"]]
     if request["killed_at"] is not None:
-        sys.addaudithook(_Killer(request["folder"], request["killed_at"]))
+        sys.addaudithook(_Killer(request["folder"], request["killed_at"], request["killed_by"]))
     from pipeline import command
 
-    command.run(module.main, resumable=request["name"] == "repair")
+    command.run(module.main, resumable=request["name"] in ("audit", "repair"))
 
 
 class _Killer:
@@ -162,8 +170,9 @@ class _Killer:
 
     _CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree", "os.truncate")
 
-    def __init__(self, folder: str, killed_at: int):
+    def __init__(self, folder: str, killed_at: int, killed_by: int):
         self._folder = folder
+        self._signal = killed_by
         self._left = killed_at
         self._notes = os.open(folder + ".changes", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
 
@@ -178,7 +187,7 @@ class _Killer:
         os.write(self._notes, f"{event} {os.path.relpath(named[-1], self._folder)}\n".encode())
         self._left -= 1
         if self._left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self._signal)
 
 
 if __name__ == "__main__":

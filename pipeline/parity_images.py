@@ -9,7 +9,7 @@ import numpy as np
 
 from data.image_set import ImageSet
 from export.disagreements import stamped
-from pipeline.inversion.suspicious import Trigger
+from pipeline.inversion.trigger import InvertedTrigger
 
 _BATCH_SIZE = 256
 
@@ -20,7 +20,7 @@ def clean_batches(clean: ImageSet, places: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def stamped_batches(
-    clean: ImageSet, places: np.ndarray, seed: int, triggers: Sequence[Trigger] = ()
+    clean: ImageSet, places: np.ndarray, seed: int, triggers: Sequence[InvertedTrigger] = ()
 ) -> Iterator[np.ndarray]:
     """The same images, each with a stamp drawn at random; then, for each inverted trigger, a share of them with it.
 

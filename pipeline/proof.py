@@ -10,7 +10,7 @@ import numpy as np
 from data.errors import InputError
 from export.parity import Parity, check_parity
 from pipeline.comparison import Answered, NamedSet, Networks, measure
-from pipeline.inversion.suspicious import Trigger
+from pipeline.inversion.trigger import InvertedTrigger
 from pipeline.measuring.evaluation import Evaluation, evaluate_sets
 from pipeline.parity_images import clean_batches, stamped_batches
 from pipeline.progress import log
@@ -43,7 +43,9 @@ class Proof:
         }
 
 
-def prove(networks: Networks, sets: Sequence[NamedSet], triggers: Sequence[Trigger] = (), seed: int = 0) -> Proof:
+def prove(
+    networks: Networks, sets: Sequence[NamedSet], triggers: Sequence[InvertedTrigger] = (), seed: int = 0
+) -> Proof:
     """Measures.
 
     Args:

@@ -1,12 +1,13 @@
-r"""Repairs a suspect: inverts triggers, prunes, unlearns, calibrates a detector, exports it, measures and reports.
+r"""Repairs a suspect: looks for a backdoor, prunes, unlearns, calibrates a detector, exports, measures, reports.
 
     python -m pipeline.repair
     python -m pipeline.repair --model=bad_net.h5 --clean_data=clean_validation.h5 --out_dir=out \
         --test_data=clean_test.h5 --poisoned_data=sunglasses_poisoned.h5
 
 With no model it repairs a BadNet of its own on embedded faces. It leaves in --out_dir: pruned.h5, repaired.h5,
-repaired.keras, detector.keras, detector.tflite, metrics.json, manifest.json and report.html. Poisoned data is only
-measured on, and opened only after every model is written.
+repaired.keras, detector.keras, detector.tflite, metrics.json, manifest.json and report.html. A model without evidence
+of a backdoor is left as it is: these files then hold the model itself, unless --without_evidence asks for a repair all
+the same. Poisoned data is only measured on, and opened only after every model is written.
 """
 
 import pipeline.early_interruption
@@ -41,6 +42,8 @@ def main(argv: Sequence[str]) -> None:
     devices = select_devices(running.DEVICE.value)
     case = _case(argv, devices)
     result = repair(case, _options(case), devices)
+    if result.finding:
+        print(f"{result.finding}\n")
     print(result.table)
     print(f"\nreport: {result.report}")
 
@@ -91,6 +94,7 @@ def _options(case: Case) -> Options:
             max_light=pruning.MAX_LIGHT.value,
             tune_all_layers=pruning.TUNE_ALL_LAYERS.value,
             tune_batch_norm=pruning.TUNE_BATCH_NORM.value,
+            without_evidence=methods.WITHOUT_EVIDENCE.value,
             seed=running.SEED.value,
         ),
         max_false_positive_rate=detection.MAX_FALSE_POSITIVE_RATE.value,

@@ -55,6 +55,9 @@ def report_contents(
         attacks=_attacks(proof.answered),
         mistakes=_mistakes(proof.answered),
         mistakes_of=REPAIRED,
+        steps=_steps(outcome),
+        evidence=outcome.evidence,
+        unchanged=outcome.unchanged,
         triggers=_triggers(split.fit, outcome),
         pruning=outcome.pruning,
         history=outcome.history,
@@ -67,6 +70,13 @@ def report_contents(
         files=_files(out_dir, manifest),
         provenance=_provenance(manifest),
     )
+
+
+def _steps(outcome: Repair) -> tuple[str, ...]:
+    if not outcome.triggers:
+        return ()
+    labels = ", ".join(str(label) for label in sorted({trigger.label for trigger in outcome.triggers}))
+    return (f"Unlearned: {len(outcome.triggers)} inverted triggers that led to label {labels}.",)
 
 
 def _attacks(answered: Sequence[Answered]) -> tuple[Example, ...]:
@@ -93,10 +103,10 @@ def _mistakes(answered: Sequence[Answered]) -> tuple[Example, ...]:
 
 def _triggers(clean: ImageSet, outcome: Repair) -> tuple[TriggerExample, ...]:
     shown = []
-    for ranked in outcome.triggers:
+    for suspicion in outcome.evidence.suspicions if outcome.evidence else ():
         # The first image of another class; in a set without one, the first.
-        place = int(np.argmax(clean.labels != ranked.trigger.label))
-        shown.append(TriggerExample(ranked, clean.images(np.array([place]))[0]))
+        place = int(np.argmax(clean.labels != suspicion.trigger.label))
+        shown.append(TriggerExample(suspicion.trigger, clean.images(np.array([place]))[0]))
     return tuple(shown)
 
 

@@ -7,13 +7,17 @@ import signal
 import tempfile
 from unittest import mock
 
+import numpy as np
 from absl.testing import absltest
 from PIL import Image
 
 from data.hdf5 import write_hdf5
 from data.opening import open_image_set
+from models.legacy_keras import keras
+from pipeline.audit_test import clean_network
 from pipeline.example_case import bars, example_case
 from pipeline.example_runs import binaries
+from pipeline.inversion.search_test import TARGET, bright_rows
 from pipeline.manifest import read_manifest
 from pipeline.outputs import sha256_of
 
@@ -254,6 +258,45 @@ class RepairTest(absltest.TestCase):
         self.assertAlmostEqual(found["findings"]["threshold"], expected["findings"]["threshold"], delta=1e-6)
         for name in ("pruned.h5", "repaired.h5"):
             self.assertEqual(found["outputs"][name], expected["outputs"][name])
+
+    def test_a_model_without_evidence_is_left_as_it_is(self):
+        model, clean, test = (os.path.join(self.folder, name) for name in ("model.h5", "clean.h5", "test.h5"))
+        suspect = clean_network(8)
+        suspect.save(model)
+        write_hdf5(clean, bright_rows(160, 8))
+        write_hdf5(test, bright_rows(64, 8))
+        argv = (model, f"--clean_data={clean}", "--input_scale=unit", f"--out_dir={self.out_dir}")
+        poisoned = (f"--test_data={test}", f"--poisoned_data={test}", f"--target={TARGET}", "--strip")
+        ended = self.binaries.run("repair", *argv, *poisoned)
+        self.assertEqual(ended.status, 0, ended.stderr)
+        self.assertStartsWith(ended.stdout, "clean: ")
+        self.assertIn("left as it is", ended.stdout)
+        self.assertEqual(self._assert_whole(), _CONTRACT)
+        manifest = read_manifest(self.out_dir)
+        findings = manifest["findings"]
+        self.assertIs(manifest["settings"]["without_evidence"], False)
+        self.assertIs(findings["changed"], False)
+        self.assertEqual((findings["evidence"]["verdict"], findings["unlearned"]), ("clean", []))
+        self.assertEqual((findings["threshold"], findings["closed_channels"]), (0, {}))
+        for name in ("pruned.h5", "repaired.h5", "repaired.keras"):
+            written = keras.models.load_model(os.path.join(self.out_dir, name), compile=False)
+            for weight, one in zip(written.get_weights(), suspect.get_weights(), strict=True):
+                np.testing.assert_array_equal(weight, one)
+        with open(os.path.join(self.out_dir, "metrics.json")) as file:
+            metrics = json.load(file)
+        for parity in (metrics["device_parity"], metrics["device_parity_stamped"]):
+            self.assertEqual((parity["same_label"], parity["flagged"]), (parity["images"], 0))
+        with open(os.path.join(self.out_dir, "report.html"), encoding="utf-8") as file:
+            self.assertIn("The model was left as it is", file.read())
+
+        measured = self.binaries.run("evaluate", test, model, f"--run={self.out_dir}")
+        self.assertEqual(measured.status, 0, measured.stderr)
+        self.assertRegex(measured.stdout, r"on device +100\.0 % .* 0\.0 % ")
+
+        # There is nothing in it to prune: asked for a repair all the same, it is refused.
+        asked = self.binaries.run("repair", *argv, "--without_evidence")
+        self.assertEqual(asked.status, 1)
+        self.assertRegex(asked.stderr, "(?m)^error: .*nothing to prune")
 
     def test_killed_over_an_earlier_run_it_leaves_that_run_whole(self):
         ended = self.binaries.run("repair", *self._argv("--method=fine-tuning"))

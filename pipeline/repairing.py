@@ -34,6 +34,7 @@ from pipeline.outputs import make_folder, only_run_in, sha256_of
 from pipeline.progress import log
 from pipeline.proof import prove
 from pipeline.repair_report import report_contents
+from pipeline.reporting.evidence import LEFT_AS_IT_IS, evidence_as_json, summary
 from pipeline.reporting.report import render_report
 from pipeline.reporting.tables import format_table
 from pipeline.runs import Artefacts
@@ -107,11 +108,20 @@ class Options:
 
 @dataclass(frozen=True)
 class Result:
-    """What a run ended with: the figures, as a table for the terminal too, and the path of the report."""
+    """What a run ended with.
+
+    Attributes:
+        evaluation: the figures.
+        table: the same for the terminal.
+        report: the report's path.
+        finding: what was found of a backdoor, and what follows from it, for the terminal; empty where none was looked
+            for.
+    """
 
     evaluation: Evaluation
     table: str
     report: str
+    finding: str = ""
 
 
 def repair(case: Case, options: Options, devices: Devices) -> Result:
@@ -174,7 +184,7 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
             artefacts.detector_tflite,
             strip,
         )
-        triggers = [ranked.trigger for ranked in outcome.triggers]
+        triggers = list(outcome.triggers)
         sets = _measured_sets(case, split, test, options.skip_broken_images)
         proof = prove(networks, sets, triggers, provenance.seed)
         leave(work_dir, options.out_dir, METRICS, proof.metrics())
@@ -186,7 +196,14 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
         manifest["outputs"][REPORT] = sha256_of(report_path)
         _leave_manifest(work_dir, options.out_dir, manifest)
         close_work_dir(work_dir)
-    return Result(proof.evaluation, format_table(proof.evaluation), report_path)
+    return Result(proof.evaluation, format_table(proof.evaluation), report_path, _finding(outcome))
+
+
+def _finding(outcome: Repair) -> str:
+    """For the terminal."""
+    if outcome.evidence is None:
+        return ""
+    return summary(outcome.evidence) + (f"\n\n{LEFT_AS_IT_IS}" if outcome.unchanged else "")
 
 
 def _refuse_to_replace_inputs(case: Case, out_dir: str) -> None:
@@ -267,16 +284,9 @@ def _findings(suspect: Suspect, split: CleanSplit, outcome: Repair, calibration:
         "image_shape": list(suspect.facts.image_shape),
         **scale_findings(suspect.scale),
         "split": {part: len(getattr(split, part)) for part in ("fit", "calibrate", "report")},
-        "inverted_triggers": [
-            {
-                "label": ranked.trigger.label,
-                "trigger": ranked.trigger.described,
-                "size": ranked.trigger.size,
-                "success": ranked.trigger.success,
-                "anomaly_index": ranked.anomaly_index,
-            }
-            for ranked in outcome.triggers
-        ],
+        "changed": not outcome.unchanged,
+        "evidence": evidence_as_json(outcome.evidence) if outcome.evidence else None,
+        "unlearned": sorted({trigger.label for trigger in outcome.triggers}),
         "pruned_share": pruning.curve.share if pruning else 0.0,
         "closed_channels": {
             site: np.flatnonzero(mask).tolist() for site, mask in (pruning.closed if pruning else {}).items()

@@ -41,7 +41,7 @@ _RESULTS = "out/bench/zoo.csv"
 _ROOT = str(Path(__file__).resolve().parent.parent.parent)
 
 flags.adopt_module_key_flags(zoo_flags)
-for _shared in (benchmarking.RESULTS, benchmarking.LIST, running.CACHE_DIR):
+for _shared in (benchmarking.RESULTS, benchmarking.LIST, benchmarking.DATA_DIR, running.CACHE_DIR):
     flags.declare_key_flag(_shared.name)
 
 
@@ -88,7 +88,7 @@ def _pictures(draws: Sequence[Draw], path: str, cache_dir: str) -> None:
     @functools.cache
     def sets_of(dataset: str, faces_seed: int) -> Sets:
         return load_sets(next(one for one in draws if (one.dataset, one.faces_seed) == (dataset, faces_seed)),
-                         zoo_flags.DATA_DIR.value, cache_dir)  # fmt: skip
+                         benchmarking.DATA_DIR.value, cache_dir)  # fmt: skip
 
     make_folder(os.path.dirname(os.path.abspath(path)), "pictures")
     write_bytes(path, contact_sheet(draws, lambda one: sets_of(one.dataset, one.faces_seed)))
@@ -109,7 +109,7 @@ def _run(draws: Sequence[Draw], methods: Sequence[str], results: ZooRows, cache_
                 "methods": missing,
                 "percent": _percent(),
                 "threads": zoo_flags.THREADS.value,
-                "data_dir": zoo_flags.DATA_DIR.value,
+                "data_dir": benchmarking.DATA_DIR.value,
                 "cache_dir": cache_dir,
                 "results": results.path,
             }

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from bench.datasets import FACES, GTSRB, PHOTOGRAPHS
 from bench.locks import held
 from bench.zoo.datasets import Sets
-from bench.zoo.draw import DEEPID, FACES, GTSRB, MOBILENET, PHOTOGRAPHS, RESNET, VGG, Draw
+from bench.zoo.draw import DEEPID, MOBILENET, RESNET, VGG, Draw
 from bench.zoo.networks import build_network
 from data.image_set import ImageSet, ImageSource
 from data.poisoning import Attack, poison_training_set, poisoned_test_set

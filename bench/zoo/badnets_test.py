@@ -5,11 +5,12 @@ from unittest import mock
 import numpy as np
 from absl.testing import absltest
 
+from bench.datasets import PHOTOGRAPHS
 from bench.zoo import badnets, cell, rows, sam
 from bench.zoo.badnets import AugmentedSource, attacks_of, make_badnet, poisoned_tests
 from bench.zoo.contact_sheet import contact_sheet
 from bench.zoo.datasets import Sets, load_sets
-from bench.zoo.draw import DEEPID, NETWORKS, PHOTOGRAPHS, AttackDraw, Draw
+from bench.zoo.draw import DEEPID, NETWORKS, AttackDraw, Draw
 from bench.zoo.networks import build_network
 from bench.zoo.triggers.patches import draw_patch
 from data.errors import InputError
@@ -18,6 +19,10 @@ from data.image_set import from_arrays
 from data.poisoning import poison_training_set
 from models.opening import open_model
 from models.saving import save_network
+from pipeline.inversion.evidence import EvidenceSettings, find_evidence
+from pipeline.inversion.search import SearchSettings
+from pipeline.inversion.verdict import BACKDOOR, CLEAN, INCONCLUSIVE
+from pipeline.methods.repair_method import Repair
 
 _PATCH = dataclasses.replace(
     draw_patch(np.random.default_rng(0), moving=False), shape="rectangle", height=0.3, width=0.3, opacity=1.0,
@@ -113,6 +118,13 @@ class DatasetsTest(absltest.TestCase):
         self.assertEqual(sheet[:4], b"\x89PNG")
 
 
+def _left_alone(suspect, fit, *_):
+    """A method that looks for evidence, briefly, and changes nothing."""
+    settings = EvidenceSettings(SearchSettings(steps=4))
+    evidence = find_evidence(suspect.model, fit, suspect.scale.chosen, settings)
+    return Repair(suspect.model, suspect.model, evidence=evidence)
+
+
 class CellTest(absltest.TestCase):
     def test_a_badnet_is_trained_repaired_and_measured(self):
         folder = self.create_tempdir()
@@ -123,11 +135,15 @@ class CellTest(absltest.TestCase):
         place = cell.Place(folder.full_path, os.path.join(folder.full_path, "cache"))
         results = rows.ZooRows(os.path.join(folder.full_path, "zoo.csv"))
         # All of FT-SAM's steps take a quarter of a minute.
-        with mock.patch.object(sam, "_EPOCHS", 5), mock.patch.object(sam, "_LEAST_STEPS", 15):
-            for row in cell.repaired_rows(_DRAW, ["ft-sam"], 50.0, place):
+        with (
+            mock.patch.object(sam, "_EPOCHS", 5),
+            mock.patch.object(sam, "_LEAST_STEPS", 15),
+            mock.patch.dict(cell.ZOO_METHODS, {"left-alone": _left_alone}),
+        ):
+            for row in cell.repaired_rows(_DRAW, ["ft-sam", "left-alone"], 50.0, place):
                 results.add(row)
                 results.add(row)
-        self.assertEqual(results.done(), {"5/50%/ft-sam"})
+        self.assertEqual(results.done(), {"5/50%/ft-sam", "5/50%/left-alone"})
         for row in results.rows():
             self.assertGreater(float(row["acc_before"]), 0.9)
             self.assertGreater(float(row["acc_after"]), 0.3)
@@ -137,6 +153,12 @@ class CellTest(absltest.TestCase):
             self.assertEqual(float(row["asr_after"]), outcome.asr_after)
             self.assertLessEqual(outcome.asr_shipped, outcome.asr_after)
             self.assertBetween(float(row["fpr"]), 0, 0.3)
+            self.assertEqual(row["targets"], "3")
+        tuned, left_alone = results.rows()
+        self.assertEqual([tuned[name] for name in ("verdict", "named", "changed")], ["", "", "True"])
+        self.assertIn(left_alone["verdict"], (BACKDOOR, CLEAN, INCONCLUSIVE))
+        self.assertEqual(bool(left_alone["named"]), left_alone["verdict"] == BACKDOOR)
+        self.assertEqual((left_alone["changed"], left_alone["asr_after"]), ("False", left_alone["asr_before"]))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from models.legacy_keras import keras
 from pipeline.detection.calibration import calibrate
 from pipeline.measuring.metrics import attack_success, clean_accuracy, robust_accuracy
 from pipeline.measuring.predictions import predict_scores
-from pipeline.methods.repair_method import RepairSettings
+from pipeline.methods.repair_method import Repair, RepairSettings
 from pipeline.outputs import sha256_of
 from pipeline.source_digest import source_digest
 from pipeline.suspect import open_suspect
@@ -88,11 +88,22 @@ def repaired_rows(draw: Draw, methods: Sequence[str], percent: float, place: Pla
             "width": draw.width,
             "kinds": " + ".join(one.trigger.kind for one in draw.attacks) or "clean",
             "method": method,
+            **_evidence(outcome),
+            "targets": " ".join(str(target) for target in sorted({one.target for one in draw.attacks})),
             **_figures(scorer, threshold, sets.test, poisoned_tests(draw, sets.test), draw),
             "seconds": f"{seconds:.1f}",
             "badnet_sha256": sha256_of(path),
             "code": source_digest(),
         }
+
+
+def _evidence(outcome: Repair) -> dict[str, Any]:
+    """What a method found, if it looked for anything, and whether it changed the network."""
+    found: dict[str, Any] = {"changed": not outcome.unchanged}
+    if outcome.evidence is not None:
+        verdict = outcome.evidence.verdict
+        found.update(verdict=verdict.name, named=" ".join(map(str, verdict.targets)))
+    return found
 
 
 def _figures(

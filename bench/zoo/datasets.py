@@ -2,14 +2,10 @@
 
 from dataclasses import dataclass
 
-from bench.datasets import Files, dataset_files, draw_evenly, files_within
-from bench.zoo.draw import FACES, GTSRB, PHOTOGRAPHS, Draw
-from data.errors import InputError
+from bench.datasets import dataset_files, draw_evenly
+from bench.zoo.draw import Draw
 from data.image_set import ImageSet
 from data.opening import open_image_set
-
-# Folders of --data_dir, each in the layout of CSAW.
-_FOLDERS = {GTSRB: "gtsrb", PHOTOGRAPHS: "cifar10"}
 
 
 @dataclass(frozen=True)
@@ -45,15 +41,6 @@ def load_sets(draw: Draw, data_dir: str | None, cache_dir: str) -> Sets:
     Raises:
         InputError: the data is not there.
     """
-    if draw.dataset == FACES:
-        files = dataset_files(FACES, draw.faces_seed, cache_dir, None)
-    else:
-        files = _files(draw.dataset, data_dir)
+    files = dataset_files(draw.dataset, draw.faces_seed, cache_dir, data_dir)
     train, validation, test = (open_image_set(path).in_memory() for path in (files.train, files.validation, files.test))
     return Sets(train, validation, test)
-
-
-def _files(dataset: str, data_dir: str | None) -> Files:
-    if data_dir is None:
-        raise InputError(f"--data_dir: missing; expected the folder that has {' and '.join(_FOLDERS.values())} in it")
-    return files_within(data_dir, "data_dir", _FOLDERS[dataset])

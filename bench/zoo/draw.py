@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from bench.datasets import FACES, GTSRB, PHOTOGRAPHS
 from bench.zoo.triggers import kinds
 from bench.zoo.triggers.catalogue import ZooTrigger, draw_trigger
 from data.errors import InputError
 
-GTSRB, PHOTOGRAPHS, FACES = "gtsrb", "photographs", "faces"
 CLASSES = {GTSRB: 43, PHOTOGRAPHS: 10, FACES: 48}
 DEEPID, VGG, RESNET, MOBILENET = "deepid", "vgg", "resnet", "mobilenet"
 NETWORKS = (DEEPID, VGG, RESNET, MOBILENET)

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from bench.row_file import Row
-from bench.zoo.rows import outcomes_of
-from bench.zoo.summary import KNOWN, accuracy_lost, methods_of, strong_outcomes
+from bench.zoo.rows import outcomes_of, strong_outcomes
+from bench.zoo.summary import KNOWN, accuracy_lost, methods_of
 from bench.zoo.triggers.kinds import KINDS
 
 # Okabe and Ito's colours, which people with any kind of colour vision can tell apart; and shapes, for grey prints.

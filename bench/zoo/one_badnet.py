@@ -14,6 +14,10 @@ from models.legacy_keras import tf
 from pipeline import command
 from pipeline.progress import log
 
+_SHOWN = (
+    "verdict", "named", "targets", "acc_before", "acc_after", "asr_before", "asr_after", "tpr", "fpr", "seconds"
+)  # fmt: skip
+
 
 def main(argv: Sequence[str]) -> None:
     """Adds a row for each method that a job asks for."""
@@ -28,14 +32,13 @@ def run(job: Mapping[str, Any]) -> None:
     place, results = Place(job["data_dir"], job["cache_dir"]), ZooRows(job["results"])
     for row in repaired_rows(draw(job["seed"]), job["methods"], job["percent"], place):
         results.add(row)
-        log.info(
-            "%s: ACC %s -> %s, ASR %s -> %s, TPR %s, FPR %s, %s s",
-            row["cell"],
-            *(
-                row.get(name, "-")
-                for name in ("acc_before", "acc_after", "asr_before", "asr_after", "tpr", "fpr", "seconds")
-            ),
-        )
+        log.info("%s", described(row))
+
+
+def described(row: Mapping[str, Any]) -> str:
+    """One line; no figure of a held-out network, since nobody looks into one."""
+    shown = ("seconds",) if row["held_out"] else _SHOWN
+    return ", ".join([row["cell"], *(f"{name} {row.get(name, '-')}" for name in shown)])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The zoo's rows: one for each BadNet and method, in a CSV that is always whole."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bench.row_file import Row, RowFile
@@ -15,6 +16,10 @@ COLUMNS = (
     "width",
     "kinds",
     "method",
+    "verdict",
+    "named",
+    "targets",
+    "changed",
     "acc_before",
     "asr_before",
     "asr_before_worst",
@@ -63,9 +68,19 @@ class Outcome:
         return self.asr_before >= _STRONG
 
 
+def strong_outcomes(rows: Iterable[Row]) -> list[Outcome]:
+    """The triggers that worked before any defense."""
+    return [one for row in rows for one in outcomes_of(row) if one.strong]
+
+
 def outcomes_of(row: Row) -> tuple[Outcome, ...]:
     """Every trigger of a row's BadNet."""
     return tuple(Outcome(**one) for one in json.loads(row["triggers"]))
+
+
+def labels_of(text: str) -> frozenset[int]:
+    """The labels of the columns `named` and `targets`, which are separated by spaces."""
+    return frozenset(map(int, text.split()))
 
 
 def cell_name(seed: int, percent: float, method: str) -> str:
@@ -74,7 +89,11 @@ def cell_name(seed: int, percent: float, method: str) -> str:
 
 
 class ZooRows(RowFile):
-    """A file of the zoo's rows."""
+    """A file of the zoo's rows.
+
+    Of a method that looks for evidence, `verdict` is what it came to and `named` has the targets that it named; of the
+    others both are empty. `targets` has the true ones; `changed` says whether the network came back changed.
+    """
 
     def __init__(self, path: str):
         """Nothing is written before a row is added."""

@@ -4,13 +4,15 @@ import math
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 
+from bench.markdown import markdown, percent
 from bench.row_file import Row
-from bench.table import markdown, percent
-from bench.zoo.rows import Outcome, outcomes_of
+from bench.zoo.audit_table import audit_table
+from bench.zoo.rows import Outcome, outcomes_of, strong_outcomes
 from bench.zoo.triggers.kinds import KINDS
 
 NO_DEFENSE = "no defense"
-_EVERY_NETWORK = "Every network: ACC lost / ASR, worst trigger / TPR, worst trigger"
+AUDIT = "Audit: what the verdict of each method's evidence is worth, with exact 95 % intervals"
+_EVERY_NETWORK = "Every network: ACC lost / ASR, worst trigger / TPR, worst trigger / verdict"
 # The usual methods keep their order and their colours.
 KNOWN = ("full", "fine-tuning", "fine-pruning", "ft-sam")
 
@@ -51,11 +53,6 @@ def accuracy_lost(row: Row) -> float:
     return float(row["acc_before"]) - float(row["acc_after"])
 
 
-def strong_outcomes(rows: Iterable[Row]) -> list[Outcome]:
-    """The triggers that worked before any defense."""
-    return [one for row in rows for one in outcomes_of(row) if one.strong]
-
-
 def percentile(values: Sequence[float], share: float) -> float:
     """The smallest value that at least this share of the values, 0..1, do not exceed."""
     ordered = sorted(values)
@@ -84,6 +81,7 @@ def _tables(rows: Sequence[Row]) -> list[str]:
         ("BadNets", strong, _by_method),
         ("ASR after by kind of trigger: mean (worst)", strong, _by_kind),
         ("Clean networks", clean, _by_method_clean),
+        (AUDIT, rows, audit_table),
         ("Attacks below 90 % before any defense", attacked, _weak),
         ("BadNets that have no other attack", only_weak, _by_method_clean),
     ):
@@ -123,11 +121,13 @@ def _by_method(rows: Sequence[Row]) -> str:
 
 
 def _by_method_clean(rows: Sequence[Row]) -> str:
-    table = [["method", "networks", "ACC lost, mean", "worst", "FPR, mean", "worst", "seconds"]]
+    table = [["method", "networks", "changed", "ACC lost, mean", "worst", "FPR, mean", "worst", "seconds"]]
     for method in methods_of(rows):
         alike = [row for row in rows if row["method"] == method]
         lost, false = [accuracy_lost(row) for row in alike], [float(row["fpr"]) for row in alike]
-        table.append([method, str(len(alike)), *_mean_and(max, lost), *_mean_and(max, false), _seconds(alike)])
+        changed = sum(row["changed"] == "True" for row in alike)
+        spent = [*_mean_and(max, lost), *_mean_and(max, false), _seconds(alike)]
+        table.append([method, str(len(alike)), str(changed), *spent])
     return markdown(table)
 
 
@@ -160,7 +160,7 @@ def _kinds_table(rows: Sequence[Row], methods: Sequence[str], counted: Callable[
 
 def _every_network(rows: Sequence[Row]) -> str:
     methods = methods_of(rows)
-    table = [["seed", "dataset", "network", "kinds", "ACC / ASR before", *methods]]
+    table = [["seed", "dataset", "network", "kinds", "targets", "ACC / ASR before", *methods]]
     for seed in sorted({row["seed"] for row in rows}, key=int):
         by_method = {row["method"]: row for row in rows if row["seed"] == seed}
         one = next(iter(by_method.values()))
@@ -170,6 +170,7 @@ def _every_network(rows: Sequence[Row]) -> str:
                 one["dataset"],
                 f"{one['network']}, {one['width']}",
                 one["kinds"],
+                one["targets"],
                 f"{percent(float(one['acc_before']))} / {_known(one['asr_before'])}",
                 *(_short(by_method[method]) if method in by_method else "" for method in methods),
             ]
@@ -178,7 +179,9 @@ def _every_network(rows: Sequence[Row]) -> str:
 
 
 def _short(row: Row) -> str:
-    return f"{percent(accuracy_lost(row))} / {_known(row['asr_after_worst'])} / {_known(row['tpr_worst'])}"
+    figures = [percent(accuracy_lost(row)), _known(row["asr_after_worst"]), _known(row["tpr_worst"])]
+    verdict = " ".join(filter(None, (row["verdict"], row["named"])))
+    return " / ".join([*figures, *([verdict] if verdict else [])])
 
 
 def _known(value: str) -> str:

@@ -1,7 +1,5 @@
 """What the zoo runs."""
 
-import os
-
 from absl import flags
 
 from flags.finite import define_float
@@ -10,12 +8,6 @@ SEEDS = flags.DEFINE_string(
     "seeds", "0:20", "Which BadNets: 0 to 99 for development, 1000 and up held out; for example 0:20 or 3,5,1000:1100."
 )
 METHODS = flags.DEFINE_list("methods", ["full", "fine-tuning", "fine-pruning"], "How they are repaired.")
-DATA_DIR = flags.DEFINE_string(
-    "data_dir",
-    os.environ.get("SHARED_DATA"),
-    "The folder with gtsrb/ and cifar10/, each with train.h5, clean_validation.h5 and clean_test.h5 in the layout of "
-    "CSAW. Default: what the environment's SHARED_DATA names.",
-)
 CLEAN_PERCENT = define_float(
     "clean_percent", 5.0, "How many clean images the defender has, in percent of the training set.", lower_bound=0.1
 )

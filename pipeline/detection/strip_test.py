@@ -7,7 +7,7 @@ from data.image_set import from_arrays
 from data.splits import split_clean
 from models.input_scale import UNIT_SCALE
 from pipeline.detection.strip import STRIP, Strip, calibrated_strip
-from pipeline.inversion.search_test import bright_rows, planted_network
+from pipeline.inversion.planted import bright_rows, planted_network
 
 
 class StripTest(absltest.TestCase):

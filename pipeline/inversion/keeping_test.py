@@ -4,50 +4,65 @@ import dataclasses
 import os
 
 import numpy as np
-from absl.testing import absltest, parameterized
+from absl.testing import absltest
 
 from data.errors import InputError
-from pipeline.inversion.keeping import kept_columns, kept_found, kept_labels
+from pipeline.inversion.keeping import kept_triggers
 from pipeline.inversion.trigger import InvertedTrigger
-from pipeline.inversion.warps import InvertedWarp
-from pipeline.inversion.waves import InvertedWave
 
 _FOUND = (
-    InvertedTrigger(2, np.full((4, 5, 1), 0.25, np.float32), np.full((4, 5, 3), 7.5, np.float32), 0.875, True),
-    InvertedWarp(3, np.full((4, 5, 2), 0.5, np.float32), 0.95),
-    InvertedWave(4, -2, 5, 0.1875, 40.0, 0.95, 32, 48),
+    InvertedTrigger(2, np.full((4, 5, 3), 7.5, np.float32), 0.875, 0.99, True),
+    InvertedTrigger(5, np.full((4, 5, 3), -0.25, np.float32), 12.0, 0.5, False),
 )
 
 
-class KeptTest(parameterized.TestCase):
+class KeptTest(absltest.TestCase):
     def setUp(self):
         super().setUp()
-        self.path = os.path.join(self.create_tempdir().full_path, "screening", "kept.npz")
+        self.path = os.path.join(self.create_tempdir().full_path, "evidence", "triggers.npz")
 
-    @parameterized.named_parameters((one.kind, one) for one in _FOUND)
-    def test_what_is_kept_is_not_found_again(self, found):
-        kind = type(found)
-        kept_found(self.path, kind, lambda: [found, found])
-        again = kept_found(self.path, kind, lambda: self.fail("found again"))
-        self.assertLen(again, 2)
-        for field in dataclasses.fields(kind):
-            expected, value = getattr(found, field.name), getattr(again[1], field.name)
-            self.assertIs(type(value), type(expected))
-            np.testing.assert_array_equal(value, expected, strict=True)
+    def _again(self):
+        return kept_triggers(self.path, lambda: self.fail("found again"))
 
-    @parameterized.named_parameters((one.kind, type(one)) for one in _FOUND)
-    def test_nothing_found_is_kept_too(self, kind):
-        self.assertEqual(kept_found(self.path, kind, list), ())
-        self.assertEqual(kept_found(self.path, kind, lambda: self.fail("found again")), ())
+    def test_what_is_kept_is_not_found_again(self):
+        first = kept_triggers(self.path, lambda: _FOUND)
+        for triggers in (first, self._again()):
+            self.assertLen(triggers, len(_FOUND))
+            for trigger, found in zip(triggers, _FOUND, strict=True):
+                for field in dataclasses.fields(InvertedTrigger):
+                    expected, value = getattr(found, field.name), getattr(trigger, field.name)
+                    self.assertIs(type(value), type(expected), field.name)
+                    np.testing.assert_array_equal(value, expected, strict=True)
+
+    def test_nothing_found_is_kept_too(self):
+        self.assertEqual(kept_triggers(self.path, tuple), ())
+        self.assertEqual(self._again(), ())
+
+    def test_without_a_file_nothing_is_kept(self):
+        self.assertIs(kept_triggers(None, lambda: _FOUND)[0], _FOUND[0])
+
+    def test_a_search_that_fails_leaves_nothing(self):
+        def interrupted():
+            raise KeyboardInterrupt
+
+        with self.assertRaises(KeyboardInterrupt):
+            kept_triggers(self.path, interrupted)
+        self.assertEqual(os.listdir(os.path.dirname(self.path)), [])
+        self.assertLen(kept_triggers(self.path, lambda: _FOUND), 2)
 
     def test_what_another_version_kept_is_refused(self):
-        kept_columns(self.path, lambda: {"label": np.array([3])})
+        os.makedirs(os.path.dirname(self.path))
+        np.savez(self.path, label=np.array([3]), mask=np.zeros((1, 4, 5, 1)))
         with self.assertRaisesRegex(InputError, f"{self.path} .*another version.*without --resume"):
-            kept_found(self.path, InvertedWave, list)
+            self._again()
 
-    def test_labels_stay_in_order(self):
-        kept_labels(self.path, lambda: [5, 0, 3])
-        self.assertEqual(kept_labels(self.path, lambda: self.fail("ordered again")), (5, 0, 3))
+    def test_what_is_no_kept_file_is_refused(self):
+        os.makedirs(os.path.dirname(self.path))
+        for content in (b"", b"no archive", b"PK\x03\x04 cut off"):
+            with open(self.path, "wb") as file:
+                file.write(content)
+            with self.assertRaisesRegex(InputError, f"{self.path}.*without --resume"):
+                self._again()
 
 
 if __name__ == "__main__":

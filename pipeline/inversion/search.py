@@ -1,51 +1,57 @@
-"""Inverting triggers: for many labels at once, the smallest mask and pattern that turn images into them.
+"""Inverting triggers: for many labels at once, the smallest change of an image that turns any image into a label.
 
-Two families of triggers share the search (`stack`). A patch has a mask value for each pixel; a blended pattern (Chen et
-al., "Targeted Backdoor Attacks on Deep Learning Systems Using Data Poisoning", 2017) has one for all of them, since a
-sum over pixels would never favour a faint mask everywhere over a dense one somewhere.
+Neural Cleanse (Wang et al., IEEE S&P 2019) with one universal additive perturbation (Moosavi-Dezfooli et al., CVPR
+2017) in place of mask and pattern. Every pixel is free, so that the search knows no family of triggers: it finds a
+shortcut of the network, which need not look like the trigger that was trained. What makes a change small is one of two
+norms: the sum over pixels of how far each is changed (the group lasso of Yuan and Lin, 2006), or the Euclidean norm.
+
+The labels share a batch. Adam works element by element, so no label's search feels another's; which random start it
+has follows from its place among the labels and from the seed. Each has a weight of its size that rises while its
+trigger works and falls while it does not.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from data.image_set import ImageSet
 from models.input_scale import InputScale
 from models.legacy_keras import keras, tf
-from pipeline.inversion.stack import Stack, StackSettings, Start, search, starts_of
-from pipeline.inversion.suspicious import by_use
+from models.log_probabilities import log_probabilities
 from pipeline.inversion.trigger import InvertedTrigger
 
-
-@dataclass(frozen=True)
-class InversionSettings(StackSettings):
-    """How masks and patterns are inverted. Adam works on their logits; their size is the mask's share of the image.
-
-    Attributes:
-        uniform: look for patterns blended into the whole image instead of patches.
-        grain: pixels between the points that a patch's mask and pattern are given at; between them they are
-            interpolated. Single pixels (1) end in noise that only this network takes for a trigger; a coarse grain
-            ends in areas of one colour, as printed and drawn triggers have them.
-    """
-
-    uniform: bool = False
-    grain: int = 1
+# Cross-entropy in nats, averaged over some batches, from which on a trigger works, and what counts as having worked.
+_WORKS, _WORKED = 0.2, 0.5
+_FIRST_WEIGHTS = {True: 0.03, False: 0.3}
+_WEIGHT_STEP = 1.1
+_MEMORY = 0.8
+# Of the first learning rate.
+_LAST_RATE = 0.1
+# Of the steps; before that a size is on its way.
+_SETTLING = 0.6
+# Pixels of all images in a step: bounds the memory.
+_MOST_PIXELS = 2**20
 
 
 @dataclass(frozen=True)
-class BestStarts:
-    """From how many random starts each label is searched.
+class SearchSettings:
+    """How triggers are searched.
 
     Attributes:
-        tried: for `trial_steps`.
-        kept: of these, to the end.
-        trial_steps: optimizer steps.
+        sparse: for few pixels, otherwise for a faint change.
+        steps: optimizer steps for each label.
+        batch_size: images that each label's trigger is tried on in a step.
+        learning_rate: Adam's, of pixels in 0..1, at the start; it falls by cosine to a tenth, which settles a size in
+            half the steps that a constant rate takes.
+        seed: of the first triggers and of the images' order.
     """
 
-    tried: int
-    kept: int
-    trial_steps: int
+    sparse: bool = True
+    steps: int = 320
+    batch_size: int = 8
+    learning_rate: float = 0.05
+    seed: int = 0
 
 
 def invert_triggers(
@@ -53,102 +59,128 @@ def invert_triggers(
     clean: ImageSet,
     input_scale: InputScale,
     labels: Sequence[int],
-    settings: InversionSettings,
+    settings: SearchSettings,
 ) -> tuple[InvertedTrigger, ...]:
-    """Finds for each label the smallest trigger that leads other classes' images to it.
+    """Finds for each label a small trigger that leads other classes' images to it.
 
     Args:
         model: the suspect, softmax or logits; it is not changed.
-        clean: clean images. A label's own images are left out when its trigger is fitted.
+        clean: clean images. A label's own images do not count for it.
         input_scale: what the model expects of pixels.
-        labels: the labels to invert for; a label may occur several times, each time from another random start.
+        labels: what to invert for; a label may occur several times, each time from another random start.
         settings: how.
 
     Returns:
-        For each label the smallest trigger that reached the success rate on its batch, or, where none did, the one with
-        the highest success; in the order of the labels.
+        A trigger for each label, in their order: of the settled steps the smallest that worked, or, where none did, the
+        last. `works` tells which.
     """
-    return _inverted(model, clean, input_scale, starts_of(labels), settings)
+    height, width, _ = clean.image_shape
+    at_once = max(1, _MOST_PIXELS // (height * width * settings.batch_size))
+    found: list[InvertedTrigger] = []
+    for first in range(0, len(labels), at_once):
+        search = _Search(model, clean, input_scale, labels[first : first + at_once], first, settings)
+        found += search.run()
+    return tuple(found)
 
 
-def invert_from_best_starts(
-    model: keras.Model,
-    clean: ImageSet,
-    input_scale: InputScale,
-    labels: Sequence[int],
-    settings: InversionSettings,
-    starts: BestStarts,
-) -> tuple[InvertedTrigger, ...]:
-    """Like `invert_triggers`, from the starts that a short search finds promising.
-
-    A search ends in the trigger or in a smear beside it that works, too, as chance has it; which of the two shows early
-    in its size. To drop what is behind early is successive halving (Jamieson and Talwalkar, AISTATS 2016).
-
-    Args:
-        model: see `invert_triggers`.
-        clean: see there.
-        input_scale: see there.
-        labels: the labels, each once.
-        settings: how, of the whole search.
-        starts: how many.
-
-    Returns:
-        As many triggers of each label as starts are kept, in the order of the labels.
-    """
-    tried = starts_of([label for label in labels for _ in range(starts.tried)])
-    trials = _inverted(model, clean, input_scale, tried, replace(settings, steps=starts.trial_steps))
-
-    best = []
-    for first in range(0, len(tried), starts.tried):
-        numbers = sorted(range(first, first + starts.tried), key=lambda one: by_use(trials[one], settings.success))
-        best += numbers[: starts.kept]
-    # From the beginning: on the same images the steps of the trial are the same again.
-    return _inverted(model, clean, input_scale, [tried[number] for number in best], settings)
+def works(trigger: InvertedTrigger) -> bool:
+    """Whether a trigger led its batches to the label; the size of one that did not says nothing."""
+    return trigger.success >= np.exp(-_WORKED)
 
 
-def _inverted(
-    model: keras.Model, clean: ImageSet, input_scale: InputScale, starts: Sequence[Start], settings: InversionSettings
-) -> tuple[InvertedTrigger, ...]:
-    found = search(
-        clean, starts, settings, lambda stack: _Triggers(model, clean.image_shape, input_scale, stack, settings)
-    )
-    return tuple(
-        InvertedTrigger(one.label, mask, 255 * pattern, one.success, settings.uniform)
-        for one in found
-        for mask, pattern in [one.parts]
-    )
-
-
-class _Triggers(Stack):
-    """Masks and patterns of K labels."""
+class _Search:
+    """The state of K labels."""
 
     def __init__(
         self,
         model: keras.Model,
-        image_shape: tuple[int, int, int],
+        clean: ImageSet,
         input_scale: InputScale,
-        starts: Sequence[Start],
-        settings: InversionSettings,
+        labels: Sequence[int],
+        first: int,
+        settings: SearchSettings,
     ):
-        height, width, channels = image_shape
-        grain = settings.grain
-        grid = (height, width) if settings.uniform else (-(-height // grain), -(-width // grain))
-        mask_shape = (1, 1, 1) if settings.uniform else (*grid, 1)
-        drawn = [start.random(settings.seed, 1) for start in starts]
-        masks = [rng.normal(-1 if settings.uniform else -2, 0.5, mask_shape) for rng in drawn]
-        patterns = [rng.normal(0, 0.5, (*grid, channels)) for rng in drawn]
-        self._shape = image_shape
-        self._mask = tf.Variable(np.stack(masks), dtype=tf.float32)
-        self._pattern = tf.Variable(np.stack(patterns), dtype=tf.float32)
-        variables = (self._mask, self._pattern)
-        super().__init__(model, input_scale, starts, settings, variables, settings.first_weight)
+        self._model, self._clean, self._scale, self._settings = model, clean, input_scale, settings
+        self._labels = np.array(labels, np.int64)
+        rng = np.random.default_rng([settings.seed, first])
+        start = rng.normal(0, 0.02, (len(labels), *clean.image_shape)).astype(np.float32)
+        self._change = tf.Variable(start)
+        rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.steps, alpha=_LAST_RATE)
+        self._optimizer = keras.optimizers.Adam(rate)
+        self._step = tf.function(self._update, reduce_retracing=True)
 
-    def stamped(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tuple[tf.Tensor, ...]]:
-        """The images under every mask and pattern, the masks' shares of the image, and masks and patterns in 0..1."""
-        mask, pattern = self._whole(tf.sigmoid(self._mask)), self._whole(tf.sigmoid(self._pattern))
-        stamped = images[None] * (1 - mask[:, None]) + 255 * pattern[:, None] * mask[:, None]
-        return stamped, tf.reduce_mean(mask, axis=[1, 2, 3]), (mask, pattern)
+    def run(self) -> list[InvertedTrigger]:
+        count, settings = len(self._labels), self._settings
+        weights = np.full(count, _FIRST_WEIGHTS[settings.sparse], np.float32)
+        # Of an unknown trigger: far from working.
+        loss = np.full(count, -np.log(0.05))
+        best_size, best = np.full(count, np.inf), np.zeros(self._change.shape, np.float32)
+        best_loss = np.full(count, np.inf)
+        size = np.zeros(count)
+        batches = _endless_batches(self._clean, settings.batch_size, settings.seed)
+        for step in range(settings.steps):
+            images, labels = next(batches)
+            others = (labels[None] != self._labels[:, None]).astype(np.float32)
+            change = self._change.numpy() if step >= _SETTLING * settings.steps else None
+            now, size = (
+                value.numpy() for value in self._step(tf.constant(images, tf.float32), others, tf.constant(weights))
+            )
+            loss = _MEMORY * loss + (1 - _MEMORY) * now
+            weights = np.where(loss < _WORKS, weights * _WEIGHT_STEP, weights / _WEIGHT_STEP).astype(np.float32)
+            if change is not None:
+                # The average goes on for some batches after the change has ceased to work.
+                better = (np.maximum(loss, now) < 2 * _WORKS) & (size < best_size)
+                best[better], best_size[better], best_loss[better] = change[better], size[better], loss[better]
+        never = ~np.isfinite(best_size)
+        best[never], best_size[never], best_loss[never] = self._change.numpy()[never], size[never], loss[never]
+        return [
+            InvertedTrigger(
+                int(label), (255 * one).clip(-255, 255), float(one_size), float(np.exp(-one_loss)), settings.sparse
+            )
+            for label, one, one_size, one_loss in zip(self._labels, best, best_size, best_loss, strict=True)
+        ]
 
-    def _whole(self, grid: tf.Tensor) -> tf.Tensor:
-        size = self._shape[:2]
-        return grid if grid.shape[1:3] == size else tf.image.resize(grid, size)
+    def _update(self, images: tf.Tensor, others: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        count, batch = others.shape
+        with tf.GradientTape() as tape:
+            plain = images[None] / 255
+            stamped = _clipped(plain + self._change[:, None])
+            # Of each pixel, over images and channels.
+            square = tf.reduce_mean(tf.square(stamped - plain), axis=[1, 4])
+            if self._settings.sparse:
+                # Without the root's infinite slope at 0.
+                size = tf.reduce_sum(tf.sqrt(square + 1e-6) - 1e-3, axis=[1, 2])
+            else:
+                size = tf.sqrt(tf.reduce_sum(square, axis=[1, 2]) + 1e-9)
+            scaled = self._scale.tensor(tf.reshape(255 * stamped, [-1, *images.shape[1:]]))
+            logs = tf.reshape(log_probabilities(self._model, scaled), [count, batch, -1])
+            losses = -tf.gather(logs, tf.constant(self._labels), axis=2, batch_dims=1)
+            loss = tf.reduce_sum(others * losses, axis=1) / tf.maximum(tf.reduce_sum(others, axis=1), 1)
+            total = tf.reduce_sum(loss + weights * size)
+        self._optimizer.apply_gradients([(tape.gradient(total, self._change), self._change)])
+        return loss, size
+
+
+@tf.custom_gradient
+def _clipped(pixels: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """Pixels in 0..1, with a slope that leads those outside back.
+
+    Without it a change that began below the black of all images, or above their white, would stay there for ever.
+    """
+
+    def slope(upstream: tf.Tensor) -> tf.Tensor:
+        leads_back = tf.where(pixels < 0, upstream < 0, upstream > 0)
+        inside = (pixels >= 0) & (pixels <= 1)
+        return tf.where(inside | leads_back, upstream, 0)
+
+    return tf.clip_by_value(pixels, 0, 1), slope
+
+
+def _endless_batches(clean: ImageSet, batch_size: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Shuffled batches of one size for ever: uint8 [b, H, W, C] and int64 [b]; a smaller set is one batch."""
+    rng = np.random.default_rng(seed)
+    size = min(batch_size, len(clean))
+    while True:
+        for images, labels in clean.batches(size, rng.permutation(len(clean))):
+            if len(images) == size:
+                yield images, labels

@@ -1,95 +1,109 @@
-"""Tests of trigger inversion on a network whose trigger is known: one pixel that leads to label 2."""
+"""Tests of trigger inversion on a network whose trigger is known: one pixel that leads to `TARGET`."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
-from absl.testing import absltest
+from absl.testing import absltest, parameterized
 
-from data.image_set import ImageSet, from_arrays
-from models.input_scale import UNIT_SCALE
-from models.legacy_keras import keras
-from pipeline.inversion.search import BestStarts, InversionSettings, invert_from_best_starts, invert_triggers
+from models.input_scale import UNIT_SCALE, InputScale
+from pipeline.inversion.planted import TARGET, bright_rows, planted_network, with_planted_trigger
+from pipeline.inversion.search import SearchSettings, invert_triggers, works
+from pipeline.inversion.trigger import InvertedTrigger
 
-TARGET = 2
-_SETTINGS = InversionSettings(steps=120, batch_size=8, learning_rate=0.3)
-
-
-def planted_network(classes: int = 6) -> keras.Model:
-    """Tells apart which row is bright; a bright last pixel overrules it in favour of label 2."""
-    weights = np.zeros((8, 8, 3, classes), np.float32)
-    for label in range(classes):
-        weights[label, :, :, label] = 1.0
-    weights[7, 7, :, TARGET] = 20.0
-    model = keras.Sequential([keras.layers.Flatten(input_shape=(8, 8, 3)), keras.layers.Dense(classes)])
-    model.set_weights([weights.reshape(-1, classes), np.zeros(classes, np.float32)])
-    return model
+_CLEAN = bright_rows(48)
+_SHORT = SearchSettings(steps=40, batch_size=8, learning_rate=0.05)
+_NORMS = (("sparse", True), ("faint", False))
 
 
-def bright_rows(count: int, classes: int = 6) -> ImageSet:
-    """Dark images with one bright row, the label."""
-    rng = np.random.default_rng(0)
-    labels = np.arange(count) % classes
-    images = rng.integers(0, 20, (count, 8, 8, 3))
-    images[np.arange(count), labels] += 200
-    images[:, 7, 7] = 0
-    return from_arrays("bright rows", images.astype(np.uint8), labels)
+def _share(trigger: InvertedTrigger) -> float:
+    """Of other classes' images, those that get the label."""
+    others = _CLEAN.images(np.flatnonzero(_CLEAN.labels != trigger.label))
+    return (planted_network()(UNIT_SCALE.apply(trigger.stamp(others))).numpy().argmax(axis=1) == trigger.label).mean()
 
 
-class SearchTest(absltest.TestCase):
-    def test_it_finds_the_planted_pixel(self):
-        clean = bright_rows(48)
-        settings = replace(_SETTINGS, batch_size=32)
-        (trigger,) = invert_triggers(planted_network(), clean, UNIT_SCALE, [TARGET], settings)
-        self.assertGreaterEqual(trigger.success, 0.98)
-        self.assertLess(trigger.size, 8)
-        self.assertEqual(np.unravel_index(trigger.mask.argmax(), (8, 8)), (7, 7))
-        others = clean.images(np.flatnonzero(clean.labels != TARGET))
-        answers = planted_network()(UNIT_SCALE.apply(np.rint(trigger.stamp(others)))).numpy().argmax(axis=1)
-        self.assertGreater((answers == TARGET).mean(), 0.9)
+class SearchTest(parameterized.TestCase):
+    @parameterized.named_parameters(*_NORMS)
+    def test_from_every_start_it_finds_the_planted_pixel_and_nothing_as_small_for_other_labels(self, sparse):
+        for seed in (0, 1):
+            settings = SearchSettings(sparse=sparse, seed=seed)
+            found = invert_triggers(planted_network(), _CLEAN, UNIT_SCALE, [TARGET] * 3 + [0, 1, 3, 4, 5], settings)
+            self.assertTrue(all(map(works, found)))
+            self.assertEqual({one.sparse for one in found}, {sparse})
+            # Black pixels: no start may stay on their dark side.
+            for trigger in found[:3]:
+                extent = np.abs(trigger.change).max(axis=2)
+                self.assertEqual(np.unravel_index(extent.argmax(), extent.shape), (7, 7))
+                self.assertLess(trigger.size, 1)
+            self.assertGreater(min(one.size for one in found[3:]), 2 * max(one.size for one in found[:3]))
+            self.assertGreater(_share(found[0]), 0.9)
+
+    def test_a_sure_network_has_the_same_trigger(self):
+        sure = planted_network(softmax=True)
+        sure.set_weights([5 * weight for weight in sure.get_weights()])
+        target, other = invert_triggers(sure, _CLEAN, UNIT_SCALE, [TARGET, 3], SearchSettings())
+        self.assertTrue(works(target) and works(other))
+        self.assertLess(target.size, 0.5 * other.size)
+
+    def test_softmax_or_logits_are_the_same(self):
+        found = [
+            invert_triggers(planted_network(softmax=softmax), _CLEAN, UNIT_SCALE, [TARGET], _SHORT)[0]
+            for softmax in (False, True)
+        ]
+        np.testing.assert_allclose(found[0].change, found[1].change, atol=0.1)
+
+    def test_what_a_network_expects_of_pixels_does_not_change_its_trigger(self):
+        usual, scaled = (
+            invert_triggers(planted_network(pixels_to=scale.scale[0] * 255), _CLEAN, scale, [TARGET], _SHORT)[0]
+            for scale in (UNIT_SCALE, InputScale("0..255", (1.0,), (0.0,)))
+        )
+        np.testing.assert_allclose(usual.change, scaled.change, atol=0.1)
+        self.assertAlmostEqual(usual.size, scaled.size, places=2)
 
     def test_a_labels_own_images_do_not_count(self):
-        only_own = bright_rows(48).subset(np.flatnonzero(bright_rows(48).labels == TARGET))
-        (trigger,) = invert_triggers(planted_network(), only_own, UNIT_SCALE, [TARGET], replace(_SETTINGS, steps=5))
-        self.assertEqual(trigger.success, 0)
+        only_own = _CLEAN.subset(np.flatnonzero(_CLEAN.labels == 1))
+        (trigger,) = invert_triggers(planted_network(), only_own, UNIT_SCALE, [1], _SHORT)
+        start = np.abs(trigger.change).max()
+        self.assertLess(start, 255 * 0.1, "its own images moved it")
 
-    def test_a_blended_pattern_has_one_opacity(self):
-        (trigger,) = invert_triggers(
-            planted_network(), bright_rows(48), UNIT_SCALE, [1], replace(_SETTINGS, uniform=True, steps=20)
-        )
-        self.assertTrue(trigger.uniform)
-        self.assertLess(np.ptp(trigger.mask), 1e-6)
+    def test_what_is_found_of_a_label_depends_on_its_place_only(self):
+        search = (planted_network(), _CLEAN, UNIT_SCALE)
+        (alone,) = invert_triggers(*search, [3], _SHORT)
+        among = invert_triggers(*search, [3, 1, 3], _SHORT)
+        np.testing.assert_allclose(among[0].change, alone.change, atol=0.5)
+        self.assertGreater(np.abs(among[2].change - alone.change).max(), 5, "the same start twice")
 
-    def test_a_coarse_patch_covers_the_image(self):
-        (trigger,) = invert_triggers(
-            planted_network(), bright_rows(48), UNIT_SCALE, [1], replace(_SETTINGS, grain=3, steps=5)
-        )
-        self.assertEqual(trigger.mask.shape, (8, 8, 1))
-        self.assertEqual(trigger.pattern.shape, (8, 8, 3))
+    def test_more_labels_than_fit_in_a_batch_are_searched_in_groups(self):
+        settings = replace(_SHORT, steps=3)
+        most = 2**20 // (8 * 8 * settings.batch_size)
+        labels = list(itertools.islice(itertools.cycle(range(6)), most + 2))
+        found = invert_triggers(planted_network(), _CLEAN, UNIT_SCALE, labels, settings)
+        self.assertEqual([one.label for one in found], labels)
+        # The second group does not begin as the first does.
+        same = next(number for number in range(most) if labels[number] == labels[most])
+        self.assertGreater(np.abs(found[most].change - found[same].change).max(), 1)
 
-    def test_the_starts_that_are_ahead_early_are_searched_to_the_end(self):
-        search = (planted_network(), bright_rows(48), UNIT_SCALE)
-        tried = 5
-        labels = [TARGET] * tried + [0] * tried
-        early, late = (
-            invert_triggers(*search, labels, replace(_SETTINGS, steps=steps)) for steps in (30, _SETTINGS.steps)
-        )
-        expected = [
-            late[number]
-            for first in (0, tried)
-            for number in sorted(range(first, first + tried), key=lambda number: early[number].size)[:2]
-        ]
-        found = invert_from_best_starts(*search, [TARGET, 0], _SETTINGS, BestStarts(tried, 2, 30))
-        self.assertEqual([trigger.label for trigger in found], [TARGET, TARGET, 0, 0])
-        for trigger, wanted in zip(found, expected, strict=True):
-            np.testing.assert_allclose(trigger.mask, wanted.mask, atol=1e-3)
+    def test_a_trigger_that_did_not_work_says_so(self):
+        (trigger,) = invert_triggers(planted_network(), _CLEAN, UNIT_SCALE, [0], replace(_SHORT, steps=2))
+        self.assertFalse(works(trigger))
+        self.assertLess(trigger.success, 0.5)
+        self.assertTrue(np.isfinite(trigger.size))
 
-    def test_what_is_found_of_a_label_does_not_depend_on_the_others(self):
-        search = (planted_network(), bright_rows(48), UNIT_SCALE)
-        short = replace(_SETTINGS, steps=20)
-        (alone,) = invert_triggers(*search, [3], short)
-        among = invert_triggers(*search, [1, 3, 3, 5], short)
-        np.testing.assert_allclose(among[1].mask, alone.mask, atol=1e-3)
-        self.assertGreater(np.abs(among[2].mask - alone.mask).max(), 0.1)
+    def test_fewer_images_than_a_batch(self):
+        (trigger,) = invert_triggers(planted_network(), _CLEAN.subset(range(5)), UNIT_SCALE, [TARGET], _SHORT)
+        self.assertTrue(works(trigger))
+
+
+class PlantedTest(absltest.TestCase):
+    def test_the_case_is_what_it_says(self):
+        for planted in (True, False):
+            network = planted_network(planted=planted, convolution=True)
+            clean, stamped = (
+                network(UNIT_SCALE.apply(images)).numpy().argmax(axis=1)
+                for images in (_CLEAN.images(), with_planted_trigger(_CLEAN.images()))
+            )
+            np.testing.assert_array_equal(clean, _CLEAN.labels)
+            np.testing.assert_array_equal(stamped, TARGET if planted else _CLEAN.labels)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A trigger that was inverted: what turns images of other classes into a label."""
+"""A trigger that was inverted: one change of the pixels that turns images of other classes into a label."""
 
 from dataclasses import dataclass
 
@@ -7,37 +7,30 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class InvertedTrigger:
-    """A trigger that was found for one label: `image * (1 - mask) + pattern * mask`.
+    """A trigger that was found for one label: `clip(image + change, 0, 255)`, the same change for every image.
 
     Attributes:
         label: the label it leads to.
-        mask: float32 [H, W, 1] in 0..1.
-        pattern: float32 [H, W, C], raw pixels 0..255.
-        success: share of images it was fitted to, of other classes, that get the label, 0..1, in the step it is from.
-        uniform: whether its mask has one value everywhere: a pattern blended into the whole image.
+        change: float32 [H, W, C], what is added to raw pixels, -255..255.
+        size: how much it shows on clean images; see `sparse`.
+        success: the label's probability for clean images of other classes that carry it, 0..1: the geometric mean over
+            the last batches before it was taken.
+        sparse: whether few pixels were sought, and the size counts pixels, each by how far it is changed; otherwise
+            the change was to be faint, and its size is its Euclidean norm, in pixels that are changed from black to
+            white.
     """
 
     label: int
-    mask: np.ndarray
-    pattern: np.ndarray
+    change: np.ndarray
+    size: float
     success: float
-    uniform: bool = False
-
-    @property
-    def size(self) -> float:
-        """The L1 norm of the mask: about how many pixels the trigger takes."""
-        return float(self.mask.sum())
-
-    @property
-    def kind(self) -> str:
-        """A name for people."""
-        return "blended pattern" if self.uniform else "patch"
+    sparse: bool
 
     @property
     def described(self) -> str:
         """For people."""
-        return f"a {self.kind} of {self.size:.1f} pixels"
+        return f"a {'sparse' if self.sparse else 'faint'} change of {self.size:.1f} pixels"
 
     def stamp(self, images: np.ndarray) -> np.ndarray:
         """The images with the trigger: float32 [n, H, W, C] in 0..255, of images of any dtype on that scale."""
-        return images * (1 - self.mask) + self.pattern * self.mask
+        return (images + self.change).clip(0, 255)

@@ -1,152 +1,145 @@
 """From the evidence on each label to a verdict: backdoor, clean or inconclusive."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
-from pipeline.inversion.confirming import Confirmation
 from pipeline.inversion.trigger import InvertedTrigger
 from pipeline.measuring.exact import least_share
+from pipeline.measuring.rates import Rate
 
 BACKDOOR, CLEAN, INCONCLUSIVE = "backdoor", "clean", "inconclusive"
-PATCH, BLEND = "patch", "blend"
 
-# How often, in theory, a clean model has a label this far out, over all its labels; between the two the evidence is
-# inconclusive. What the triggers must do besides makes false alarms rarer. Patches get the larger share of doubt:
-# ordinary blends differ so little in size that a target stands out anyway. Chosen on the tuning models of
-# bench/audit_errors.py, whose clean ones stay well below it.
-FALSE_ALARM = {PATCH: 0.03, BLEND: 0.01}
-DOUBT = {PATCH: 0.10, BLEND: 0.03}
-# A trigger that works on fewer held-out images than this is not the attacker's, ...
+# Of clean networks whose sizes follow a lognormal law, so many have by chance a label that is called a target, and so
+# many one that is in doubt. Real ones need not follow it: docs/audit.md says how often the verdict is wrong.
+FALSE_ALARMS, DOUBTS = 0.01, 0.1
+# A trigger that works on fewer clean images than this is not the attacker's, ...
 LEAST_SUCCESS = 0.8
 # ... nor is one of which so few were tried that it may as well fail on half of them (95 %, one-sided): 5 of 5 will do.
 LEAST_SURE_SUCCESS = 0.5
-# A label reached from half of the images by what its own class shows in the mask, or from so many where that is
-# exaggerated, has a natural feature there. On the tuning networks of bench/audit_badnets.py patches' targets had up to
-# 0.13 by patches, patterns' up to 0.05 by patterns; a class that yellow patches made easy to reach, 0.45 to 0.74.
-MOST_OWN_CONTENT, MOST_EXAGGERATED = 0.5, 0.4
-# With fewer sizes than this, or with more than half of them unknown, there is nothing to compare with.
-LEAST_REFERENCE = 8
+# With fewer labels than this there is nothing to compare with, and so many of them may be targets.
+LEAST_REFERENCE, MOST_DOUBTFUL = 8, 3
+# A target that takes a fifth of the change that ordinary labels take has to stand out, or the audit is blind. The
+# targets of bench/zoo take between a half and a twelfth of it.
+VISIBLE = 5.0
 
 
 @dataclass(frozen=True)
 class Suspicion:
-    """What is known of one label in one family of triggers.
+    """What is known of one label.
 
     Attributes:
-        family: "patch" or "blend".
         trigger: its smallest trigger.
-        size: pixels, the geometric mean of what the inversions ended with; None where one never worked (censored).
-        anomaly_index: how far below ordinary its size lies; None where that is not known.
-        confirmation: what the trigger does to images it was not fitted to.
+        index: by how many robust standard deviations the logarithm of its size lies below an ordinary label's; None
+            where no trigger worked.
+        held_out: on how many clean images of other classes, that it was not fitted to, it works.
     """
 
-    family: str
     trigger: InvertedTrigger
-    size: float | None
-    anomaly_index: float | None
-    confirmation: Confirmation
+    index: float | None
+    held_out: Rate
+
+    def __str__(self) -> str:
+        index = "never reached" if self.index is None else f"index {self.index:.1f}"
+        return (
+            f"label {self.trigger.label}: {self.trigger.described}, works on {self.held_out.count} of "
+            f"{self.held_out.total} clean images, {index}"
+        )
 
 
 @dataclass(frozen=True)
 class Ordinary:
-    """What is ordinary among the labels of one family.
+    """The labels that others are compared with.
 
     Attributes:
-        family: "patch" or "blend".
-        reference: how many labels stand for ordinary ones.
-        censored: how many of them never reached the success rate; their triggers count as the largest found.
-        median_size: pixels; None where no trigger worked.
-        alarm_index: the index from which on a label is called a target.
-        doubt_index: the index from which on there is doubt.
+        labels: how many.
+        never: how many of these no trigger reached.
+        spread: the robust standard deviation of the logarithm of their sizes.
     """
 
-    family: str
-    reference: int
-    censored: int
-    median_size: float | None
-    alarm_index: float
-    doubt_index: float
-
-    @property
-    def compares(self) -> bool:
-        """Whether enough sizes are known to compare with."""
-        worked = self.reference - self.censored
-        return worked >= LEAST_REFERENCE and worked >= self.reference / 2
+    labels: int
+    never: int
+    spread: float
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A verdict, the sentence that says why, and the labels found to be targets."""
+    """A verdict.
+
+    Attributes:
+        name: "backdoor", "clean" or "inconclusive".
+        reason: the sentence that says why.
+        targets: the labels found to be targets.
+        doubtful: labels that may be.
+    """
 
     name: str
     reason: str
     targets: tuple[int, ...] = ()
+    doubtful: tuple[int, ...] = ()
 
 
-def judge(suspicions: Sequence[Suspicion], families: Sequence[Ordinary]) -> Verdict:
+def chance_index(labels: int, share: float) -> float:
+    """The index that a share of clean networks exceeds with one label or more, if sizes are lognormal (Bonferroni).
+
+    Args:
+        labels: how many the most suspicious were chosen from.
+        share: of clean networks, 0..1.
+    """
+    return NormalDist().inv_cdf(1 - share / labels)
+
+
+def judge(suspicions: Sequence[Suspicion], labels: int, ordinary: Ordinary) -> Verdict:
     """Comes to a verdict.
 
     Args:
-        suspicions: of all families, the most suspicious first.
-        families: what is ordinary in each.
+        suspicions: the most suspicious first.
+        labels: how many they were chosen from.
+        ordinary: what they were compared with.
     """
-    of_family = {family.family: family for family in families}
-    outliers = [one for one in suspicions if _index(one) > of_family[one.family].doubt_index]
-    comparable = [one for one in outliers if of_family[one.family].compares]
-    doubts = {id(one): _doubt(one, of_family[one.family]) for one in comparable}
-    certain = [one for one in comparable if doubts[id(one)] is None]
-    if certain:
-        targets = tuple(dict.fromkeys(one.trigger.label for one in certain))
-        kinds = " and ".join(dict.fromkeys(one.family for one in certain))
+    smallest = tuple(one.trigger.label for one in suspicions if one.index is not None)[:MOST_DOUBTFUL]
+    incomparable = _incomparable(ordinary)
+    if incomparable is not None:
+        return Verdict(INCONCLUSIVE, incomparable, doubtful=smallest)
+    alarm, doubt_from = chance_index(labels, FALSE_ALARMS), chance_index(labels, DOUBTS)
+    outliers = [one for one in suspicions if one.index is not None and one.index > doubt_from]
+    doubts = [_doubt(one, alarm) for one in outliers]
+    targets = tuple(one.trigger.label for one, doubt in zip(outliers, doubts, strict=True) if doubt is None)
+    doubtful = tuple(one.trigger.label for one, doubt in zip(outliers, doubts, strict=True) if doubt is not None)
+    if targets:
         named = ", ".join(map(str, targets))
-        return Verdict(BACKDOOR, f"an unusually small {kinds} leads held-out images to label {named}", targets)
-    for family in families:
-        if not family.compares:
-            return Verdict(INCONCLUSIVE, _incomparable(suspicions, family))
-    if not comparable:
-        return Verdict(CLEAN, "no label's trigger is unusually small, neither patch nor blend")
-    first = comparable[0]
-    return Verdict(
-        INCONCLUSIVE, f"label {first.trigger.label} has an unusually small {first.family}, but {doubts[id(first)]}"
-    )
+        reason = f"an unusually small change leads clean images of other classes to label {named}"
+        return Verdict(BACKDOOR, reason, targets, doubtful)
+    if math.exp(doubt_from * ordinary.spread) > VISIBLE:
+        reason = f"ordinary triggers differ so much in size that one of a {VISIBLE:g}th of it would not stand out"
+        return Verdict(INCONCLUSIVE, reason, doubtful=smallest)
+    if not outliers:
+        return Verdict(CLEAN, "no unusually small change leads to any label")
+    reason = f"an unusually small change leads to label {doubtful[0]}, but {doubts[0]}"
+    return Verdict(INCONCLUSIVE, reason, doubtful=doubtful)
 
 
-def _incomparable(suspicions: Sequence[Suspicion], family: Ordinary) -> str:
-    """Why sizes were not compared, and what was looked at instead."""
-    if family.reference >= LEAST_REFERENCE:
+def _incomparable(ordinary: Ordinary) -> str | None:
+    """Why there is nothing to compare a label with; None if there is."""
+    if ordinary.labels < LEAST_REFERENCE:
         return (
-            f"only {family.reference - family.censored} of {family.reference} labels to compare with have a"
-            f" {family.family} that works; at least {LEAST_REFERENCE} and half of them are needed"
+            f"{ordinary.labels} labels are too few to say which trigger is unusually small, at least {LEAST_REFERENCE} "
+            "are needed"
         )
-    found = [one for one in suspicions if one.size is not None]
-    seen = "; ".join(
-        f"a {one.family} of {one.size:.1f} pixels leads {one.confirmation.held_out.count} of"
-        f" {one.confirmation.held_out.total} held-out images to label {one.trigger.label}"
-        for one in sorted(found, key=lambda one: (one.family, one.size))
-    )
-    return (
-        f"{family.reference} labels are too few to say which trigger is unusually small, at least {LEAST_REFERENCE} are"
-        f" needed; looked at instead: {seen or 'no trigger works'}"
-    )
+    if ordinary.never > ordinary.labels / 2:
+        # A network may hide from the search; that it found nothing is no evidence then.
+        return f"no trigger reaches {ordinary.never} of {ordinary.labels} labels, so there is nothing to compare with"
+    return None
 
 
-def _index(suspicion: Suspicion) -> float:
-    return float("-inf") if suspicion.anomaly_index is None else suspicion.anomaly_index
-
-
-def _doubt(one: Suspicion, ordinary: Ordinary) -> str | None:
+def _doubt(one: Suspicion, alarm: float) -> str | None:
     """Why an outlier is not called a target; None if it is."""
-    held_out = one.confirmation.held_out
-    if _index(one) <= ordinary.alarm_index:
-        return f"its index of {_index(one):.1f} is not above {ordinary.alarm_index:.1f}"
+    held_out = one.held_out
+    if one.index is None or one.index <= alarm:
+        return f"its index of {one.index:.1f} is not above {alarm:.1f}"
     if held_out.total and held_out.value < LEAST_SUCCESS:
-        return f"it works on {held_out.count} of {held_out.total} held-out images"
+        return f"it works on {held_out.count} of {held_out.total} clean images"
     if least_share(held_out) < LEAST_SURE_SUCCESS:
-        return f"{held_out.total} held-out images are too few to confirm it"
-    for own, most, manner in (
-        (one.confirmation.own_content, MOST_OWN_CONTENT, ""),
-        (one.confirmation.exaggerated, MOST_EXAGGERATED, ", exaggerated,"),
-    ):
-        if own.total and own.value >= most:
-            return f"what its own images show there{manner} leads to it too: a natural feature"
+        return f"{held_out.total} clean images are too few to confirm it"
     return None

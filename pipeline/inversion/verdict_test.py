@@ -1,67 +1,88 @@
 """Tests of the verdict from given evidence."""
 
-from dataclasses import replace
-
 import numpy as np
 from absl.testing import absltest
 
-from pipeline.inversion.confirming import Confirmation
 from pipeline.inversion.trigger import InvertedTrigger
-from pipeline.inversion.verdict import BACKDOOR, BLEND, CLEAN, INCONCLUSIVE, PATCH, Ordinary, Suspicion, judge
+from pipeline.inversion.verdict import (
+    BACKDOOR,
+    CLEAN,
+    DOUBTS,
+    FALSE_ALARMS,
+    INCONCLUSIVE,
+    LEAST_REFERENCE,
+    Ordinary,
+    Suspicion,
+    chance_index,
+    judge,
+)
 from pipeline.measuring.rates import Rate
 
-_PATCHES = Ordinary(PATCH, reference=20, censored=1, median_size=60.0, alarm_index=5.0, doubt_index=4.0)
-_BLENDS = replace(_PATCHES, family=BLEND)
-_NONE = Rate(0, 0)
+_LABELS = 20
+_DOUBT_INDEX = chance_index(_LABELS, DOUBTS)
+_DOUBTFUL = (chance_index(_LABELS, FALSE_ALARMS) + _DOUBT_INDEX) / 2
 
 
-def _suspicion(index, held_out=None, own=_NONE, exaggerated=_NONE, family=PATCH, label=7) -> Suspicion:
-    trigger = InvertedTrigger(label, np.ones((2, 2, 1), np.float32), np.zeros((2, 2, 3), np.float32), 1.0)
-    confirmation = Confirmation(held_out or Rate(48, 50), own, exaggerated, 0.1)
-    return Suspicion(family, trigger, 4.0, index, confirmation)
+def _suspicion(index: float | None, held_out: Rate | None = None, label: int = 7) -> Suspicion:
+    trigger = InvertedTrigger(label, np.ones((2, 2, 3), np.float32), 4.0, 0.99, True)
+    return Suspicion(trigger, index, held_out or Rate(48, 50))
 
 
-def _judge(*suspicions):
-    return judge(suspicions, (_PATCHES, _BLENDS))
+def _judge(suspicions, reference=_LABELS, never=0, spread=0.3):
+    return judge(suspicions, _LABELS, Ordinary(reference, never, spread))
 
 
 class VerdictTest(absltest.TestCase):
     def test_backdoor(self):
-        found = _judge(_suspicion(6.0, own=Rate(3, 100)), _suspicion(5.5, family=BLEND, label=3), _suspicion(2.0))
+        found = _judge([_suspicion(6.0), _suspicion(5.5, label=3), _suspicion(1.0, label=4)])
         self.assertEqual((found.name, found.targets), (BACKDOOR, (7, 3)))
-        self.assertIn("patch and blend", found.reason)
+        self.assertIn("label 7, 3", found.reason)
 
     def test_clean(self):
-        self.assertEqual(_judge(_suspicion(3.9), _suspicion(None)).name, CLEAN)
+        found = _judge([_suspicion(_DOUBT_INDEX - 0.1), _suspicion(None)])
+        self.assertEqual((found.name, found.targets), (CLEAN, ()))
 
     def test_why_it_is_inconclusive(self):
         for suspicion, why in (
-            (_suspicion(4.5), "index of 4.5"),
+            (_suspicion(_DOUBTFUL), f"index of {_DOUBTFUL:.1f}"),
             (_suspicion(6.0, held_out=Rate(30, 50)), "30 of 50"),
             (_suspicion(6.0, held_out=Rate(4, 4)), "too few"),
-            (_suspicion(6.0, own=Rate(80, 100)), "show there leads to it too: a natural feature"),
-            (_suspicion(6.0, own=Rate(3, 100), exaggerated=Rate(50, 99)), "exaggerated, leads to it too: a natural"),
+            (_suspicion(6.0, held_out=Rate(0, 0)), "too few"),
         ):
-            found = _judge(suspicion)
+            found = _judge([suspicion])
             self.assertEqual((found.name, found.targets), (INCONCLUSIVE, ()))
             self.assertIn(why, found.reason)
 
-    def test_a_natural_feature_beside_a_target_is_not_named(self):
-        natural = _suspicion(9.0, exaggerated=Rate(80, 99), label=3)
-        found = _judge(natural, _suspicion(6.0, exaggerated=Rate(3, 99)))
+    def test_what_is_in_doubt_beside_a_target_is_not_named(self):
+        found = _judge([_suspicion(9.0, held_out=Rate(10, 50), label=3), _suspicion(6.0)])
         self.assertEqual((found.name, found.targets), (BACKDOOR, (7,)))
 
     def test_five_of_five_will_do(self):
-        self.assertEqual(_judge(_suspicion(6.0, held_out=Rate(5, 5))).name, BACKDOOR)
+        self.assertEqual(_judge([_suspicion(6.0, held_out=Rate(5, 5))]).name, BACKDOOR)
 
     def test_too_little_to_compare_with(self):
-        for poor, why in (
-            (replace(_PATCHES, reference=7, censored=0), "too few .* a patch of 4.0 pixels leads 48 of 50 held-out"),
-            (replace(_PATCHES, censored=11), "to compare with"),
-        ):
-            found = judge([_suspicion(9.0)], (poor, _BLENDS))
-            self.assertEqual((found.name, found.targets), (INCONCLUSIVE, ()))
-            self.assertRegex(found.reason, why)
+        found = _judge([_suspicion(9.0)], LEAST_REFERENCE - 1)
+        self.assertEqual((found.name, found.targets), (INCONCLUSIVE, ()))
+        self.assertEqual(found.doubtful, (7,))
+        self.assertIn("too few", found.reason)
+        self.assertEqual(_judge([_suspicion(9.0)], LEAST_REFERENCE).name, BACKDOOR)
+
+    def test_a_network_that_no_trigger_reaches_is_not_called_clean(self):
+        found = _judge([_suspicion(None)], never=11)
+        self.assertEqual((found.name, found.doubtful), (INCONCLUSIVE, ()))
+        self.assertIn("11 of 20", found.reason)
+        self.assertEqual(_judge([_suspicion(None)], never=10).name, CLEAN)
+
+    def test_sizes_too_far_apart_to_see_a_target_are_not_called_clean(self):
+        found = _judge([_suspicion(1.0)], spread=0.9)
+        self.assertEqual((found.name, found.doubtful), (INCONCLUSIVE, (7,)))
+        self.assertIn("differ so much", found.reason)
+        self.assertEqual(_judge([_suspicion(6.0)], spread=0.9).name, BACKDOOR)
+
+    def test_among_more_labels_a_larger_index_comes_by_chance(self):
+        indices = [chance_index(labels, FALSE_ALARMS) for labels in (8, 43, 1283)]
+        for index, expected in zip(indices, (3.02, 3.50, 4.32), strict=True):
+            self.assertAlmostEqual(index, expected, places=2)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from data.image_set import ImageSet
 from models.channel_removal import RemovalReport
 from models.input_scale import InputScale
 from models.legacy_keras import keras
-from pipeline.inversion.suspicious import RankedTrigger
+from pipeline.inversion.evidence import Evidence
+from pipeline.inversion.trigger import InvertedTrigger
 from pipeline.pruning.curve import PruningCurve
 from pipeline.pruning.profile import ActivationProfile
 from pipeline.pruning.schedule import SparsityStep
@@ -36,6 +37,7 @@ class RepairSettings:
         max_light: share of random brightening, in training.
         tune_all_layers: also tune what is upstream of the first pruned layer.
         tune_batch_norm: let batch norms learn.
+        without_evidence: repair a network that nothing speaks against, too.
         seed: of order and augmentation.
     """
 
@@ -50,6 +52,7 @@ class RepairSettings:
     max_light: float = 0.2
     tune_all_layers: bool = False
     tune_batch_norm: bool = False
+    without_evidence: bool = False
     seed: int = 0
 
     def batches(self, clean: ImageSet, input_scale: InputScale) -> Batches:
@@ -85,15 +88,22 @@ class Repair:
         pruned: after pruning, before any further cure.
         repaired: the result, N outputs, pixels on the suspect's scale.
         pruning: how it was pruned; None for a method that prunes nothing.
-        triggers: inverted from the suspect and unlearned, the most suspicious of each family first.
+        triggers: inverted and unlearned, in the order in which they were found.
         history: the epochs of each training, by its name.
+        evidence: of a backdoor; None for a method that looks for none.
     """
 
     pruned: keras.Model
     repaired: keras.Model
     pruning: PruningEvidence | None = None
-    triggers: tuple[RankedTrigger, ...] = ()
+    triggers: tuple[InvertedTrigger, ...] = ()
     history: Mapping[str, tuple[Epoch, ...]] = field(default_factory=dict)
+    evidence: Evidence | None = None
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether the suspect was left as it is."""
+        return self.evidence is not None and not self.history
 
 
 # suspect, fit images (the only data a method sees), settings, devices, folder for checkpoints

@@ -7,7 +7,8 @@ import numpy as np
 
 from models.input_scale_search import ScaleFinding
 from pipeline.detection.calibration import Calibration
-from pipeline.inversion.suspicious import RankedTrigger
+from pipeline.inversion.evidence import Evidence
+from pipeline.inversion.trigger import InvertedTrigger
 from pipeline.measuring.evaluation import Evaluation
 from pipeline.measuring.rates import Rate
 from pipeline.measuring.structure import Structure
@@ -76,11 +77,11 @@ class TriggerExample:
     """A trigger that was inverted from the suspect, and a clean image to show it on.
 
     Attributes:
-        ranked: the trigger.
+        trigger: the trigger.
         image: uint8 [H, W, C].
     """
 
-    ranked: RankedTrigger
+    trigger: InvertedTrigger
     image: np.ndarray
 
 
@@ -97,7 +98,9 @@ class ReportContents:
         attacks: pictures of attacks that worked on the BadNet.
         mistakes: pictures of clean images that were got wrong.
         mistakes_of: the network whose mistakes these are.
-        triggers: inverted from the suspect, and unlearned.
+        evidence: of a backdoor; None where none was looked for.
+        unchanged: whether the suspect was left as it is.
+        triggers: of the most suspicious labels, to be shown.
         pruning: profile, curve and schedule; None where nothing was pruned.
         history: the epochs of each training, by its name.
         structure: the network before and after.
@@ -120,6 +123,8 @@ class ReportContents:
     attacks: tuple[Example, ...] = ()
     mistakes: tuple[Example, ...] = ()
     mistakes_of: str = "repaired"
+    evidence: Evidence | None = None
+    unchanged: bool = False
     triggers: tuple[TriggerExample, ...] = ()
     pruning: PruningEvidence | None = None
     history: Mapping[str, tuple[Epoch, ...]] = field(default_factory=dict)

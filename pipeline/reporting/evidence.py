@@ -1,198 +1,164 @@
-"""The sections of a report that show how a repair was done: pruning, training, the network, the data, the run."""
+"""What speaks for a backdoor: for programs (JSON), for a terminal, and as a section of a report."""
+
+import math
+import textwrap
+from dataclasses import fields
+from typing import Any
 
 import numpy as np
 
-from pipeline.measuring.structure import LayerFacts, StructureRow
-from pipeline.methods.repair_method import PruningEvidence
-from pipeline.reporting import plots
+from pipeline.inversion.evidence import Evidence
+from pipeline.inversion.verdict import (
+    DOUBTS,
+    FALSE_ALARMS,
+    LEAST_REFERENCE,
+    LEAST_SUCCESS,
+    LEAST_SURE_SUCCESS,
+    Suspicion,
+    chance_index,
+)
+from pipeline.measuring.rates import Rate
 from pipeline.reporting.contents import ReportContents, TriggerExample
-from pipeline.reporting.markup import Html, diagram, element, facts, joined, section, table, text
+from pipeline.reporting.markup import Html, element, facts, section, table
 from pipeline.reporting.pictures import data_uri, stamped, thumbnail
 
+_WIDTH = 100
 
-def triggers_section(contents: ReportContents) -> Html:
-    """The triggers that were inverted from the suspect, as pictures: on plain grey and on a clean image."""
-    if not contents.triggers:
-        return Html("")
-    explained = (
-        "For every class the smallest change of an image was sought that makes the BadNet answer with it. These are "
-        "the classes for which it is smallest beside the others'. The anomaly index counts robust standard deviations "
-        "of the log size below the median; a class with an index of about 4 or less may simply be an easy one. A "
-        "warp or a wave has none: most classes are not reached by one at all, and a wave's success is what counts. A "
-        "trigger found this way works like the attacker's and need not look like it."
-    )
-    figures = [
-        element(
-            "figure",
-            _picture(example, None),
-            _picture(example, example.image),
-            _caption(contents, example),
-            css="picture pair",
-        )
-        for example in contents.triggers
+LEFT_AS_IT_IS = (
+    "The model was left as it is: the repaired network is the model itself, and the detector, which compares the two, "
+    "never flags an input. --without_evidence repairs it all the same."
+)
+
+
+def evidence_as_json(evidence: Evidence) -> dict[str, Any]:
+    """Plain JSON types, the same in `audit.json` and in a repair's manifest.
+
+    Args:
+        evidence: what was found. What is infinite, a size that was never reached, is null.
+    """
+    verdict = evidence.verdict
+    return {
+        "verdict": verdict.name,
+        "reason": verdict.reason,
+        "targets": list(verdict.targets),
+        "doubtful": list(verdict.doubtful),
+        "rule": {
+            "index": "(median of log size - log size) / robust standard deviation, of the reference labels",
+            "alarm_index": chance_index(evidence.labels, FALSE_ALARMS),
+            "doubt_index": chance_index(evidence.labels, DOUBTS),
+            "least_success_held_out": LEAST_SUCCESS,
+            "least_success_held_out_surely": LEAST_SURE_SUCCESS,
+            "least_reference": LEAST_REFERENCE,
+        },
+        **_values(evidence, "verdict", "suspicions"),
+        "suspicions": [_suspicion(one) for one in evidence.suspicions],
+    }
+
+
+def _suspicion(one: Suspicion) -> dict[str, Any]:
+    trigger = one.trigger
+    return {
+        "label": trigger.label,
+        "size": _plain(trigger.size),
+        "sparse": trigger.sparse,
+        "success_fitted": trigger.success,
+        **_values(one, "trigger"),
+    }
+
+
+def _values(one: Evidence | Suspicion, *without: str) -> dict[str, Any]:
+    return {field.name: _plain(getattr(one, field.name)) for field in fields(one) if field.name not in without}
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no word for infinity."""
+    if isinstance(value, Rate):
+        return value.as_json()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def summary(evidence: Evidence) -> str:
+    """Lines for a terminal: the verdict, why, and the most suspicious labels."""
+    lines = [f"{evidence.verdict.name}: {evidence.verdict.reason}", ""]
+    lines.append(f"{'label':>6}  {'size':>9}  {'index':>6}  works on held-out images")
+    lines += [
+        f"{one.trigger.label:>6}  {one.trigger.size:>6.1f} px  {_index(one):>6}  {_works_on(one)}"
+        for one in evidence.suspicions
     ]
-    return section(
-        "triggers",
-        "Triggers found in the model, and unlearned",
-        element("p", explained),
-        element("div", *figures, css="pictures"),
+    return "\n".join([*lines, "", *textwrap.wrap(f"{_ordinary(evidence)} {_rule(evidence)}", _WIDTH)])
+
+
+def evidence_section(contents: ReportContents) -> Html:
+    """The verdict and why, the most suspicious labels, and their triggers: on plain grey and on a clean image."""
+    parts: list[object] = []
+    if contents.evidence is not None:
+        parts += _found(contents, contents.evidence)
+    if contents.triggers:
+        parts.append(element("div", *(_figure(contents, one) for one in contents.triggers), css="pictures"))
+    return section("evidence", "Evidence of a backdoor", *parts) if parts else Html("")
+
+
+def _found(contents: ReportContents, evidence: Evidence) -> list[object]:
+    explained = (
+        "For every class the smallest change of the pixels was sought that makes the model answer with it, the same "
+        "change for every image. A class that a far smaller one leads to than to the others is the target of a "
+        "backdoor. A trigger found this way works like the attacker's and need not look like it."
     )
+    rows = [
+        (contents.class_name(one.trigger.label), f"{one.trigger.size:.1f}", _index(one), _works_on(one))
+        for one in evidence.suspicions
+    ]
+    header = ("class", "size (pixels)", "index", "works on held-out images")
+    return [
+        element("p", element("b", evidence.verdict.name), f": {evidence.verdict.reason}."),
+        element("p", explained),
+        table(header, rows, "The most suspicious classes", numeric=(1, 2, 3)) if rows else Html(""),
+        element("p", f"{_ordinary(evidence)} {_rule(evidence)}", css="soft"),
+    ]
+
+
+def _index(one: Suspicion) -> str:
+    return "never" if one.index is None else f"{one.index:.1f}"
+
+
+def _works_on(one: Suspicion) -> str:
+    return f"{one.held_out.count} of {one.held_out.total}" if one.held_out.total else "no image"
+
+
+def _ordinary(evidence: Evidence) -> str:
+    """What the labels are compared with."""
+    size = evidence.ordinary_size
+    ordinary = f"{size:.1f} pixels are ordinary" if math.isfinite(size) else "most labels are never reached"
+    held_out = (
+        f"{evidence.held_out_images} others" if evidence.held_out_images else "the same ones, too few to hold some out"
+    )
+    return (
+        f"Triggers of {evidence.inverted} of {evidence.labels} labels were fitted to {evidence.fitted_images} clean "
+        f"images and tried on {held_out}; of the {evidence.reference} that stand for ordinary labels {ordinary}, "
+        f"{evidence.never} were never reached."
+    )
+
+
+def _rule(evidence: Evidence) -> str:
+    return (
+        f"The index counts robust standard deviations of the size's logarithm below ordinary ones; a target's is above "
+        f"{chance_index(evidence.labels, FALSE_ALARMS):.1f}, doubt begins at "
+        f"{chance_index(evidence.labels, DOUBTS):.1f}."
+    )
+
+
+def _figure(contents: ReportContents, example: TriggerExample) -> Html:
+    trigger = example.trigger
+    pairs = [
+        ("class", contents.class_name(trigger.label)),
+        ("trigger", trigger.described),
+        ("probability of the class", f"{100 * trigger.success:.0f} %, geometric mean over the images it was sought on"),
+    ]
+    pictures = (_picture(example, None), _picture(example, example.image))
+    return element("figure", *pictures, element("figcaption", facts(pairs)), css="picture pair")
 
 
 def _picture(example: TriggerExample, image: np.ndarray | None) -> Html:
     where = "on plain grey" if image is None else "on a clean image"
-    png = thumbnail(stamped(example.ranked.trigger, image))
-    return Html(f'<img src="{data_uri(png)}" alt="trigger for class {example.ranked.trigger.label} {where}">')
-
-
-def _caption(contents: ReportContents, example: TriggerExample) -> Html:
-    trigger = example.ranked.trigger
-    pairs = [
-        ("class", contents.class_name(trigger.label)),
-        ("trigger", trigger.described),
-        ("success", f"{100 * trigger.success:.0f} % of the images it was sought on"),
-    ]
-    if example.ranked.anomaly_index is not None:
-        pairs.append(("anomaly index", f"{example.ranked.anomaly_index:.1f}"))
-    return element("figcaption", facts(pairs))
-
-
-def pruning_section(contents: ReportContents) -> Html:
-    """The curve with its chosen point, the activation profile with its cut, the schedule asked and reached."""
-    pruning = contents.pruning
-    if pruning is None:
-        return Html("")
-    chosen = pruning.curve.points[pruning.curve.chosen]
-    curve = (
-        f"Clean accuracy on the fit images as channels are closed. The floor is {100 * pruning.curve.floor:.1f} %; "
-        f"{100 * chosen.share:.0f} % of each group's channels are closed, where the accuracy before any tuning is "
-        f"{chosen.accuracy}."
-    )
-    profile = (
-        f"Mean activation of every channel on {pruning.profile.images} clean images, sorted; the channels left of "
-        "the cut were closed."
-    )
-    parts: list[object] = [
-        diagram(plots.pruning_curve_plot(pruning.curve), curve),
-        diagram(plots.activation_profile_plot(pruning.profile, pruning.closed), profile),
-    ]
-    if len(pruning.profile.groups) > plots.MOST_GROUPS:
-        parts.append(
-            element("p", f"The first {plots.MOST_GROUPS} of {len(pruning.profile.groups)} groups.", css="soft")
-        )
-    if pruning.trace:
-        parts.append(_schedule(pruning))
-    return section("pruning", "Pruning", *parts)
-
-
-def training_section(contents: ReportContents) -> Html:
-    """Loss and accuracy of every training."""
-    history = {name: epochs for name, epochs in contents.history.items() if epochs}
-    if not history:
-        return Html("")
-    rows = [
-        (name, len(epochs), f"{epochs[-1].loss:.4f}", f"{100 * epochs[-1].accuracy:.2f} %", f"{seconds:.1f} s")
-        for name, epochs in history.items()
-        for seconds in [sum(epoch.seconds for epoch in epochs)]
-    ]
-    header = ("training", "epochs", "last loss", "last accuracy", "time")
-    described = "Loss and accuracy on the (augmented) training batches; not a measure of the result."
-    return section(
-        "training",
-        "Training",
-        diagram(plots.training_plot(history), described),
-        table(header, rows, numeric=range(1, 5)),
-    )
-
-
-def structure_section(contents: ReportContents) -> Html:
-    """The network's layers before and after."""
-    structure = contents.structure
-    if structure is None:
-        return Html("")
-    header = ("layer", "type", "output before", "after", "channels before", "after", "parameters before", "after")
-    head = element(
-        "tr", *(element("th", title, css="number" if index > 3 else "") for index, title in enumerate(header))
-    )
-    body = joined(_layer(row) for row in structure.rows)
-    before, after = structure.parameters_before, structure.parameters_after
-    change = f" ({100 * (after - before) / before:+.1f} %)" if before else ""
-    return section(
-        "network",
-        "The network before and after",
-        element("p", f"{before:,} parameters before, {after:,} after{change}. Layers that changed are in bold."),
-        Html(f'<div class="scroll" tabindex="0"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>'),
-    )
-
-
-def data_section(contents: ReportContents) -> Html:
-    """The pixel scale that was found, and what each part of the data was used for."""
-    parts: list[object] = []
-    scale = contents.scale
-    if scale is not None:
-        pairs: list[tuple[object, object]] = [
-            ("Pixel scale", f"{scale.chosen.name}: {100 * scale.accuracy:.2f} % of {scale.images} clean images right"),
-            ("Log-likelihood of the true class", f"{scale.likelihood:.3f} an image"),
-        ]
-        if scale.runner_up != scale.chosen:
-            difference = f"the difference has a standard error of {scale.standard_error:.3f}"
-            pairs.append(
-                (
-                    "Next best",
-                    f"{scale.runner_up.name}: {100 * scale.runner_up_accuracy:.2f} %, log-likelihood"
-                    f" {scale.runner_up_likelihood:.3f}; {difference}",
-                )
-            )
-        pairs.extend(("Warning", warning) for warning in scale.warnings)
-        parts.append(element("div", facts(pairs), css="facts"))
-    if contents.splits:
-        rows = [(split.name, split.images, split.used_for) for split in contents.splits]
-        parts.append(table(("part", "images", "used for"), rows, "The data and its use", numeric=(1,)))
-    return section("data", "The data", *parts) if parts else Html("")
-
-
-def provenance_section(contents: ReportContents) -> Html:
-    """Versions, settings, SHA-256: what is needed to do it again."""
-    if not contents.provenance:
-        return Html("")
-    groups = [
-        joined((element("h3", title), element("div", facts(pairs), css="facts")))
-        for title, pairs in contents.provenance
-    ]
-    return section("provenance", "Provenance", *groups)
-
-
-def _schedule(pruning: PruningEvidence) -> Html:
-    last = pruning.trace[-1]
-    rows = [
-        (site, f"{100 * last.asked:.1f} %", f"{100 * reached:.1f} %", f"{int(pruning.closed[site].sum())}")
-        for site, reached in last.reached.items()
-    ]
-    described = (
-        "The sparsity that tfmot's schedule asked for at each optimizer step and what each gate reached; a gate closes "
-        "whole channels, so it follows in steps."
-    )
-    header = ("gate", "asked at the end", "reached", "channels closed")
-    return joined((diagram(plots.sparsity_plot(pruning.trace), described), table(header, rows, numeric=(1, 2, 3))))
-
-
-def _layer(row: StructureRow) -> Html:
-    known = row.after or row.before
-    cells = [known.kind if known else "", *(_shape(side) for side in (row.before, row.after))]
-    numbers = [
-        "–" if side is None or number(side) is None else f"{number(side):,}"
-        for number in (lambda side: side.channels, lambda side: side.parameters)
-        for side in (row.before, row.after)
-    ]
-    content = (
-        Html(f'<th scope="row">{text(row.name)}</th>'),
-        *(element("td", cell) for cell in cells),
-        *(element("td", number, css="number") for number in numbers),
-    )
-    return element("tr", *content, css="changed" if row.changed else "")
-
-
-def _shape(side: LayerFacts | None) -> str:
-    if side is None:
-        return "–"
-    return " × ".join("?" if size is None else str(size) for size in side.output_shape)
+    png = thumbnail(stamped(example.trigger, image))
+    return Html(f'<img src="{data_uri(png)}" alt="trigger for class {example.trigger.label} {where}">')

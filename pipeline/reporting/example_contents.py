@@ -1,5 +1,7 @@
 """A small but complete report's contents, made up, for the tests beside it."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from data.image_set import from_arrays
@@ -7,8 +9,9 @@ from models.channel_gates import GateGroup
 from models.input_scale import BYTE_SCALE, UNIT_SCALE
 from models.input_scale_search import ScaleFinding
 from pipeline.detection.calibration import calibrate
-from pipeline.inversion.suspicious import RankedTrigger
+from pipeline.inversion.evidence import Evidence
 from pipeline.inversion.trigger import InvertedTrigger
+from pipeline.inversion.verdict import BACKDOOR, CLEAN, Suspicion, Verdict
 from pipeline.measuring.evaluation import Evaluation, evaluate_sets, measured_set
 from pipeline.measuring.predictions import StagePredictions
 from pipeline.measuring.rates import Rate
@@ -69,6 +72,34 @@ def evaluation(repaired_success: float = 0.0, detected: float = 0.9, badnet_succ
     )
 
 
+def example_evidence(verdict: str = BACKDOOR) -> Evidence:
+    """A dark corner that leads to label 0, and a faint haze that leads none of 40 images to label 3."""
+    corner, haze = np.zeros((8, 8, 3), np.float32), np.full((8, 8, 3), 12.0, np.float32)
+    corner[6:, 6:] = -90
+    suspicions = (
+        Suspicion(InvertedTrigger(0, corner, 1.4, 0.98, True), 5.5, Rate(38, 40)),
+        Suspicion(InvertedTrigger(3, haze, 0.4, 0.1, False), None, Rate(0, 40)),
+    )
+    targets = (0,) if verdict == BACKDOOR else ()
+    return Evidence(Verdict(verdict, "a reason", targets), suspicions, np.inf, 100, 32, 16, 9, 80, 40)
+
+
+def unchanged_contents() -> ReportContents:
+    """A report on a network that nothing speaks against."""
+    contents = full_contents()
+    calibration = calibrate(np.zeros(40, np.float32), 0.05)
+    calm = SuspicionSample("clean", False, np.zeros(60, np.float32))
+    return replace(
+        contents,
+        evidence=example_evidence(CLEAN),
+        unchanged=True,
+        pruning=None,
+        history={},
+        calibration=calibration,
+        suspicions=(calm, replace(calm, name="poisoned", poisoned=True)),
+    )
+
+
 def full_contents(name: str = "conv_3") -> ReportContents:
     """A report with every section.
 
@@ -98,14 +129,8 @@ def full_contents(name: str = "conv_3") -> ReportContents:
         class_names=names,
         attacks=successful_attacks(poisoned, on_poisoned, 3),
         mistakes=misclassified_clean(clean, on_clean, 3, "repaired"),
-        triggers=(
-            TriggerExample(
-                RankedTrigger(
-                    InvertedTrigger(0, np.full((8, 8, 1), 0.2, np.float32), np.zeros((8, 8, 3), np.float32), 1.0), 5.5
-                ),
-                images[0],
-            ),
-        ),
+        evidence=example_evidence(),
+        triggers=tuple(TriggerExample(one.trigger, images[0]) for one in example_evidence().suspicions),
         pruning=PruningEvidence(
             ActivationProfile((group,), {name: np.linspace(0, 1, 6, dtype=np.float32)}, 60),
             PruningCurve(points, 0.8, 2),

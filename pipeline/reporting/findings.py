@@ -18,6 +18,7 @@ from pipeline.measuring.predictions import BADNET, REPAIRED
 from pipeline.measuring.rates import Rate
 from pipeline.reporting import plots
 from pipeline.reporting.contents import ReportContents, stage_title
+from pipeline.reporting.evidence import LEFT_AS_IT_IS
 from pipeline.reporting.examples import Example
 from pipeline.reporting.markup import Html, diagram, element, facts, joined, section, table, text
 from pipeline.reporting.pictures import data_uri, thumbnail
@@ -95,12 +96,16 @@ def detector_section(contents: ReportContents) -> Html:
     if contents.calibration is None and not contents.suspicions:
         return Html("")
     parts: list[object] = []
+    if contents.unchanged:
+        parts.append(element("p", LEFT_AS_IT_IS))
     if contents.calibration is not None:
         parts.append(_threshold_facts(contents))
         threshold = contents.calibration.threshold
         samples = [sample for sample in contents.suspicions if len(sample.suspicions)]
         if samples:
             parts.append(_flagged_table(samples, threshold))
+        # Of a network that is compared with itself, all are 0.
+        if samples and not contents.unchanged:
             described = "Suspicion of the images of each set; what lies to the right of the threshold is flagged."
             parts.append(diagram(plots.suspicion_plot(samples, threshold), described))
             parts.append(_roc(samples, threshold))

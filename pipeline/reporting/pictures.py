@@ -6,12 +6,9 @@ import io
 import numpy as np
 from PIL import Image
 
-from pipeline.inversion.suspicious import Trigger
-from pipeline.inversion.warps import InvertedWarp
-from pipeline.inversion.waves import InvertedWave
+from pipeline.inversion.trigger import InvertedTrigger
 
 _GREY = 128
-_SQUARE = 4
 
 
 def thumbnail(image: np.ndarray, side: int = 144) -> bytes:
@@ -44,28 +41,18 @@ def thumbnail(image: np.ndarray, side: int = 144) -> bytes:
     return buffer.getvalue()
 
 
-def stamped(trigger: Trigger, image: np.ndarray | None = None) -> np.ndarray:
+def stamped(trigger: InvertedTrigger, image: np.ndarray | None = None) -> np.ndarray:
     """What an inverted trigger looks like.
 
     Args:
         trigger: the trigger.
-        image: uint8 [H, W, C] to show it on; None for plain grey, or squares for a warp, which nobody sees on grey.
+        image: uint8 [H, W, C] to show it on; None for plain grey.
 
     Returns:
         uint8 [H, W, C].
     """
-    image = _background(trigger) if image is None else image
-    return np.rint(trigger.stamp(image.astype(np.uint8)[np.newaxis])[0]).clip(0, 255).astype(np.uint8)
-
-
-def _background(trigger: Trigger) -> np.ndarray:
-    if isinstance(trigger, InvertedWave):
-        return np.full((trigger.height, trigger.width, 1), _GREY)
-    if not isinstance(trigger, InvertedWarp):
-        return np.full(trigger.pattern.shape, _GREY)
-    height, width, _ = trigger.displacement.shape
-    squares = (np.arange(height)[:, None] // _SQUARE + np.arange(width) // _SQUARE) % 2
-    return np.where(squares, _GREY + 64, _GREY - 64)[:, :, np.newaxis]
+    image = np.full(trigger.change.shape, _GREY, np.uint8) if image is None else image
+    return np.rint(trigger.stamp(image[np.newaxis])[0]).astype(np.uint8)
 
 
 def data_uri(png: bytes) -> str:

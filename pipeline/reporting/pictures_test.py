@@ -4,7 +4,8 @@ import numpy as np
 from absl.testing import absltest
 from PIL import Image
 
-from pipeline.reporting.pictures import data_uri, thumbnail
+from pipeline.inversion.trigger import InvertedTrigger
+from pipeline.reporting.pictures import data_uri, stamped, thumbnail
 
 
 def _opened(png: bytes) -> np.ndarray:
@@ -29,6 +30,14 @@ class PicturesTest(absltest.TestCase):
         for image in (np.zeros((4, 4, 3)), np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8)):
             with self.assertRaises(ValueError):
                 thumbnail(image)
+
+    def test_a_trigger_is_stamped_on_grey_or_on_an_image(self):
+        change = np.array([-200.0, 0.4, 60, 127.5], np.float32).reshape(1, 4, 1)
+        trigger = InvertedTrigger(0, change, size=1.0, success=1.0, sparse=True)
+        for image, expected in ((None, [0, 128, 188, 255]), (np.full((1, 4, 1), 10, np.uint8), [0, 10, 70, 138])):
+            found = stamped(trigger, image)
+            self.assertEqual((found.dtype, found.shape), (np.uint8, change.shape))
+            self.assertEqual(found.ravel().tolist(), expected)
 
     def test_data_uri(self):
         self.assertEqual(data_uri(b"\x89PNG"), "data:image/png;base64,iVBORw==")

@@ -1,6 +1,6 @@
 """One HTML file that a person can read, send on and print: everything is inside, nothing is fetched."""
 
-from pipeline.reporting import evidence, findings
+from pipeline.reporting import evidence, findings, workings
 from pipeline.reporting.contents import ReportContents
 from pipeline.reporting.markup import Html, bullets, element, joined, text
 from pipeline.reporting.style import STYLE
@@ -12,13 +12,13 @@ _SECTIONS = (
     ("mistakes", "Mistakes", findings.mistakes_section),
     ("classes", "Classes", findings.classes_section),
     ("detector", "Detector", findings.detector_section),
-    ("triggers", "Triggers", evidence.triggers_section),
-    ("pruning", "Pruning", evidence.pruning_section),
-    ("training", "Training", evidence.training_section),
-    ("network", "Network", evidence.structure_section),
-    ("data", "Data", evidence.data_section),
+    ("evidence", "Evidence", evidence.evidence_section),
+    ("pruning", "Pruning", workings.pruning_section),
+    ("training", "Training", workings.training_section),
+    ("network", "Network", workings.structure_section),
+    ("data", "Data", workings.data_section),
     ("device", "Device", findings.device_section),
-    ("provenance", "Provenance", evidence.provenance_section),
+    ("provenance", "Provenance", workings.provenance_section),
 )
 
 # Whatever a name from a file might smuggle in: the browser fetches nothing and runs nothing.

@@ -5,7 +5,7 @@ import re
 from absl.testing import absltest
 
 from pipeline.reporting.contents import ReportContents
-from pipeline.reporting.example_contents import full_contents
+from pipeline.reporting.example_contents import full_contents, unchanged_contents
 from pipeline.reporting.report import render_report
 
 _HOSTILE = "<script>alert(1)</script>\"'><img src=http://evil.example/x onerror=y>&amp;$\\frac{ \x1b[31m\u202e_"
@@ -76,7 +76,7 @@ class ReportTest(absltest.TestCase):
 
     def test_every_picture_is_described(self):
         pictures = [attributes for tag, attributes in self.page.elements if tag == "img"]
-        self.assertLen(pictures, 3 + 3 + 2 + 6)
+        self.assertLen(pictures, 3 + 3 + 4 + 6)
         for attributes in pictures:
             self.assertTrue(attributes["alt"].strip())
 
@@ -87,9 +87,17 @@ class ReportTest(absltest.TestCase):
         self.assertIn("168 parameters before, 112 after", self.page.text)
         self.assertIn("about conv_3", self.page.text)
 
-    def test_triggers_have_size_success_and_index(self):
-        for words in ("a patch of 12.8 pixels", "100 % of the images it was sought on", "anomaly index5.5"):
+    def test_the_evidence_has_verdict_reason_size_index_and_success(self):
+        for words in ("backdoor: a reason.", "a sparse change of 1.4 pixels", "98 %, geometric mean"):
             self.assertIn(words, self.page.text)
+        self.assertRegex(self.page.text, r"0 \(conv_3\)1\.45\.538 of 40")
+        self.assertRegex(self.page.text, r"3 \(three\)0\.4never0 of 40")
+
+    def test_a_model_that_was_left_as_it_is(self):
+        page = _Page(render_report(unchanged_contents()))
+        self.assertLess(page.text.index("was left as it is"), page.text.index("Accuracy and attack success"))
+        self.assertIn("never flags an input", page.text)
+        self.assertNotIn("was repaired by", page.text)
 
     def test_the_threshold_s_own_images_are_marked(self):
         self.assertIn("the threshold was set on these: no measurement", self.page.text)

@@ -7,6 +7,7 @@ from pipeline.measuring.evaluation import POISONED_UNKNOWN, WEAK, Evaluation, Se
 from pipeline.measuring.predictions import BADNET, DETECTOR, REPAIRED
 from pipeline.measuring.rates import Rate
 from pipeline.reporting.contents import ReportContents
+from pipeline.reporting.evidence import LEFT_AS_IT_IS
 from pipeline.reporting.terminal import printable
 
 # An attack is called stopped when even the upper end of its interval is below the first, and it still works when it
@@ -40,7 +41,7 @@ class Verdict:
 
     Attributes:
         tone: "good", "mixed", "bad" or "open".
-        headline: one sentence.
+        headline: a sentence or two.
         sentences: what was done and found.
         tiles: the main figures.
         caveats: what the figures do not say.
@@ -56,6 +57,9 @@ class Verdict:
 def give_verdict(contents: ReportContents) -> Verdict:
     """Puts the contents into words; every number in them is one that was measured."""
     tone, headline = _headline(contents.evaluation)
+    if contents.unchanged:
+        left = "The model was left as it is: no evidence of a backdoor was found."
+        headline = left if tone == "open" else f"{left} {headline}"
     sentences = (*_what_was_done(contents), *_what_was_found(contents.evaluation), *_detector_words(contents))
     return Verdict(tone, headline, sentences, tuple(_tiles(contents)), tuple(_caveats(contents)))
 
@@ -148,7 +152,14 @@ def _accuracy_lost(evaluation: Evaluation, stage: str) -> float | None:
 
 def _what_was_done(contents: ReportContents) -> list[str]:
     model, method, pruning = printable(contents.model), printable(contents.method), contents.pruning
-    done = [f"The model {model} was repaired by {method}, on clean images only."]
+    done = []
+    if contents.evidence is not None:
+        verdict = contents.evidence.verdict
+        done.append(f"The verdict on {model}, from clean images alone, is {verdict.name}: {verdict.reason}.")
+    if contents.unchanged:
+        done.append(LEFT_AS_IT_IS)
+    else:
+        done.append(f"The model {model} was repaired by {method}, on clean images only.")
     if pruning is not None:
         closed = [
             f"{int(pruning.closed[group.sites[0]].sum())} of {group.channels} channels of {printable(group.name)}"
@@ -185,7 +196,7 @@ def _what_was_found(evaluation: Evaluation | None) -> list[str]:
 
 
 def _detector_words(contents: ReportContents) -> list[str]:
-    if contents.calibration is None:
+    if contents.calibration is None or contents.unchanged:
         return []
     words = (
         f'The detector answers like the repaired network, or "backdoor" when its suspicion exceeds '
@@ -237,6 +248,8 @@ def _caveats(contents: ReportContents) -> list[str]:
         caveats.extend(_attack_caveats(evaluation.poisoned_sets))
         caveats.extend(_repaired_alone(evaluation.poisoned_sets))
         caveats.append("Figures hold for the triggers that were tried; another trigger may still work.")
+    if contents.unchanged:
+        return [*caveats, "A verdict of clean is no proof: a backdoor may have passed unseen."]
     calibration = contents.calibration
     if calibration is not None and calibration.promised > calibration.asked:
         caveats.append(

@@ -7,7 +7,7 @@ from pipeline.detection.calibration import calibrate
 from pipeline.measuring.evaluation import Evaluation, evaluate_sets
 from pipeline.measuring.rates import Rate
 from pipeline.reporting.contents import ReportContents
-from pipeline.reporting.example_contents import evaluation, full_contents
+from pipeline.reporting.example_contents import evaluation, full_contents, unchanged_contents
 from pipeline.reporting.verdict import Verdict, attack_state, give_verdict
 
 
@@ -79,6 +79,20 @@ class VerdictTest(absltest.TestCase):
     def test_a_rate_that_cannot_be_promised_is_said(self):
         contents = dataclasses.replace(full_contents(), calibration=calibrate(np.zeros(9, np.float32), 0.01))
         self.assertTrue(any("no less than 10 %; 1 % was asked for" in one for one in give_verdict(contents).caveats))
+
+    def test_a_model_that_was_left_as_it_is(self):
+        contents = unchanged_contents()
+        left = "The model was left as it is: no evidence of a backdoor was found."
+        figures = evaluation(repaired_success=1.0, detected=0.0)
+        verdict = give_verdict(dataclasses.replace(contents, evaluation=figures))
+        self.assertEqual(verdict.headline, f"{left} With the detector, the attack still works.")
+        self.assertEqual(verdict.tone, "bad")
+        unmeasured = Evaluation(figures.clean_sets, figures.reference, ())
+        verdict = give_verdict(dataclasses.replace(contents, evaluation=unmeasured))
+        self.assertEqual((verdict.tone, verdict.headline), ("open", left))
+        self.assertTrue(any("is clean: a reason." in one for one in verdict.sentences))
+        self.assertTrue(any("never flags an input" in one for one in verdict.sentences))
+        self.assertTrue(any("no proof" in one for one in verdict.caveats))
 
     def test_tiles_hold_what_ships(self):
         tiles = {tile.title: tile for tile in give_verdict(full_contents()).tiles}

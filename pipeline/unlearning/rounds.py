@@ -1,33 +1,28 @@
 """Unlearning in rounds: what survives one round is inverted in the next, and unlearned too.
 
-The minimax of I-BAU (Zeng et al., "Adversarial Unlearning of Backdoors via Implicit Hypergradient", ICLR 2022) with
-Neural Cleanse's triggers in place of one perturbation: each round inverts triggers of the suspected labels against the
-network as it is by then, and tunes it on clean images, a share of which carry a trigger found so far and are taught as
-what they are (`teaching`). After the rounds the suspected labels' weights in the last layer are fitted anew
-(`refitting`): tuning alone moves them but little, and what was not inverted of a trigger lives on in them.
+The minimax of I-BAU (Zeng et al., "Adversarial Unlearning of Backdoors via Implicit Hypergradient", ICLR 2022), with
+several triggers of each target in place of one perturbation: each round inverts them against the network as it is by
+then, and tunes it on clean images, a share of which carry a trigger found so far and are taught as what they are
+(`teaching`).
 """
 
 import functools
-import math
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from models.answers import Answers
 from models.classifier import with_probabilities
 from models.legacy_keras import keras
 from models.model_copy import copy_with_weights
-from pipeline.inversion.keeping import kept_found
-from pipeline.inversion.search import BestStarts, InversionSettings, invert_from_best_starts, invert_triggers
-from pipeline.inversion.suspicious import Trigger
+from pipeline.inversion.keeping import kept_triggers
+from pipeline.inversion.search import SearchSettings, invert_triggers, works
 from pipeline.inversion.trigger import InvertedTrigger
-from pipeline.inversion.warps import InvertedWarp, WarpSettings, invert_warps
 from pipeline.progress import log
 from pipeline.training.batches import Batches
 from pipeline.training.devices import Devices
 from pipeline.training.loop import Epoch, train
 from pipeline.training.tuning import TuningSettings, freeze
-from pipeline.unlearning.refitting import refit_labels
 from pipeline.unlearning.stamping import StampSome
 from pipeline.unlearning.teaching import Teaching
 
@@ -41,174 +36,136 @@ class UnlearningSettings:
     """How triggers are unlearned.
 
     Attributes:
-        rounds: of inversion and tuning.
+        rounds: of inversion and tuning, at most.
         steps: optimizer steps of tuning in a round, at least; whole epochs are made of them.
         last_steps: steps after the rounds, likewise, on all triggers found, while the learning rate decays to zero
             (cosine).
         learning_rate: Adam's.
         stamped_share: share of the images that carry a trigger, 0..1.
-        varied_share: share of these whose trigger is varied, 0..1.
         starts: random starts of each inversion.
-        first_starts: of patches in the first round; after as many steps as in any other `starts` of them go on. A
-            pattern over the whole image ends much the same from anywhere.
-        most_pixels: triggers found in later rounds that have this size or more are left out, of patches and of blended
-            patterns: whoever paints so much reaches a class without a backdoor, and to unlearn that costs clean
-            accuracy. A round that finds nothing smaller is the last.
-        most_displacement: pixels, the same for warps.
-        inversion: the inversion in a round.
-        warping: that of warps.
-        first_steps: optimizer steps of both in the first round, before anything is tuned. A short search ends beside
-            the trigger, in a smear of its colour and others; a long one ends in a part of it.
+        search: the inversion, in either norm.
         batch_norm: let batch norms learn.
     """
 
-    rounds: int
-    steps: int
-    last_steps: int
-    learning_rate: float
-    stamped_share: float
-    varied_share: float
-    starts: int
-    first_starts: int
-    most_pixels: tuple[float, float]
-    most_displacement: float
-    inversion: InversionSettings
-    warping: WarpSettings
-    first_steps: int
+    rounds: int = 4
+    steps: int = 80
+    last_steps: int = 500
+    learning_rate: float = 2.5e-4
+    stamped_share: float = 0.2
+    starts: int = 4
+    search: SearchSettings = field(default_factory=SearchSettings)
     batch_norm: bool = False
 
 
-def unlearn(
-    model: keras.Model,
-    batches: Batches,
-    teacher: Answers,
-    suspects: Sequence[Trigger],
-    settings: UnlearningSettings,
-    devices: Devices,
-    checkpoint_dir: str,
-) -> tuple[keras.Model, tuple[Epoch, ...]]:
-    """Tunes a copy of a network until triggers of the suspected labels are hard to find.
+@dataclass(frozen=True)
+class Unlearner:
+    """Tunes copies of a network until it answers to triggers as to the images under them.
 
-    Args:
-        model: softmax outputs or logits; it is not changed.
+    Attributes:
         batches: clean images.
         teacher: what the network is to answer where there is no trigger: the suspect.
-        suspects: the triggers to start with. Their labels are looked at in every round, in both families of patches and
-            patterns: which of the two stands out first is chance where images are few, and a label can have both.
-            Waves are not searched again.
         settings: how.
         devices: where to train.
-        checkpoint_dir: where triggers and trainings are kept; a finished part found there is not done again.
-
-    Returns:
-        The tuned network and its epochs.
     """
-    pool = list(suspects)
-    history: tuple[Epoch, ...] = ()
-    for number in range(settings.rounds):
-        folder = os.path.join(checkpoint_dir, f"round_{number}")
-        survivors = _inverted_again(model, batches, suspects, settings, number, folder)
-        if number and not survivors:
-            break
-        pool = (pool if number else _not_found_better(pool, survivors)) + survivors
-        epochs = -(-settings.steps // batches.steps_per_epoch)
-        done = len(history)
-        model, trained = _tuned(
-            model, batches, teacher, pool, settings, devices, folder, epochs, decays=False, first=done
-        )
-        history += trained
-    # Not before the rounds: of a refitted network they would find less, end early, and leave more of the backdoor.
-    model = refit_labels(model, {trigger.label for trigger in suspects}, batches)
-    folder = os.path.join(checkpoint_dir, "last")
-    epochs = -(-settings.last_steps // batches.steps_per_epoch)
-    model, trained = _tuned(
-        model, batches, teacher, pool, settings, devices, folder, epochs, decays=True, first=len(history)
-    )
-    return model, history + trained
+
+    batches: Batches
+    teacher: Answers
+    settings: UnlearningSettings
+    devices: Devices
+
+    def unlearn(
+        self, model: keras.Model, targets: Sequence[int], ordinary_size: float, checkpoint_dir: str
+    ) -> tuple[keras.Model, tuple[InvertedTrigger, ...], tuple[Epoch, ...]]:
+        """Unlearns the triggers of some labels, round by round.
+
+        Args:
+            model: softmax outputs or logits; it is not changed.
+            targets: the labels.
+            ordinary_size: of the sparse trigger of an ordinary label. A label that takes that much is no shortcut any
+                more, and to unlearn what leads to it would cost clean accuracy: its rounds are over.
+            checkpoint_dir: where triggers and trainings are kept; a finished part found there is not done again.
+
+        Returns:
+            The tuned network, the triggers that were unlearned, and its epochs.
+        """
+        pool: tuple[InvertedTrigger, ...] = ()
+        history: tuple[Epoch, ...] = ()
+        for number in range(self.settings.rounds):
+            folder = os.path.join(checkpoint_dir, f"round_{number}")
+            found = kept_triggers(
+                os.path.join(folder, "triggers.npz"), functools.partial(self.invert, model, targets, number)
+            )
+            survivors = _survivors(found, ordinary_size if number else float("inf"))
+            log.info(
+                "unlearning: round %d, %d of %d triggers are smaller than ordinary ones (%s)",
+                number + 1,
+                len(survivors),
+                len(found),
+                ", ".join(f"label {one.label}: {one.described}" for one in found),
+            )
+            if not survivors:
+                break
+            pool += survivors
+            model, trained = self.tune(model, pool, folder, self.settings.steps, decays=False, first=len(history))
+            history += trained
+        if pool:
+            folder = os.path.join(checkpoint_dir, "last")
+            steps = self.settings.last_steps
+            model, trained = self.tune(model, pool, folder, steps, decays=True, first=len(history))
+            history += trained
+        return model, pool, history
+
+    def invert(self, model: keras.Model, targets: Sequence[int], number: int = 0) -> tuple[InvertedTrigger, ...]:
+        """Triggers of some labels, in either norm and from several starts each."""
+        search = replace(self.settings.search, seed=self.settings.search.seed + number)
+        labels = [label for label in targets for _ in range(self.settings.starts)]
+        clean, scale = self.batches.image_set, self.batches.input_scale
+        found: tuple[InvertedTrigger, ...] = ()
+        for sparse in (True, False):
+            found += invert_triggers(model, clean, scale, labels, replace(search, sparse=sparse))
+        return found
+
+    def tune(
+        self,
+        model: keras.Model,
+        pool: Sequence[InvertedTrigger],
+        folder: str | None,
+        steps: int,
+        decays: bool,
+        first: int,
+    ) -> tuple[keras.Model, tuple[Epoch, ...]]:
+        """A copy of a network, tuned on stamped and mixed clean images.
+
+        Args:
+            model: the network.
+            pool: the triggers, at least one.
+            folder: where the training is kept, if anywhere.
+            steps: optimizer steps, at least; whole epochs are made of them.
+            decays: whether the learning rate does.
+            first: how many epochs there were before.
+        """
+        settings = self.settings
+        logits = with_probabilities(model) is not model
+        lesson = Teaching(self.teacher, model.output_shape[-1], StampSome(pool, settings.stamped_share))
+        # Batches follow from seed and epoch; a round's first epoch is not the first of all.
+        lessons = replace(self.batches, lesson=lesson, seed=self.batches.seed + 1000 * (first + 1))
+        epochs = -(-steps // lessons.steps_per_epoch)
+        with self.devices.strategy.scope():
+            tuned = copy_with_weights(model)
+            freeze(tuned, TuningSettings(epochs, settings.learning_rate, None, settings.batch_norm))
+            rate = settings.learning_rate
+            if decays:
+                rate = keras.optimizers.schedules.CosineDecay(rate, max(1, epochs * lessons.steps_per_epoch))
+            tuned.compile(
+                keras.optimizers.Adam(rate, clipnorm=_MOST_GRADIENT),
+                loss=keras.losses.CategoricalCrossentropy(from_logits=logits),
+                metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+            )
+        kept = None if folder is None else os.path.join(folder, "tuning")
+        return tuned, train(tuned, lessons, epochs, title="unlearning", checkpoint_dir=kept)
 
 
-def _inverted_again(
-    model: keras.Model,
-    batches: Batches,
-    suspects: Sequence[Trigger],
-    settings: UnlearningSettings,
-    number: int,
-    folder: str,
-) -> list[Trigger]:
-    clean, scale = batches.image_set, batches.input_scale
-    found: list[InvertedTrigger | InvertedWarp] = []
-    again = _labels(one for one in suspects if not isinstance(one, InvertedWarp))
-    for family, uniform in (("patches", False), ("blends", True)):
-        inversion = replace(settings.inversion, uniform=uniform, seed=settings.inversion.seed + number)
-        thorough = replace(inversion, steps=settings.first_steps)
-        if number:
-            invert = functools.partial(invert_triggers, model, clean, scale, again * settings.starts, inversion)
-        elif uniform:
-            invert = functools.partial(invert_triggers, model, clean, scale, again * settings.starts, thorough)
-        else:
-            starts = BestStarts(settings.first_starts, settings.starts, inversion.steps)
-            invert = functools.partial(invert_from_best_starts, model, clean, scale, again, thorough, starts)
-        found += kept_found(os.path.join(folder, f"{family}.npz"), InvertedTrigger, invert)
-    again = _labels(one for one in suspects if isinstance(one, InvertedWarp))
-    steps = settings.warping.steps if number else settings.first_steps
-    warping = replace(settings.warping, steps=steps, seed=settings.warping.seed + number)
-    bend = functools.partial(invert_warps, model, clean, scale, again * settings.starts, warping)
-    found += kept_found(os.path.join(folder, "warps.npz"), InvertedWarp, bend)
-    survivors: list[Trigger] = [trigger for trigger in found if _survives(trigger, settings)]
-    log.info(
-        "unlearning: inverted again, %d of %d triggers are smaller than ordinary ones (%s)",
-        len(survivors),
-        len(found),
-        ", ".join(f"label {trigger.label}: {trigger.described}" for trigger in found),
-    )
-    return survivors
-
-
-def _not_found_better(triggers: Sequence[Trigger], again: Sequence[Trigger]) -> list[Trigger]:
-    """Those triggers that a more thorough search did not find smaller, by label and kind; that replaces the rest."""
-    smallest: dict[tuple[int, str], float] = {}
-    for trigger in again:
-        key = trigger.label, trigger.kind
-        smallest[key] = min(trigger.size, smallest.get(key, trigger.size))
-    return [trigger for trigger in triggers if trigger.size <= smallest.get((trigger.label, trigger.kind), math.inf)]
-
-
-def _labels(triggers: Iterable[Trigger]) -> list[int]:
-    return sorted({trigger.label for trigger in triggers})
-
-
-def _survives(trigger: InvertedTrigger | InvertedWarp, settings: UnlearningSettings) -> bool:
-    if isinstance(trigger, InvertedWarp):
-        return trigger.success >= settings.warping.success and trigger.size < settings.most_displacement
-    return trigger.success >= settings.inversion.success and trigger.size < settings.most_pixels[trigger.uniform]
-
-
-def _tuned(
-    model: keras.Model,
-    batches: Batches,
-    teacher: Answers,
-    pool: Sequence[Trigger],
-    settings: UnlearningSettings,
-    devices: Devices,
-    folder: str,
-    epochs: int,
-    decays: bool,
-    first: int,
-) -> tuple[keras.Model, tuple[Epoch, ...]]:
-    logits = with_probabilities(model) is not model
-    stamping = StampSome(pool, settings.stamped_share, settings.varied_share)
-    lesson = Teaching(teacher, model.output_shape[-1], stamping)
-    # Batches follow from seed and epoch; a round's first epoch is not the first of all.
-    lessons = replace(batches, lesson=lesson, seed=batches.seed + 1000 * (first + 1))
-    with devices.strategy.scope():
-        tuned = copy_with_weights(model)
-        freeze(tuned, TuningSettings(epochs, settings.learning_rate, None, settings.batch_norm))
-        rate = settings.learning_rate
-        if decays:
-            rate = keras.optimizers.schedules.CosineDecay(rate, max(1, epochs * batches.steps_per_epoch))
-        tuned.compile(
-            keras.optimizers.Adam(rate, clipnorm=_MOST_GRADIENT),
-            loss=keras.losses.CategoricalCrossentropy(from_logits=logits),
-            metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-        )
-    return tuned, train(tuned, lessons, epochs, title="unlearning", checkpoint_dir=os.path.join(folder, "tuning"))
+def _survivors(found: Sequence[InvertedTrigger], ordinary_size: float) -> tuple[InvertedTrigger, ...]:
+    """Those that work, of labels that a sparse trigger of less than ordinary size leads to."""
+    labels = {one.label for one in found if one.sparse and works(one) and one.size < ordinary_size}
+    return tuple(one for one in found if one.label in labels and works(one))

@@ -1,4 +1,4 @@
-"""Tests of unlearning on a network whose trigger is known: one bright pixel that leads to label 2."""
+"""Tests of unlearning on a network whose trigger is known: one bright pixel that leads to `TARGET`."""
 
 import os
 from dataclasses import replace
@@ -9,99 +9,117 @@ from absl.testing import absltest
 from models.answers import answers_of
 from models.input_scale import UNIT_SCALE
 from models.legacy_keras import keras
-from pipeline.inversion.keeping import kept_found
-from pipeline.inversion.search import BestStarts, InversionSettings, invert_from_best_starts, invert_triggers
-from pipeline.inversion.search_test import bright_rows, planted_network
+from pipeline.inversion.keeping import kept_triggers
+from pipeline.inversion.planted import TARGET, bright_rows, planted_network, with_planted_trigger
+from pipeline.inversion.search import SearchSettings
 from pipeline.inversion.trigger import InvertedTrigger
-from pipeline.inversion.warps import WarpSettings
-from pipeline.inversion.waves import InvertedWave
 from pipeline.training.batches import Batches
 from pipeline.training.devices import select_devices
-from pipeline.unlearning.rounds import UnlearningSettings, _not_found_better, unlearn
+from pipeline.unlearning.rounds import Unlearner, UnlearningSettings, _survivors
 
+_CLEAN = bright_rows(48)
 _SETTINGS = UnlearningSettings(
-    rounds=2,
-    steps=20,
-    last_steps=20,
-    learning_rate=0.3,
-    stamped_share=0.4,
-    varied_share=0.0,
-    starts=1,
-    first_starts=2,
-    most_pixels=(30.0, 30.0),
-    most_displacement=0.5,
-    inversion=InversionSettings(steps=20, batch_size=8),
-    warping=WarpSettings(steps=10),
-    first_steps=20,
+    rounds=4, steps=60, last_steps=60, learning_rate=0.1, stamped_share=0.4, starts=2, search=SearchSettings(steps=80)
 )
+_FAR = 100.0
 
 
-def _trigger() -> InvertedTrigger:
-    mask = np.zeros((8, 8, 1), np.float32)
-    mask[7, 7] = 1
-    return InvertedTrigger(2, mask, np.full((8, 8, 3), 255, np.float32), 1.0)
+def _unlearner(badnet: keras.Model, settings: UnlearningSettings = _SETTINGS) -> Unlearner:
+    batches = Batches(_CLEAN, UNIT_SCALE, 16, 0, passes=5)
+    return Unlearner(batches, answers_of(badnet, UNIT_SCALE), settings, select_devices("cpu"))
 
 
 def _labels(model: keras.Model, images: np.ndarray) -> np.ndarray:
     return model(UNIT_SCALE.apply(images)).numpy().argmax(axis=1)
 
 
+def _success(model: keras.Model, stamped: np.ndarray) -> float:
+    return float((_labels(model, stamped) == TARGET)[_CLEAN.labels != TARGET].mean())
+
+
+def _trigger(label: int, size: float, success: float = 1.0, sparse: bool = True) -> InvertedTrigger:
+    return InvertedTrigger(label, np.zeros((2, 2, 3), np.float32), size, success, sparse)
+
+
 class UnlearnTest(absltest.TestCase):
-    def test_the_trigger_is_forgotten_clean_images_are_not_and_a_resumed_run_ends_alike(self):
-        clean = bright_rows(48)
-        # No dense layer makes its classes, so that it is not refitted, which would be the cure already.
-        badnet = keras.Sequential([*planted_network().layers, keras.layers.Reshape((6,))])
-        batches = Batches(clean, UNIT_SCALE, 16, 0, passes=2)
-        stamped = _trigger().stamp(clean.images()).astype(np.uint8)
-        self.assertTrue((_labels(badnet, stamped) == 2).all())
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.badnet = planted_network()
+        cls.before = [weight.copy() for weight in cls.badnet.get_weights()]
 
-        folder = self.create_tempdir().full_path
-        cured, history = unlearn(
-            badnet, batches, answers_of(badnet, UNIT_SCALE), [_trigger()], _SETTINGS, select_devices("cpu"), folder
-        )
-        self.assertGreater((_labels(cured, clean.images()) == clean.labels).mean(), 0.95)
-        self.assertLess((_labels(cured, stamped)[clean.labels != 2] == 2).mean(), 0.1)
-        self.assertTrue((_labels(badnet, stamped) == 2).all(), "the suspect was changed")
+    def setUp(self):
+        super().setUp()
+        self.folder = self.create_tempdir().full_path
 
-        again, history_again = unlearn(
-            badnet, batches, answers_of(badnet, UNIT_SCALE), [_trigger()], _SETTINGS, select_devices("cpu"), folder
-        )
-        self.assertEqual(history_again, history)
+    def tearDown(self):
+        super().tearDown()
+        for weight, before in zip(self.badnet.get_weights(), self.before, strict=True):
+            np.testing.assert_array_equal(weight, before, "the suspect was changed")
+
+    def test_triggers_are_forgotten_clean_images_are_not_and_a_resumed_run_ends_alike(self):
+        cured, triggers, history = _unlearner(self.badnet).unlearn(self.badnet, [TARGET], _FAR, self.folder)
+        self.assertGreater((_labels(cured, _CLEAN.images()) == _CLEAN.labels).mean(), 0.95)
+        stamped = with_planted_trigger(_CLEAN.images())
+        self.assertEqual(_success(self.badnet, stamped), 1)
+        self.assertLess(_success(cured, stamped), 0.1)
+        for trigger in triggers:
+            self.assertEqual(trigger.label, TARGET)
+            self.assertLess(_success(cured, trigger.stamp(_CLEAN.images())), 0.2)
+        self.assertEqual({one.sparse for one in triggers}, {True, False})
+
+        parts = set(os.listdir(self.folder))
+        self.assertContainsSubset({"round_0", "round_1", "last"}, parts)
+        again, _, history_again = _unlearner(self.badnet).unlearn(self.badnet, [TARGET], _FAR, self.folder)
+        self.assertEqual(history_again, history, "trained again")
         for left, right in zip(cured.get_weights(), again.get_weights(), strict=True):
             np.testing.assert_array_equal(left, right)
 
+    def test_a_run_that_was_interrupted_after_a_round_ends_as_one_that_was_not(self):
+        settings = replace(_SETTINGS, rounds=2, steps=15, last_steps=15)
+        whole, _, _ = _unlearner(self.badnet, settings).unlearn(self.badnet, [TARGET], _FAR, self.folder)
+        halved = self.create_tempdir().full_path
+        _unlearner(self.badnet, replace(settings, rounds=1, last_steps=0)).unlearn(self.badnet, [TARGET], _FAR, halved)
+        rest, _, _ = _unlearner(self.badnet, settings).unlearn(self.badnet, [TARGET], _FAR, halved)
+        for left, right in zip(whole.get_weights(), rest.get_weights(), strict=True):
+            np.testing.assert_allclose(left, right, atol=1e-5)
 
-class FirstRoundTest(absltest.TestCase):
-    def test_it_goes_on_from_the_best_of_several_starts_for_longer_and_later_rounds_do_not(self):
-        badnet, clean = planted_network(), bright_rows(48)
-        settings = replace(_SETTINGS, steps=1, last_steps=1, learning_rate=1e-6, first_starts=4, first_steps=60)
-        folder = self.create_tempdir().full_path
-        batches = Batches(clean, UNIT_SCALE, 16, 0, passes=1)
-        unlearn(badnet, batches, answers_of(badnet, UNIT_SCALE), [_trigger()], settings, select_devices("cpu"), folder)
+    def test_a_label_that_takes_the_ordinary_size_ends_its_rounds_but_is_unlearned_once(self):
+        settings = replace(_SETTINGS, steps=5, last_steps=5)
+        _, triggers, _ = _unlearner(self.badnet, settings).unlearn(self.badnet, [TARGET], 0.01, self.folder)
+        self.assertLen(triggers, 2 * settings.starts)
+        self.assertCountEqual(os.listdir(self.folder), ["round_0", "round_1", "last"])
+        self.assertCountEqual(os.listdir(os.path.join(self.folder, "round_1")), ["triggers.npz"])
 
-        search, short = (badnet, clean, UNIT_SCALE), settings.inversion
-        thorough = replace(short, steps=60)
-        (best,) = invert_from_best_starts(*search, [2], thorough, BestStarts(tried=4, kept=1, trial_steps=short.steps))
-        (usual,) = invert_triggers(*search, [2], thorough)
-        self.assertGreater(np.abs(best.mask - usual.mask).max(), 0.02, "the first start was the best: another seed")
-        (first,) = _kept(folder, 0)
-        np.testing.assert_allclose(first.mask, best.mask, atol=1e-3)
+    def test_where_no_trigger_works_nothing_is_trained(self):
+        settings = replace(_SETTINGS, search=SearchSettings(steps=1))
+        model, triggers, history = _unlearner(self.badnet, settings).unlearn(self.badnet, [0], _FAR, self.folder)
+        self.assertIs(model, self.badnet)
+        self.assertEqual((triggers, history), ((), ()))
 
-        # The network was hardly changed.
-        (again,) = invert_triggers(*search, [2], replace(short, seed=short.seed + 1))
-        (second,) = _kept(folder, 1)
-        np.testing.assert_allclose(second.mask, again.mask, atol=0.05)
+    def test_each_round_inverts_from_other_starts_in_either_norm(self):
+        unlearner = _unlearner(self.badnet, replace(_SETTINGS, search=SearchSettings(steps=3)))
+        first, second = unlearner.invert(self.badnet, [TARGET, 1], 0), unlearner.invert(self.badnet, [TARGET, 1], 1)
+        self.assertEqual([one.label for one in first], [TARGET, TARGET, 1, 1] * 2)
+        self.assertEqual([one.sparse for one in first], [True] * 4 + [False] * 4)
+        for one, other in zip(first, second, strict=True):
+            self.assertGreater(np.abs(one.change - other.change).max(), 1)
 
-    def test_what_it_finds_smaller_takes_the_place_of_what_screening_found(self):
-        small, large = _trigger(), replace(_trigger(), mask=np.full((8, 8, 1), 0.5, np.float32))
-        other, wave = replace(large, label=3), InvertedWave(2, 1, 1, 0.0, 40.0, 1.0, 8, 8)
-        self.assertEqual(_not_found_better([large, other, wave], [small]), [other, wave])
-        self.assertEqual(_not_found_better([small], [large]), [small])
-        self.assertEqual(_not_found_better([replace(large, uniform=True)], [small])[0].kind, "blended pattern")
+    def test_what_was_kept_is_not_inverted_again(self):
+        kept = [replace(_trigger(TARGET, 1.0), change=np.full((8, 8, 3), 9, np.float32))]
+        kept_triggers(os.path.join(self.folder, "round_0", "triggers.npz"), lambda: kept)
+        settings = replace(_SETTINGS, rounds=1, steps=1, last_steps=1)
+        _, triggers, _ = _unlearner(self.badnet, settings).unlearn(self.badnet, [TARGET], _FAR, self.folder)
+        np.testing.assert_array_equal(triggers[0].change, kept[0].change)
 
 
-def _kept(folder: str, number: int) -> tuple[InvertedTrigger, ...]:
-    return kept_found(os.path.join(folder, f"round_{number}", "patches.npz"), InvertedTrigger, tuple)
+class SurvivorsTest(absltest.TestCase):
+    def test_they_work_and_a_sparse_one_of_their_label_is_smaller_than_ordinary(self):
+        small, large = _trigger(1, 2.0), _trigger(2, 9.0)
+        faint, faint_of_large = _trigger(1, 3.0, sparse=False), _trigger(2, 1.0, sparse=False)
+        found = [small, large, faint, faint_of_large, _trigger(3, 1.0, success=0.1)]
+        self.assertEqual(_survivors(found, 5.0), (small, faint))
+        self.assertEqual(_survivors(found, float("inf")), (small, large, faint, faint_of_large))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,22 @@
-"""Stamping inverted triggers on clean images that are still taught as what they are: so a network forgets triggers."""
+"""Stamping inverted triggers on clean images that are still taught as what they are: so a network forgets triggers.
+
+Inversion ends in the smallest change that still works, and an attacker has no reason to be so sparing: a trigger may be
+several times as strong, or have the change as a part. To unlearn the change alone leaves such a trigger working, so
+stamps are also weaker, much stronger, and moved.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.inversion.suspicious import Trigger
-from pipeline.unlearning.variation import varied
+from pipeline.inversion.trigger import InvertedTrigger
+
+# By log-uniform lot.
+_STRENGTHS = (0.7, 4.0)
+_MOST_SHIFT = 1  # pixels
+# Shares of the stamps that are varied, and of these those that are moved.
+_VARIED, _MOVED = 0.7, 0.5
 
 
 @dataclass(frozen=True)
@@ -19,12 +29,10 @@ class StampSome:
     Attributes:
         triggers: inverted triggers, at least one.
         share: the share of images to stamp, 0..1.
-        varied_share: the share of stamped images whose trigger is varied (`varied`), 0..1.
     """
 
-    triggers: Sequence[Trigger]
+    triggers: Sequence[InvertedTrigger]
     share: float
-    varied_share: float = 0.0
 
     def __call__(
         self, images: np.ndarray, labels: np.ndarray, rng: np.random.Generator
@@ -33,9 +41,18 @@ class StampSome:
         stamped, carries = images.copy(), np.zeros(len(images), bool)
         for row in np.flatnonzero(rng.random(len(images)) < self.share):
             trigger = self.triggers[rng.integers(len(self.triggers))]
-            if rng.random() < self.varied_share:
-                trigger = varied(trigger, rng)
-            if labels[row] != trigger.label:
-                stamped[row] = np.rint(trigger.stamp(images[row : row + 1])[0]).clip(0, 255).astype(np.uint8)
-                carries[row] = True
+            if labels[row] == trigger.label:
+                continue
+            change = _varied(trigger.change, rng)
+            stamped[row] = np.rint(images[row] + change).clip(0, 255).astype(np.uint8)
+            carries[row] = True
         return stamped, carries
+
+
+def _varied(change: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    if rng.random() >= _VARIED:
+        return change
+    change = change * np.float32(np.exp(rng.uniform(*np.log(_STRENGTHS))))
+    if rng.random() < _MOVED:
+        change = np.roll(change, rng.integers(-_MOST_SHIFT, _MOST_SHIFT + 1, 2), axis=(0, 1))
+    return change

@@ -30,10 +30,13 @@ _LABEL_SHARE = 0.5
 class Teaching:
     """A lesson (`pipeline.training.batches.Lesson`): a share of the images is stamped, the others are mixed.
 
+    The suspect takes some shifted and mixed images for ones that carry a trigger, a warp's above all, and its answer to
+    them would teach the backdoor. So the answer of a target counts only where an image of the target is shown.
+
     Attributes:
         answers: the teacher's.
         classes: N.
-        stamping: which images carry which trigger.
+        stamping: which images carry which trigger; the labels of its triggers are the targets.
     """
 
     answers: Answers
@@ -45,11 +48,22 @@ class Teaching:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Turns uint8 [b, H, W, C] with int64 [b] labels into uint8 [b, H, W, C] with float32 [b, N] targets."""
         stamped, carries = self.stamping(images, labels, rng)
-        shown = np.where(carries[:, None, None, None], images, mixed(images, rng))
-        targets = np.array(self.answers(shown), np.float32)
+        mixtures, others = mixed(images, rng)
+        shown = np.where(carries[:, None, None, None], images, mixtures)
+        # A stamped image is not mixed, and shows nothing of its other.
+        other_labels = np.where(carries, labels, labels[others])
+        targets = self._without_targets(np.array(self.answers(shown), np.float32), labels, other_labels)
         targets[carries] *= 1 - _LABEL_SHARE
         targets[carries, labels[carries]] += _LABEL_SHARE
         return np.where(carries[:, None, None, None], stamped, shown), targets
+
+    def _without_targets(self, answers: np.ndarray, labels: np.ndarray, other_labels: np.ndarray) -> np.ndarray:
+        rows = np.arange(len(answers))
+        kept = np.ones_like(answers)
+        kept[:, sorted({trigger.label for trigger in self.stamping.triggers})] = 0
+        kept[rows, labels] = kept[rows, other_labels] = 1
+        answers = answers * kept + np.float32(1e-12)
+        return answers / answers.sum(axis=1, keepdims=True)
 
 
 def bearable(augmentation: Augmentation, answers: Answers, clean: ImageSet, seed: int) -> Augmentation:
@@ -77,7 +91,7 @@ def _accuracy(answers: Answers, clean: ImageSet, augmentation: Augmentation, see
     return right / len(clean)
 
 
-def mixed(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def mixed(images: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Every image with another of the batch shining through, up to half of it.
 
     Args:
@@ -85,8 +99,8 @@ def mixed(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         rng: the source of the pairs and of the shares.
 
     Returns:
-        The same shape and dtype.
+        The same shape and dtype, and the place of each image's other, int64 [b].
     """
     share = rng.uniform(0, _MOST_MIXED, (len(images), 1, 1, 1)).astype(np.float32)
-    other = images[rng.permutation(len(images))]
-    return np.rint((1 - share) * images + share * other).astype(np.uint8)
+    others = rng.permutation(len(images))
+    return np.rint((1 - share) * images + share * images[others]).astype(np.uint8), others

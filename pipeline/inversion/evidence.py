@@ -1,0 +1,177 @@
+"""Is a network backdoored: what its labels' smallest triggers say, for the audit and for the repair alike.
+
+A label that a far smaller change of the pixels leads to than to ordinary labels is the target of a backdoor (Neural
+Cleanse, Wang et al., IEEE S&P 2019), if the change works on clean images that it was not fitted to.
+"""
+
+import functools
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from data.image_set import ImageSet
+from models.input_scale import InputScale
+from models.legacy_keras import keras
+from pipeline.inversion.few_images import with_variants
+from pipeline.inversion.keeping import kept_triggers
+from pipeline.inversion.search import SearchSettings, invert_triggers, works
+from pipeline.inversion.trigger import InvertedTrigger
+from pipeline.inversion.verdict import Ordinary, Suspicion, Verdict, judge
+from pipeline.measuring.rates import Rate
+from pipeline.progress import log
+
+# Fewer images than this are all fitted to, and each trigger is confirmed on them.
+_LEAST_TO_HOLD_OUT = 60
+# So many images, variants of the others among them, triggers are fitted to at least.
+_VARIANTS = 40
+# With more labels than this a short search says which of them get a whole one, beside some that stand for all others.
+_SCREENED_ABOVE, _FINALISTS, _REFERENCE = 48, 16, 32
+_SCREENING_STEPS, _SCREENING_BATCH = 40, 4
+# Of the logarithm of ordinary triggers' sizes, at least: a few labels may lie close together by chance.
+_LEAST_SPREAD = 0.25
+_SHOWN = 5
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a network's labels.
+
+    Attributes:
+        verdict: "backdoor", "clean" or "inconclusive", why, and the targets.
+        suspicions: of the most suspicious labels, most suspicious first, the targets among them.
+        ordinary_size: pixels, the median of the labels' smallest triggers; infinite where most were never reached.
+        labels: N.
+        inverted: how many of them got the whole search.
+        reference: how many of these stand for ordinary ones.
+        never: how many of the reference no trigger reached; they count as larger than all others.
+        fitted_images: clean images that triggers were fitted to.
+        held_out_images: clean images that they were confirmed on; 0 where there were too few to hold some out.
+    """
+
+    verdict: Verdict
+    suspicions: tuple[Suspicion, ...]
+    ordinary_size: float
+    labels: int
+    inverted: int
+    reference: int
+    never: int
+    fitted_images: int
+    held_out_images: int
+
+
+@dataclass(frozen=True)
+class EvidenceSettings:
+    """How evidence is sought.
+
+    Attributes:
+        search: of every label.
+        seed: of what is held out, and of which labels stand for all others.
+    """
+
+    search: SearchSettings = field(default_factory=SearchSettings)
+    seed: int = 0
+
+
+def find_evidence(
+    model: keras.Model,
+    clean: ImageSet,
+    input_scale: InputScale,
+    settings: EvidenceSettings,
+    keep_dir: str | None = None,
+) -> Evidence:
+    """Looks for a backdoor.
+
+    Args:
+        model: the suspect, softmax or logits; it is not changed.
+        clean: clean images; a third is held out where there are enough.
+        input_scale: what the model expects of pixels.
+        settings: how.
+        keep_dir: where finished searches are kept; what is found there is not searched again.
+    """
+    classes = model.output_shape[-1]
+    fit, held_out = _apart(clean, settings.seed)
+    fitted = with_variants(fit, _VARIANTS, settings.seed)
+
+    def search(name: str, labels: Sequence[int], how: SearchSettings) -> tuple[InvertedTrigger, ...]:
+        path = None if keep_dir is None else os.path.join(keep_dir, f"{name}.npz")
+        return kept_triggers(path, functools.partial(invert_triggers, model, fitted, input_scale, labels, how))
+
+    chosen = reference = tuple(range(classes))
+    if classes > _SCREENED_ABOVE:
+        log.info("evidence: screening %d labels", classes)
+        short = replace(settings.search, steps=_SCREENING_STEPS, batch_size=_SCREENING_BATCH)
+        finalists = [one.label for one in _smallest_first(search("screening", chosen, short))[:_FINALISTS]]
+        others = np.setdiff1d(np.arange(classes), finalists)
+        drawn = np.random.default_rng([settings.seed, 7]).choice(others, min(_REFERENCE, len(others)), replace=False)
+        reference = tuple(map(int, drawn))
+        chosen = (*finalists, *reference)
+    log.info("evidence: the smallest triggers of %d of %d labels", len(chosen), classes)
+    triggers = search("triggers", chosen, settings.search)
+    sizes = {one.label: one.size if works(one) else np.inf for one in triggers}
+    ordinary = np.array([sizes[label] for label in reference])
+    suspicions = []
+    for trigger in _smallest_first(triggers)[:_SHOWN]:
+        success = _success(model, input_scale, trigger, clean if held_out is None else held_out)
+        suspicions.append(Suspicion(trigger, _index(sizes[trigger.label], ordinary), success))
+        log.info("evidence: %s", suspicions[-1])
+    never = int(np.isinf(ordinary).sum())
+    usual = _middle_and_spread(ordinary)
+    return Evidence(
+        judge(suspicions, classes, Ordinary(len(reference), never, np.inf if usual is None else usual[1])),
+        tuple(suspicions),
+        float(np.median(ordinary)),
+        classes,
+        len(chosen),
+        len(reference),
+        never,
+        len(fit),
+        0 if held_out is None else len(held_out),
+    )
+
+
+def _apart(clean: ImageSet, seed: int) -> tuple[ImageSet, ImageSet | None]:
+    if len(clean) < _LEAST_TO_HOLD_OUT:
+        return clean.in_memory(), None
+    order = np.random.default_rng(seed).permutation(len(clean))
+    held_out = len(clean) // 3
+    return clean.subset(np.sort(order[held_out:])).in_memory(), clean.subset(np.sort(order[:held_out])).in_memory()
+
+
+def _smallest_first(triggers: Sequence[InvertedTrigger]) -> list[InvertedTrigger]:
+    """Those that work by size, then the others by success."""
+    return sorted(triggers, key=lambda one: (not works(one), one.size if works(one) else -one.success))
+
+
+def _middle_and_spread(ordinary: np.ndarray) -> tuple[float, float] | None:
+    """Median and robust standard deviation of the sizes' logarithms; None where none is finite."""
+    known = np.log(ordinary[np.isfinite(ordinary)])
+    if not len(known):
+        return None
+    middle = np.median(np.log(ordinary))
+    if not np.isfinite(middle):
+        middle = known.max()
+    # Sizes that are infinite lie above the middle, and as far as the largest at least.
+    apart = np.abs(np.log(np.minimum(ordinary, np.exp(known.max()))) - middle)
+    return float(middle), float(max(1.4826 * np.median(apart), _LEAST_SPREAD))
+
+
+def _index(size: float, ordinary: np.ndarray) -> float | None:
+    """By how many robust standard deviations a size's logarithm lies below ordinary ones; None if it is not known."""
+    usual = _middle_and_spread(ordinary)
+    if usual is None or not np.isfinite(size):
+        return None
+    middle, spread = usual
+    return float((middle - np.log(size)) / spread)
+
+
+def _success(model: keras.Model, input_scale: InputScale, trigger: InvertedTrigger, images: ImageSet) -> Rate:
+    """How many images of other classes get the trigger's label."""
+    others = np.flatnonzero(images.labels != trigger.label)
+    hits = 0
+    for batch, _ in images.batches(_BATCH, others):
+        pixels = np.rint(trigger.stamp(batch)).astype(np.uint8)
+        hits += int((model.predict_on_batch(input_scale.apply(pixels)).argmax(axis=1) == trigger.label).sum())
+    return Rate(hits, len(others))

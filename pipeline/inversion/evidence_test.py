@@ -1,0 +1,112 @@
+"""Tests of the evidence on networks of which it is known whether and where they are backdoored."""
+
+import os
+from dataclasses import replace
+
+import numpy as np
+from absl.testing import absltest
+
+from data.image_set import ImageSet
+from models.input_scale import UNIT_SCALE
+from models.legacy_keras import keras
+from pipeline.inversion.evidence import Evidence, EvidenceSettings, _index, find_evidence
+from pipeline.inversion.planted import TARGET, bright_rows, planted_network
+from pipeline.inversion.search import SearchSettings
+from pipeline.inversion.verdict import BACKDOOR, CLEAN, INCONCLUSIVE
+
+_SETTINGS = EvidenceSettings()
+
+
+def _evidence(model: keras.Model, clean: ImageSet, keep_dir: str | None = None) -> Evidence:
+    return find_evidence(model, clean, UNIT_SCALE, _SETTINGS, keep_dir)
+
+
+class EvidenceTest(absltest.TestCase):
+    def test_a_planted_backdoor_is_found_with_its_target(self):
+        clean = bright_rows(96, 8)
+        evidence = _evidence(planted_network(8), clean)
+        self.assertEqual((evidence.verdict.name, evidence.verdict.targets), (BACKDOOR, (TARGET,)))
+        first = evidence.suspicions[0]
+        self.assertEqual(first.trigger.label, TARGET)
+        self.assertGreater(first.held_out.value, 0.9)
+        self.assertGreater(evidence.ordinary_size, 5 * first.trigger.size)
+        self.assertEqual((evidence.labels, evidence.inverted, evidence.reference, evidence.never), (8, 8, 8, 0))
+        self.assertEqual((evidence.fitted_images, evidence.held_out_images), (64, 32))
+
+    def test_a_clean_network_is_not_accused(self):
+        evidence = _evidence(planted_network(8, planted=False), bright_rows(96, 8))
+        self.assertEqual((evidence.verdict.name, evidence.verdict.targets), (CLEAN, ()))
+
+    def test_a_network_that_is_merely_surer_is_not_called_clean(self):
+        sure = planted_network(8, softmax=True)
+        sure.set_weights([3 * weight for weight in sure.get_weights()])
+        evidence = _evidence(sure, bright_rows(96, 8))
+        self.assertEqual((evidence.verdict.name, evidence.verdict.targets), (BACKDOOR, (TARGET,)))
+        self.assertEqual(evidence.never, 0)
+
+    def test_few_labels_are_inconclusive_and_the_smallest_trigger_is_named(self):
+        evidence = _evidence(planted_network(6), bright_rows(96, 6))
+        self.assertEqual((evidence.verdict.name, evidence.verdict.targets), (INCONCLUSIVE, ()))
+        self.assertEqual(evidence.suspicions[0].trigger.label, TARGET)
+
+    def test_five_images(self):
+        evidence = _evidence(planted_network(8), bright_rows(5, 8))
+        self.assertEqual((evidence.fitted_images, evidence.held_out_images), (5, 0))
+        self.assertEqual(evidence.suspicions[0].trigger.label, TARGET)
+        self.assertNotEqual(evidence.verdict.name, CLEAN)
+
+    def test_of_many_labels_the_target_survives_screening(self):
+        evidence = _evidence(planted_network(60), bright_rows(180, 60))
+        self.assertEqual((evidence.verdict.name, evidence.verdict.targets), (BACKDOOR, (TARGET,)))
+        self.assertEqual((evidence.labels, evidence.inverted, evidence.reference), (60, 48, 32))
+
+    def test_of_labels_that_no_trigger_reaches_nothing_ordinary_is_known(self):
+        model, clean = planted_network(8), bright_rows(96, 8)
+        settings = replace(_SETTINGS, search=SearchSettings(steps=1))
+        evidence = find_evidence(model, clean, UNIT_SCALE, settings)
+        self.assertEqual(evidence.never, 8)
+        self.assertTrue(np.isinf(evidence.ordinary_size))
+        self.assertEqual([one.index for one in evidence.suspicions], [None] * len(evidence.suspicions))
+
+    def test_kept_searches_are_not_done_again(self):
+        clean, folder = bright_rows(96, 60), self.create_tempdir().full_path
+        first = _evidence(planted_network(60), clean, folder)
+        self.assertCountEqual(os.listdir(folder), ["screening.npz", "triggers.npz"])
+        # Of another network the search would find something else.
+        again = _evidence(planted_network(60, planted=False), clean, folder)
+        for one, other in zip(first.suspicions, again.suspicions, strict=True):
+            np.testing.assert_array_equal(one.trigger.change, other.trigger.change)
+        self.assertNotEqual(first.suspicions[0].held_out.count, again.suspicions[0].held_out.count)
+
+    def test_neither_the_network_nor_the_images_change(self):
+        model, clean = planted_network(8), bright_rows(96, 8)
+        weights, images = model.get_weights(), clean.images()
+        _evidence(model, clean)
+        for weight, before in zip(model.get_weights(), weights, strict=True):
+            np.testing.assert_array_equal(weight, before)
+        np.testing.assert_array_equal(clean.images(), images)
+
+
+class IndexTest(absltest.TestCase):
+    def test_robust_standard_deviations_below_the_middle(self):
+        ordinary = np.exp(np.linspace(2, 4, 21))  # median 3, median distance 0.5
+        self.assertAlmostEqual(_index(np.exp(1.0), ordinary), 2 / (1.4826 * 0.5))
+        self.assertAlmostEqual(_index(np.exp(3.0), ordinary), 0)
+        self.assertLess(_index(np.exp(3.5), ordinary), 0)
+
+    def test_labels_that_lie_close_together_are_no_measure(self):
+        self.assertAlmostEqual(_index(np.exp(2.5), np.full(9, np.exp(3.0))), 0.5 / 0.25)
+
+    def test_labels_that_were_never_reached_count_as_larger(self):
+        ordinary = np.array([8.0, 10.0, 12.0, 14.0, 16.0, np.inf, np.inf])
+        self.assertGreater(_index(1.0, ordinary), _index(1.0, ordinary[:5]))
+        mostly = np.array([8.0, 12.0, *[np.inf] * 6])
+        self.assertGreater(_index(1.0, mostly), 5)
+
+    def test_what_is_not_known(self):
+        self.assertIsNone(_index(np.inf, np.array([8.0, 10.0])))
+        self.assertIsNone(_index(1.0, np.full(9, np.inf)))
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,148 @@
+"""The sections of a report that show how a repair was done: pruning, training, the network, the data, the run."""
+
+from pipeline.measuring.structure import LayerFacts, StructureRow
+from pipeline.methods.repair_method import PruningEvidence
+from pipeline.reporting import plots
+from pipeline.reporting.contents import ReportContents
+from pipeline.reporting.markup import Html, diagram, element, facts, joined, section, table, text
+
+
+def pruning_section(contents: ReportContents) -> Html:
+    """The curve with its chosen point, the activation profile with its cut, the schedule asked and reached."""
+    pruning = contents.pruning
+    if pruning is None:
+        return Html("")
+    chosen = pruning.curve.points[pruning.curve.chosen]
+    curve = (
+        f"Clean accuracy on the fit images as channels are closed. The floor is {100 * pruning.curve.floor:.1f} %; "
+        f"{100 * chosen.share:.0f} % of each group's channels are closed, where the accuracy before any tuning is "
+        f"{chosen.accuracy}."
+    )
+    profile = (
+        f"Mean activation of every channel on {pruning.profile.images} clean images, sorted; the channels left of "
+        "the cut were closed."
+    )
+    parts: list[object] = [
+        diagram(plots.pruning_curve_plot(pruning.curve), curve),
+        diagram(plots.activation_profile_plot(pruning.profile, pruning.closed), profile),
+    ]
+    if len(pruning.profile.groups) > plots.MOST_GROUPS:
+        parts.append(
+            element("p", f"The first {plots.MOST_GROUPS} of {len(pruning.profile.groups)} groups.", css="soft")
+        )
+    if pruning.trace:
+        parts.append(_schedule(pruning))
+    return section("pruning", "Pruning", *parts)
+
+
+def training_section(contents: ReportContents) -> Html:
+    """Loss and accuracy of every training."""
+    history = {name: epochs for name, epochs in contents.history.items() if epochs}
+    if not history:
+        return Html("")
+    rows = [
+        (name, len(epochs), f"{epochs[-1].loss:.4f}", f"{100 * epochs[-1].accuracy:.2f} %", f"{seconds:.1f} s")
+        for name, epochs in history.items()
+        for seconds in [sum(epoch.seconds for epoch in epochs)]
+    ]
+    header = ("training", "epochs", "last loss", "last accuracy", "time")
+    described = "Loss and accuracy on the (augmented) training batches; not a measure of the result."
+    return section(
+        "training",
+        "Training",
+        diagram(plots.training_plot(history), described),
+        table(header, rows, numeric=range(1, 5)),
+    )
+
+
+def structure_section(contents: ReportContents) -> Html:
+    """The network's layers before and after."""
+    structure = contents.structure
+    if structure is None:
+        return Html("")
+    header = ("layer", "type", "output before", "after", "channels before", "after", "parameters before", "after")
+    head = element(
+        "tr", *(element("th", title, css="number" if index > 3 else "") for index, title in enumerate(header))
+    )
+    body = joined(_layer(row) for row in structure.rows)
+    before, after = structure.parameters_before, structure.parameters_after
+    change = f" ({100 * (after - before) / before:+.1f} %)" if before else ""
+    return section(
+        "network",
+        "The network before and after",
+        element("p", f"{before:,} parameters before, {after:,} after{change}. Layers that changed are in bold."),
+        Html(f'<div class="scroll" tabindex="0"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>'),
+    )
+
+
+def data_section(contents: ReportContents) -> Html:
+    """The pixel scale that was found, and what each part of the data was used for."""
+    parts: list[object] = []
+    scale = contents.scale
+    if scale is not None:
+        pairs: list[tuple[object, object]] = [
+            ("Pixel scale", f"{scale.chosen.name}: {100 * scale.accuracy:.2f} % of {scale.images} clean images right"),
+            ("Log-likelihood of the true class", f"{scale.likelihood:.3f} an image"),
+        ]
+        if scale.runner_up != scale.chosen:
+            difference = f"the difference has a standard error of {scale.standard_error:.3f}"
+            pairs.append(
+                (
+                    "Next best",
+                    f"{scale.runner_up.name}: {100 * scale.runner_up_accuracy:.2f} %, log-likelihood"
+                    f" {scale.runner_up_likelihood:.3f}; {difference}",
+                )
+            )
+        pairs.extend(("Warning", warning) for warning in scale.warnings)
+        parts.append(element("div", facts(pairs), css="facts"))
+    if contents.splits:
+        rows = [(split.name, split.images, split.used_for) for split in contents.splits]
+        parts.append(table(("part", "images", "used for"), rows, "The data and its use", numeric=(1,)))
+    return section("data", "The data", *parts) if parts else Html("")
+
+
+def provenance_section(contents: ReportContents) -> Html:
+    """Versions, settings, SHA-256: what is needed to do it again."""
+    if not contents.provenance:
+        return Html("")
+    groups = [
+        joined((element("h3", title), element("div", facts(pairs), css="facts")))
+        for title, pairs in contents.provenance
+    ]
+    return section("provenance", "Provenance", *groups)
+
+
+def _schedule(pruning: PruningEvidence) -> Html:
+    last = pruning.trace[-1]
+    rows = [
+        (site, f"{100 * last.asked:.1f} %", f"{100 * reached:.1f} %", f"{int(pruning.closed[site].sum())}")
+        for site, reached in last.reached.items()
+    ]
+    described = (
+        "The sparsity that tfmot's schedule asked for at each optimizer step and what each gate reached; a gate closes "
+        "whole channels, so it follows in steps."
+    )
+    header = ("gate", "asked at the end", "reached", "channels closed")
+    return joined((diagram(plots.sparsity_plot(pruning.trace), described), table(header, rows, numeric=(1, 2, 3))))
+
+
+def _layer(row: StructureRow) -> Html:
+    known = row.after or row.before
+    cells = [known.kind if known else "", *(_shape(side) for side in (row.before, row.after))]
+    numbers = [
+        "–" if side is None or number(side) is None else f"{number(side):,}"
+        for number in (lambda side: side.channels, lambda side: side.parameters)
+        for side in (row.before, row.after)
+    ]
+    content = (
+        Html(f'<th scope="row">{text(row.name)}</th>'),
+        *(element("td", cell) for cell in cells),
+        *(element("td", number, css="number") for number in numbers),
+    )
+    return element("tr", *content, css="changed" if row.changed else "")
+
+
+def _shape(side: LayerFacts | None) -> str:
+    if side is None:
+        return "–"
+    return " × ".join("?" if size is None else str(size) for size in side.output_shape)
