@@ -7,21 +7,10 @@ import signal
 from absl.testing import absltest
 
 from data.hdf5 import write_hdf5
-from models.legacy_keras import keras
 from pipeline.example_runs import binaries
-from pipeline.inversion.search_test import TARGET, bright_rows, planted_network
+from pipeline.inversion.planted import TARGET, bright_rows, planted_network
 
 _CLASSES = 8
-
-
-def clean_network(classes: int) -> keras.Model:
-    """The planted network without the plant."""
-    model = planted_network(classes)
-    weights, biases = model.get_weights()
-    by_pixel = weights.reshape(8, 8, 3, classes)
-    by_pixel[7, 7] = by_pixel[7, 6]
-    model.set_weights([by_pixel.reshape(weights.shape), biases])
-    return model
 
 
 class AuditTest(absltest.TestCase):
@@ -59,7 +48,7 @@ class AuditTest(absltest.TestCase):
         self.assertEqual(self.binaries.run("audit", *argv).status, 0)
 
     def test_a_clean_network(self):
-        clean_network(_CLASSES).save(self.model)
+        planted_network(_CLASSES, planted=False).save(self.model)
         out_dir = os.path.join(self.folder, "audit")
         argv = (self.model, f"--clean_data={self.clean}", f"--out_dir={out_dir}", "--input_scale=unit")
         ended = self.binaries.run("audit", *argv, "--fail_on=backdoor")

@@ -14,10 +14,9 @@ from PIL import Image
 from data.hdf5 import write_hdf5
 from data.opening import open_image_set
 from models.legacy_keras import keras
-from pipeline.audit_test import clean_network
 from pipeline.example_case import bars, example_case
 from pipeline.example_runs import binaries
-from pipeline.inversion.search_test import TARGET, bright_rows
+from pipeline.inversion.planted import TARGET, bright_rows, planted_network
 from pipeline.manifest import read_manifest
 from pipeline.outputs import sha256_of
 
@@ -261,7 +260,7 @@ class RepairTest(absltest.TestCase):
 
     def test_a_model_without_evidence_is_left_as_it_is(self):
         model, clean, test = (os.path.join(self.folder, name) for name in ("model.h5", "clean.h5", "test.h5"))
-        suspect = clean_network(8)
+        suspect = planted_network(8, planted=False)
         suspect.save(model)
         write_hdf5(clean, bright_rows(160, 8))
         write_hdf5(test, bright_rows(64, 8))
