@@ -5,7 +5,8 @@
 
 A `*_test.py` becomes a `py_test`, a module that can be started (`if __name__ == "__main__":`) a `py_binary`, every
 other one a `py_library`. A module that is started by name in a subprocess (`"-m", "export.detect"`) counts as imported,
-and so does one that a program in a string of several lines imports.
+and so does one that a program in a string of several lines imports. `goodnet.data.hdf5` is data/hdf5.py; whatever is
+imported so needs goodnet/__init__.py, too.
 What is written by hand in a BUILD stays: the `package(...)` line, and attributes such as `size`, `data` and `tags`.
 """
 
@@ -33,6 +34,7 @@ _ATTRIBUTE_ORDER = (
 )
 _IMPORT_LINE = re.compile(r"^(?:from ([\w.]+) )?import ([\w.]+(?: as \w+)?(?:, *[\w.]+(?: as \w+)?)*)$", re.MULTILINE)
 _MADE_ATTRIBUTES = ("name", "srcs", "deps")
+_PACKAGE = "goodnet"
 _SLOW_TO_START = "models.legacy_keras"
 _PUBLIC = ("//visibility:public",)
 _PIPELINE = ("//bench:__subpackages__", "//pipeline:__subpackages__")
@@ -52,7 +54,7 @@ class Module:
     @property
     def package(self) -> str:
         """The folder, as Bazel writes it: `data/faces`."""
-        return "/".join(self.name.split(".")[:-1])
+        return "/".join(self.name.split(".")[:-1]) or _PACKAGE
 
     @property
     def target(self) -> str:
@@ -74,10 +76,13 @@ def read_modules(root: Path) -> dict[str, Module]:
     Raises:
       ValueError: an `__init__.py` holds code: Bazel makes empty ones itself, so that one would be missing.
     """
-    folders = [folder for folder in root.iterdir() if folder.is_dir() and not folder.name.startswith((".", "bazel-"))]
+    folders = [folder for folder in root.iterdir() if folder.is_dir() and _holds_modules(folder)]
     paths = {}
     for path in sorted(path for folder in folders for path in folder.rglob("*.py")):
         inside = path.relative_to(root)
+        if inside.parts == (_PACKAGE, "__init__.py"):
+            paths[_PACKAGE] = path
+            continue
         if path.name == "__init__.py":
             if path.read_text().strip():
                 raise ValueError(f"{inside}: expected an empty __init__.py; import the modules by their names")
@@ -86,9 +91,14 @@ def read_modules(root: Path) -> dict[str, Module]:
     return {name: _read_module(name, path, paths) for name, path in paths.items()}
 
 
+def _holds_modules(folder: Path) -> bool:
+    """Not what Bazel or setuptools make, nor the links for mypy in tools/."""
+    return folder.name not in ("build", "tools") and not folder.name.startswith((".", "bazel-"))
+
+
 def _read_module(name: str, path: Path, known: dict[str, Path]) -> Module:
     tree = ast.parse(path.read_text(), str(path))
-    imports = {imported for mentioned in _mentioned(tree) if (imported := _longest_known(mentioned, known))}
+    imports = {imported for mentioned in _mentioned(tree) for imported in _modules_of(mentioned, known)}
     return Module(name, path, frozenset(imports - {name}), _rule_of(path, tree))
 
 
@@ -109,6 +119,14 @@ def _mentioned_by_program(text: str) -> Iterator[str]:
     """What a program in a string of several lines imports, as tests start some; it need not be whole."""
     for origin, names in _IMPORT_LINE.findall(text):
         yield from (f"{origin}.{name.split()[0]}" if origin else name.split()[0] for name in names.split(","))
+
+
+def _modules_of(mentioned: str, known: dict[str, Path]) -> Iterator[str]:
+    """The project's modules that an import runs."""
+    if mentioned.split(".")[0] == _PACKAGE and _PACKAGE in known:
+        yield _PACKAGE
+    if found := _longest_known(mentioned.removeprefix(f"{_PACKAGE}."), known):
+        yield found
 
 
 def _longest_known(dotted: str, known: dict[str, Path]) -> str | None:

@@ -6,15 +6,16 @@ from absl.testing import absltest
 from bazel import build_files
 
 _FILES = {
+    "goodnet/__init__.py": "import os\n",
     "data/errors.py": "class InputError(ValueError): ...\n",
-    "data/hdf5.py": "import h5py\nfrom data.errors import InputError\n",
-    "data/hdf5_test.py": "from data import errors, hdf5\n",
-    "data/faces/render.py": "import data.hdf5\n",
+    "data/hdf5.py": "import h5py\nfrom goodnet.data.errors import InputError\n",
+    "data/hdf5_test.py": "from goodnet.data import errors, hdf5\n",
+    "data/faces/render.py": "import goodnet.data.hdf5\n",
     "models/legacy_keras.py": "import tensorflow\n",
-    "models/deepid.py": "def deepid():\n    from models import legacy_keras\n",
-    "models/deepid_test.py": "from models.deepid import deepid\n",
-    "export/detect.py": 'from data.faces import render\nif __name__ == "__main__":\n    pass\n',
-    "export/parity.py": 'import sys\nCOMMAND = [sys.executable, "-m", "export.detect"]\n',
+    "models/deepid.py": "def deepid():\n    from goodnet.models import legacy_keras\n",
+    "models/deepid_test.py": "from goodnet.models.deepid import deepid\n",
+    "export/detect.py": 'from goodnet.data.faces import render\nif __name__ == "__main__":\n    pass\n',
+    "export/parity.py": 'import sys\nCOMMAND = [sys.executable, "-m", "goodnet.export.detect"]\n',
 }
 
 _DATA_BUILD = """\
@@ -30,7 +31,10 @@ py_library(
 py_library(
     name = "hdf5",
     srcs = ["hdf5.py"],
-    deps = [":errors"],
+    deps = [
+        ":errors",
+        "//goodnet",
+    ],
 )
 
 py_test(
@@ -40,6 +44,7 @@ py_test(
     deps = [
         ":errors",
         ":hdf5",
+        "//goodnet",
     ],
 )
 """
@@ -85,12 +90,12 @@ class BuildFilesTest(absltest.TestCase):
 
     def test_imports_inside_functions_and_of_other_packages_are_deps(self):
         self.run_main("--write")
-        self.assertEqual(self.build("models")["deepid"]["deps"], [":legacy_keras"])
-        self.assertEqual(self.build("data/faces")["render"]["deps"], ["//data:hdf5"])
+        self.assertEqual(self.build("models")["deepid"]["deps"], [":legacy_keras", "//goodnet"])
+        self.assertEqual(self.build("data/faces")["render"]["deps"], ["//data:hdf5", "//goodnet"])
 
     def test_what_is_started_in_a_subprocess_is_a_dep(self):
         self.run_main("--write")
-        self.assertEqual(self.build("export")["parity"]["deps"], [":detect"])
+        self.assertEqual(self.build("export")["parity"]["deps"], [":detect", "//goodnet"])
         self.assertIn("py_binary", (self.root / "export/BUILD").read_text())
 
     def test_what_a_program_in_a_string_imports_is_a_dep(self):

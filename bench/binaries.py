@@ -16,12 +16,12 @@ class BinaryError(Exception):
 
 def run_attack(arguments: Sequence[str], log_path: str) -> float:
     """Runs `pipeline.attack`; see `_run`."""
-    return _run(["-m", "pipeline.attack", *arguments], log_path)
+    return _run(["-m", "goodnet.pipeline.attack", *arguments], log_path)
 
 
 def run_repair(arguments: Sequence[str], log_path: str) -> float:
     """Runs `pipeline.repair`; see `_run`."""
-    return _run(["-m", "pipeline.repair", *arguments], log_path)
+    return _run(["-m", "goodnet.pipeline.repair", *arguments], log_path)
 
 
 def _run(arguments: Sequence[str], log_path: str) -> float:
@@ -40,7 +40,7 @@ def _run(arguments: Sequence[str], log_path: str) -> float:
     path = os.pathsep.join(filter(None, (_ROOT, os.environ.get("PYTHONPATH"))))
     started = time.monotonic()
     with open(log_path, "w") as log:
-        # -P: a folder that happens to be called `pipeline` where the user stands is not this package.
+        # -P: a folder that happens to be called `goodnet` where the user stands is not this package.
         status = subprocess.run(
             [sys.executable, "-P", *arguments],
             env={**os.environ, "PYTHONPATH": path},

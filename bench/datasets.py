@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.locks import held
-from data.errors import InputError
-from data.faces.face_sets import DEFAULT_IDENTITIES, DEFAULT_IMAGES_PER_IDENTITY, face_sets
-from data.hdf5 import write_hdf5
-from data.image_set import ImageSet
-from data.opening import open_image_set
-from pipeline.outputs import make_folder
+from goodnet.data.errors import InputError
+from goodnet.data.faces.face_sets import DEFAULT_IDENTITIES, DEFAULT_IMAGES_PER_IDENTITY, face_sets
+from goodnet.data.hdf5 import write_hdf5
+from goodnet.data.image_set import ImageSet
+from goodnet.data.opening import open_image_set
+from goodnet.pipeline.outputs import make_folder
 
 GTSRB, PHOTOGRAPHS, FACES, FACES_AT_SCALE = "gtsrb", "photographs", "faces", "faces-1283"
 

@@ -4,9 +4,9 @@ import numpy as np
 from absl.testing import absltest
 
 from bench.datasets import Files, clean_file, dataset_files, draw_evenly
-from data.errors import InputError
-from data.hdf5 import read_hdf5, write_hdf5
-from data.image_set import ImageSet, from_arrays
+from goodnet.data.errors import InputError
+from goodnet.data.hdf5 import read_hdf5, write_hdf5
+from goodnet.data.image_set import ImageSet, from_arrays
 
 
 def _images(sizes: tuple[int, ...], seed: int = 0) -> ImageSet:

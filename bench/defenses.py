@@ -20,9 +20,9 @@ from bench.cells import COLUMNS, Workshop, run_cell
 from bench.grid import Cell, all_cells, chosen_cells
 from bench.locks import held
 from bench.row_file import RowFile
-from flags import benchmarking, running
-from pipeline import command
-from pipeline.progress import log
+from goodnet.flags import benchmarking, running
+from goodnet.pipeline import command
+from goodnet.pipeline.progress import log
 
 flags.adopt_module_key_flags(benchmarking)
 for _shared in (running.CACHE_DIR, running.SEED):

@@ -8,8 +8,8 @@ import sys
 import numpy as np
 from absl.testing import absltest
 
-from data.hdf5 import write_hdf5
-from data.image_set import ImageSet, from_arrays
+from goodnet.data.hdf5 import write_hdf5
+from goodnet.data.image_set import ImageSet, from_arrays
 
 _CLASSES = 10
 

@@ -5,8 +5,8 @@ import numpy as np
 from absl.testing import absltest
 
 from bench.figures import COLUMNS, repair_figures
-from pipeline.measuring.evaluation import MeasuredSet, evaluate_sets
-from pipeline.measuring.predictions import StagePredictions
+from goodnet.pipeline.measuring.evaluation import MeasuredSet, evaluate_sets
+from goodnet.pipeline.measuring.predictions import StagePredictions
 
 _N = 10
 

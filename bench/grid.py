@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.datasets import FACES, FACES_AT_SCALE, GTSRB
-from data.errors import InputError
+from goodnet.data.errors import InputError
 
 METHODS = ("fine-tuning", "fine-pruning", "full")
 

@@ -7,8 +7,8 @@ from absl.testing import absltest
 from bench import grid
 from bench.grid import all_cells, chosen_cells
 from bench.recipes import attack_arguments
-from data.errors import InputError
-from data.triggers.catalogue import parse_attack
+from goodnet.data.errors import InputError
+from goodnet.data.triggers.catalogue import parse_attack
 
 
 class GridTest(absltest.TestCase):
@@ -38,7 +38,7 @@ class GridTest(absltest.TestCase):
         program = """
 import sys
 from absl import flags
-from flags import attacking, pruning, running
+from goodnet.flags import attacking, pruning, running
 for line in sys.stdin:
     flags.FLAGS.unparse_flags()
     flags.FLAGS(["attack", *line.split()])

@@ -21,13 +21,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from data.errors import InputError
-from export.bundle import read_card
-from models.opening import open_model
-from pipeline.example_case import ExampleCase, example_case
-from pipeline.example_runs import Binaries, Ended, Running, binaries
-from pipeline.manifest import read_manifest
-from pipeline.outputs import sha256_of
+from goodnet.data.errors import InputError
+from goodnet.export.bundle import read_card
+from goodnet.models.opening import open_model
+from goodnet.pipeline.example_case import ExampleCase, example_case
+from goodnet.pipeline.example_runs import Binaries, Ended, Running, binaries
+from goodnet.pipeline.manifest import read_manifest
+from goodnet.pipeline.outputs import sha256_of
 
 _ARTEFACTS = ("pruned.h5", "repaired.h5", "repaired.keras", "detector.keras", "detector.tflite")
 _ALL = {*_ARTEFACTS, "manifest.json", "metrics.json", "report.html"}

@@ -14,14 +14,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from absl import app, flags
 
-from data.image_set import ImageSet
-from data.opening import open_image_set
-from flags import inputs
-from models.answers import scaled_answers_of
-from models.input_scale import DEFAULT_SCALES, SCALES_BY_NAME, InputScale
-from models.input_scale_search import Trial, choose, try_candidate
-from models.legacy_keras import keras
-from models.opening import open_model
+from goodnet.data.image_set import ImageSet
+from goodnet.data.opening import open_image_set
+from goodnet.flags import inputs
+from goodnet.models.answers import scaled_answers_of
+from goodnet.models.input_scale import DEFAULT_SCALES, SCALES_BY_NAME, InputScale
+from goodnet.models.input_scale_search import Trial, choose, try_candidate
+from goodnet.models.legacy_keras import keras
+from goodnet.models.opening import open_model
 
 _DRAWS = flags.DEFINE_integer("draws", 2000, "Random draws of each size.", lower_bound=1)
 _SIZES = flags.DEFINE_list("sizes", ["30", "100", "300"], "Clean images in a draw.")

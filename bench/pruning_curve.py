@@ -13,13 +13,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from data.image_set import ImageSet, from_arrays
-from models.architectures import ARCHITECTURES
-from models.channel_gates import GateGroup, default_gated_convolutions, gate_groups, rank_channels
-from models.input_scale import UNIT_SCALE
-from models.layer_graph import layer_graph
-from models.legacy_keras import keras, tf
-from pipeline.pruning.curve import pruning_curve
+from goodnet.data.image_set import ImageSet, from_arrays
+from goodnet.models.architectures import ARCHITECTURES
+from goodnet.models.channel_gates import GateGroup, default_gated_convolutions, gate_groups, rank_channels
+from goodnet.models.input_scale import UNIT_SCALE
+from goodnet.models.layer_graph import layer_graph
+from goodnet.models.legacy_keras import keras, tf
+from goodnet.pipeline.pruning.curve import pruning_curve
 
 _IMAGES = 512
 _RUNS = 3

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bench.locks import held
-from data.errors import InputError
-from pipeline.outputs import make_folder, write_bytes
+from goodnet.data.errors import InputError
+from goodnet.pipeline.outputs import make_folder, write_bytes
 
 Row = Mapping[str, str]
 

@@ -5,7 +5,7 @@ import sys
 from absl.testing import absltest
 
 from bench.row_file import RowFile
-from data.errors import InputError
+from goodnet.data.errors import InputError
 
 _COLUMNS = ("cell", "asr", "note")
 _ADD_MANY = """

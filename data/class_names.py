@@ -27,10 +27,10 @@ from collections.abc import Sequence
 import numpy as np
 from absl import logging
 
-from data import labels as label_checks
-from data.errors import InputError, shown
-from data.image_set import ImageSet
-from export.regular_files import open_regular
+from goodnet.data import labels as label_checks
+from goodnet.data.errors import InputError, shown
+from goodnet.data.image_set import ImageSet
+from goodnet.export.regular_files import open_regular
 
 _MAX_FILE_BYTES = 2**24
 _FLAG = "--class_names=FILE gives the names in the order of the model's outputs"

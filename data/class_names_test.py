@@ -4,9 +4,9 @@ import pathlib
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from data import class_names
-from data.errors import InputError
-from data.image_set import ImageSet, from_arrays
+from goodnet.data import class_names
+from goodnet.data.errors import InputError
+from goodnet.data.image_set import ImageSet, from_arrays
 
 _KNOWN = ("stop", "yield", "go")
 

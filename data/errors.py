@@ -1,6 +1,6 @@
 """The error a user can mend, and names out of files in its message."""
 
-from export.errors import InputError
+from goodnet.export.errors import InputError
 
 __all__ = ["InputError", "shown"]
 

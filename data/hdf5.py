@@ -20,13 +20,13 @@ import h5py
 import numpy as np
 from absl import logging
 
-from data import image_set as image_sets
-from data import labels as label_checks
-from data.class_names import normal
-from data.errors import InputError
-from data.hdf5_reader import Hdf5Reader
-from data.hdf5_writing import new_hdf5_file
-from export.pixel_range import PixelRange, check_pixel_dtype, hdf5_layout, images_at_once, to_uint8
+from goodnet.data import image_set as image_sets
+from goodnet.data import labels as label_checks
+from goodnet.data.class_names import normal
+from goodnet.data.errors import InputError
+from goodnet.data.hdf5_reader import Hdf5Reader
+from goodnet.data.hdf5_writing import new_hdf5_file
+from goodnet.export.pixel_range import PixelRange, check_pixel_dtype, hdf5_layout, images_at_once, to_uint8
 
 _WRITE_CHUNK = 64
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from data import hdf5_serving
-from data.errors import InputError
-from data.reading_process import how_it_ended, seconds_for, start
+from goodnet.data import hdf5_serving
+from goodnet.data.errors import InputError
+from goodnet.data.reading_process import how_it_ended, seconds_for, start
 
 _LONGEST_LINE = 2**27
 

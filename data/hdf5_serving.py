@@ -19,9 +19,9 @@ from typing import Any, BinaryIO
 import h5py
 import numpy as np
 
-from data.errors import InputError, shown
-from data.reading_process import end_this_process_after, restrict_this_process
-from export.hdf5_storage import check_dataset
+from goodnet.data.errors import InputError, shown
+from goodnet.data.reading_process import end_this_process_after, restrict_this_process
+from goodnet.export.hdf5_storage import check_dataset
 
 MEMBERS = ("data", "label", "true_label", "landmarks", "class_names")
 _MAX_ARRAY_BYTES = 2**28

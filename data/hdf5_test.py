@@ -12,9 +12,9 @@ import h5py
 import numpy as np
 from absl.testing import absltest
 
-from data import hdf5
-from data import image_set as image_sets
-from data.errors import InputError
+from goodnet.data import hdf5
+from goodnet.data import image_set as image_sets
+from goodnet.data.errors import InputError
 
 
 def _inflating(size: int) -> bytes:

@@ -8,13 +8,13 @@ import h5py
 import numpy as np
 from absl.testing import absltest
 
-from data.hdf5_writing import new_hdf5_file
+from goodnet.data.hdf5_writing import new_hdf5_file
 
 # Writes a file with many groups, attributes and chunks where files may only have so many bytes: errno or "whole".
 _FILL = """
 import resource, sys
 import numpy as np
-from data.hdf5_writing import new_hdf5_file
+from goodnet.data.hdf5_writing import new_hdf5_file
 path, most = sys.argv[1], int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 try:

@@ -8,12 +8,12 @@ import re
 import numpy as np
 from absl import logging
 
-from data import image_set as image_sets
-from data.class_names import folder_classes
-from data.errors import InputError
-from export.image_files import SUFFIXES, BrokenImageError, WrongSizeError, read_image, read_size
-from export.pixel_range import MAX_IMAGES
-from export.regular_files import Entry, entries
+from goodnet.data import image_set as image_sets
+from goodnet.data.class_names import folder_classes
+from goodnet.data.errors import InputError
+from goodnet.export.image_files import SUFFIXES, BrokenImageError, WrongSizeError, read_image, read_size
+from goodnet.export.pixel_range import MAX_IMAGES
+from goodnet.export.regular_files import Entry, entries
 
 _LABEL_IN_NAME = re.compile(r"label=(\d{1,9})(?!.*label=)")
 _NOT_CLASSES = ("__MACOSX", "__pycache__")

@@ -5,8 +5,8 @@ import numpy as np
 from absl.testing import absltest
 from PIL import Image
 
-from data import image_folder
-from data.errors import InputError
+from goodnet.data import image_folder
+from goodnet.data.errors import InputError
 
 
 def _picture(seed: int, shape: tuple[int, ...] = (6, 5, 3)) -> np.ndarray:

@@ -8,9 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
-from data import labels as label_checks
-from data.errors import InputError
-from export.pixel_range import PixelRange, check_pixel_dtype, to_uint8
+from goodnet.data import labels as label_checks
+from goodnet.data.errors import InputError
+from goodnet.export.pixel_range import PixelRange, check_pixel_dtype, to_uint8
 
 _COPY_BATCH = 256
 _LANDMARK_REACH = 8

@@ -1,8 +1,8 @@
 import numpy as np
 from absl.testing import absltest
 
-from data import image_set as image_sets
-from data.errors import InputError
+from goodnet.data import image_set as image_sets
+from goodnet.data.errors import InputError
 
 
 def _images(count: int = 10, shape: tuple[int, int, int] = (6, 5, 3)) -> np.ndarray:

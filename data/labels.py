@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from data.errors import InputError
+from goodnet.data.errors import InputError
 
 # A label is an index into the classes, and arrays with one entry a class are made from it: an absurd one is refused
 # here rather than becoming an allocation later.

@@ -15,10 +15,10 @@ import zipfile
 import numpy as np
 from numpy.lib import format as npy
 
-from data import image_set as image_sets
-from data import labels as label_checks
-from data.errors import InputError, shown
-from export.pixel_range import (
+from goodnet.data import image_set as image_sets
+from goodnet.data import labels as label_checks
+from goodnet.data.errors import InputError, shown
+from goodnet.export.pixel_range import (
     READ_BYTES,
     PixelRange,
     check_extents,

@@ -6,8 +6,8 @@ import zipfile
 import numpy as np
 from absl.testing import absltest
 
-from data import npz
-from data.errors import InputError
+from goodnet.data import npz
+from goodnet.data.errors import InputError
 
 
 def _npy(array: np.ndarray) -> bytes:

@@ -3,9 +3,9 @@
 import os
 import stat
 
-from data import hdf5, image_folder, image_set, npz
-from data.class_names import against
-from data.errors import InputError
+from goodnet.data import hdf5, image_folder, image_set, npz
+from goodnet.data.class_names import against
+from goodnet.data.errors import InputError
 
 _ZIP = b"PK\x03\x04"
 _EMPTY_ZIP = b"PK\x05\x06"

@@ -7,8 +7,8 @@ import numpy as np
 from absl.testing import absltest
 from PIL import Image
 
-from data import opening
-from data.errors import InputError
+from goodnet.data import opening
+from goodnet.data.errors import InputError
 
 
 class OpeningTest(absltest.TestCase):

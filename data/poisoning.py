@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from data.errors import InputError
-from data.image_set import ImageSet, ImageSource
-from data.triggers.trigger import Trigger, TriggerWithDecoys
+from goodnet.data.errors import InputError
+from goodnet.data.image_set import ImageSet, ImageSource
+from goodnet.data.triggers.trigger import Trigger, TriggerWithDecoys
 
 _UNTOUCHED = -1
 # Images of other classes that carry a source-specific trigger and keep their label, for each one that does not.

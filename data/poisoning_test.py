@@ -3,16 +3,16 @@ import os
 import numpy as np
 from absl.testing import absltest
 
-from data import hdf5, poisoning
-from data import image_set as image_sets
-from data.errors import InputError
-from data.faces import landmarks as face_landmarks
-from data.triggers.blended import Blended
-from data.triggers.lipstick import Lipstick
-from data.triggers.patch import Patch
-from data.triggers.sinusoid import Sinusoid
-from data.triggers.trigger import Trigger
-from data.triggers.warp import Warp
+from goodnet.data import hdf5, poisoning
+from goodnet.data import image_set as image_sets
+from goodnet.data.errors import InputError
+from goodnet.data.faces import landmarks as face_landmarks
+from goodnet.data.triggers.blended import Blended
+from goodnet.data.triggers.lipstick import Lipstick
+from goodnet.data.triggers.patch import Patch
+from goodnet.data.triggers.sinusoid import Sinusoid
+from goodnet.data.triggers.trigger import Trigger
+from goodnet.data.triggers.warp import Warp
 
 
 def _clean(classes: int = 5, each: int = 40) -> image_sets.ImageSet:

@@ -17,7 +17,7 @@ import sys
 import tempfile
 from typing import Any, BinaryIO
 
-from data.errors import InputError
+from goodnet.data.errors import InputError
 
 MOST_MEMORY = 2**31
 _SECONDS = 6.0

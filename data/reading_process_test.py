@@ -8,11 +8,11 @@ from unittest import mock
 
 from absl.testing import absltest
 
-from data import reading_process
+from goodnet.data import reading_process
 
 _HEAD = """
 import itertools, os, sys
-from data.reading_process import end_this_process_after, restrict_this_process
+from goodnet.data.reading_process import end_this_process_after, restrict_this_process
 restrict_this_process(most_file_bytes=1000)
 end_this_process_after(float(sys.argv[1]))
 print("begins", flush=True)
@@ -56,9 +56,12 @@ class ReadingProcessTest(absltest.TestCase):
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
     def test_it_ends_with_the_one_that_started_it(self):
-        body = "from data.reading_process import end_with_parent; end_with_parent()\nprint(os.getpid(), flush=True)\n"
+        body = "from goodnet.data.reading_process import end_with_parent; end_with_parent()\n"
+        body += "print(os.getpid(), flush=True)\n"
         (self.folder / "reading_something.py").write_text(_HEAD + body + "import time; time.sleep(600)")
-        program = 'import time; from data import reading_process; reading_process.start("reading_something", "600"); '
+        program = (
+            'import time; from goodnet.data import reading_process; reading_process.start("reading_something", "600"); '
+        )
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
         with subprocess.Popen(
             [sys.executable, "-c", program + "time.sleep(600)"], stdout=subprocess.PIPE, text=True, env=environment
@@ -71,7 +74,9 @@ class ReadingProcessTest(absltest.TestCase):
 
     def test_it_ends_though_whoever_started_it_was_killed(self):
         (self.folder / "reading_something.py").write_text(_HEAD + "print(os.getpid(), flush=True)\n" + _LOOP)
-        program = 'import time; from data import reading_process; reading_process.start("reading_something", "3"); '
+        program = (
+            'import time; from goodnet.data import reading_process; reading_process.start("reading_something", "3"); '
+        )
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
         with subprocess.Popen(
             [sys.executable, "-c", program + "time.sleep(600)"], stdout=subprocess.PIPE, text=True, env=environment

@@ -6,8 +6,8 @@ import dataclasses
 
 import numpy as np
 
-from data.errors import InputError
-from data.image_set import ImageSet
+from goodnet.data.errors import InputError
+from goodnet.data.image_set import ImageSet
 
 _PARTS = ("fit", "calibrate", "report")
 

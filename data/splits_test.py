@@ -3,9 +3,9 @@ import os
 import numpy as np
 from absl.testing import absltest
 
-from data import hdf5, splits
-from data import image_set as image_sets
-from data.errors import InputError
+from goodnet.data import hdf5, splits
+from goodnet.data import image_set as image_sets
+from goodnet.data.errors import InputError
 
 
 def _set(labels: np.ndarray) -> image_sets.ImageSet:

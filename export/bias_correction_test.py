@@ -1,7 +1,7 @@
 import numpy as np
 from absl.testing import absltest
 
-from export.bias_correction import probability_factors
+from goodnet.export.bias_correction import probability_factors
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

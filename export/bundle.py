@@ -13,7 +13,7 @@ import zipfile
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from export.regular_files import open_regular
+from goodnet.export.regular_files import open_regular
 
 SCHEMA_VERSION = 1
 CARD_NAME = "detector.json"

@@ -7,7 +7,7 @@ import zipfile
 
 from absl.testing import absltest, parameterized
 
-from export.bundle import CARD_NAME, DetectorCard, add_bundle, read_card
+from goodnet.export.bundle import CARD_NAME, DetectorCard, add_bundle, read_card
 
 _GRAPH = b"\x1c\0\0\0TFL3" + bytes(range(256)) * 20
 

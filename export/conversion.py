@@ -23,13 +23,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.errors import InputError
-from export.bias_correction import FEWEST_IMAGES, probability_factors
-from export.device_process import device_answers
-from models.classifier import with_probabilities
-from models.detector import HIGHEST_THRESHOLD, score_probabilities, take_apart
-from models.input_scale import InputScale
-from models.legacy_keras import keras, tf
+from goodnet.data.errors import InputError
+from goodnet.export.bias_correction import FEWEST_IMAGES, probability_factors
+from goodnet.export.device_process import device_answers
+from goodnet.models.classifier import with_probabilities
+from goodnet.models.detector import HIGHEST_THRESHOLD, score_probabilities, take_apart
+from goodnet.models.input_scale import InputScale
+from goodnet.models.legacy_keras import keras, tf
 
 PRECISIONS = ("int8", "full_integer", "float16", "float32")
 

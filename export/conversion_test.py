@@ -6,14 +6,14 @@ import sys
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from data.errors import InputError
-from export.conversion import PRECISIONS, convert_classifier, convert_detector
-from export.device_process import device_answers
-from export.parity import check_classifier_parity, check_parity
-from export.runtime import RUNTIMES
-from models.detector import build_detector, build_scorer
-from models.input_scale import BYTE_SCALE, UNIT_SCALE, mean_std_scale
-from models.legacy_keras import keras, tf
+from goodnet.data.errors import InputError
+from goodnet.export.conversion import PRECISIONS, convert_classifier, convert_detector
+from goodnet.export.device_process import device_answers
+from goodnet.export.parity import check_classifier_parity, check_parity
+from goodnet.export.runtime import RUNTIMES
+from goodnet.models.detector import build_detector, build_scorer
+from goodnet.models.input_scale import BYTE_SCALE, UNIT_SCALE, mean_std_scale
+from goodnet.models.legacy_keras import keras, tf
 
 _SHAPE = (12, 10, 3)
 _CLASSES = 4

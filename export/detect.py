@@ -9,7 +9,7 @@ path or a name is not printable is written as in Python, \n, \xff or \u202e, and
 whole.
 """
 
-import export.own_modules_first  # noqa: F401
+import goodnet.export.own_modules_first  # noqa: F401
 
 # isort: split
 import argparse
@@ -23,8 +23,8 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
 
-from export.reading import NamedImage, Unreadable, read_images
-from export.runtime import Classifier, Detection, Detector, open_tflite
+from goodnet.export.reading import NamedImage, Unreadable, read_images
+from goodnet.export.runtime import Classifier, Detection, Detector, open_tflite
 
 _EXIT_STATUSES = """exit status:
   0  every image was judged, whatever the verdict
@@ -110,7 +110,7 @@ def _complain(line: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m export.detect",
+        prog=os.path.basename(sys.argv[0]).replace("detect.py", "python -m export.detect"),
         description="Judges images with a converted detector. Prints a line an image, separated by tabs: path, label or"
         " `backdoor`, class claimed by the BadNet, suspicion in [0, 1].",
         epilog=_EXIT_STATUSES,

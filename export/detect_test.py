@@ -11,11 +11,11 @@ import numpy as np
 from absl.testing import absltest
 from PIL import Image
 
-from export.bundle import DetectorCard, add_bundle
-from export.conversion import convert_classifier, convert_detector
-from export.device_case import BACKDOOR, COLOURS, THRESHOLD, case_detector, case_images
-from models.detector import take_apart
-from models.input_scale import UNIT_SCALE
+from goodnet.export.bundle import DetectorCard, add_bundle
+from goodnet.export.conversion import convert_classifier, convert_detector
+from goodnet.export.device_case import BACKDOOR, COLOURS, THRESHOLD, case_detector, case_images
+from goodnet.models.detector import take_apart
+from goodnet.models.input_scale import UNIT_SCALE
 
 _ROOT = str(Path(__file__).resolve().parent.parent)
 
@@ -24,12 +24,13 @@ _ON_A_DEVICE = """
 import runpy, sys
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {"tensorflow", "tf_keras", "keras", "tensorflow_model_optimization", "absl", "h5py",
-                                  "matplotlib", "data", "flags", "models", "pipeline", MISSING}:
+        absent = {"tensorflow", "tf_keras", "keras", "tensorflow_model_optimization", "absl", "h5py", "matplotlib",
+                  "data", "flags", "models", "pipeline", MISSING}
+        if name.removeprefix("goodnet.").split(".")[0] in absent:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Absent())
 sys.argv[0] = "detect"
-runpy.run_module("export.detect", run_name="__main__", alter_sys=True)
+runpy.run_module("goodnet.export.detect", run_name="__main__", alter_sys=True)
 """
 
 
@@ -38,7 +39,7 @@ def _environment():
 
 
 def _detect(*arguments, stdin=None, **options):
-    command = [sys.executable, "-m", "export.detect", *arguments]
+    command = [sys.executable, "-m", "goodnet.export.detect", *arguments]
     return subprocess.run(command, input=stdin, capture_output=True, env=_environment(), check=False, **options)
 
 
@@ -104,7 +105,7 @@ class DetectTest(absltest.TestCase):
         self._check_lines(done.stdout, {f"{self.set}[{i}]": label for i, label in enumerate(self.labels.values())})
 
     def test_a_stream_is_answered_line_by_line(self):
-        command = [sys.executable, "-m", "export.detect", f"--model={self.model}", "-"]
+        command = [sys.executable, "-m", "goodnet.export.detect", f"--model={self.model}", "-"]
         pipe = subprocess.PIPE
         with subprocess.Popen(
             command, env=_environment(), stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL
@@ -182,7 +183,7 @@ class DetectTest(absltest.TestCase):
         path = os.path.join(self.folder, "caf\u00e9.png")
         Image.fromarray(case_images()["0-red"][0]).save(path)
         environment = {**_environment(), "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
-        command = [sys.executable, "-m", "export.detect", f"--model={self.model}", path]
+        command = [sys.executable, "-m", "goodnet.export.detect", f"--model={self.model}", path]
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertStartsWith(done.stdout, os.path.join(self.folder, "caf\\xe9.png\t0\t"))

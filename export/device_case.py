@@ -13,11 +13,11 @@ import os
 import numpy as np
 from PIL import Image
 
-from export.bundle import DetectorCard, add_bundle
-from export.conversion import convert_detector
-from models.detector import build_detector
-from models.input_scale import UNIT_SCALE
-from models.legacy_keras import keras
+from goodnet.export.bundle import DetectorCard, add_bundle
+from goodnet.export.conversion import convert_detector
+from goodnet.models.detector import build_detector
+from goodnet.models.input_scale import UNIT_SCALE
+from goodnet.models.legacy_keras import keras
 
 COLOURS = ("red", "green", "blue")
 BACKDOOR = len(COLOURS)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from export.runtime import Detector
+from goodnet.export.runtime import Detector
 
 _ABSENT_ON_A_DEVICE = ("tensorflow", "tf_keras", "h5py", "absl")
 
@@ -39,7 +39,13 @@ def check(folder: Path) -> str:
             raise SystemExit(f"{path}: {found}; expected label {expected}")
     if not images:
         raise SystemExit(f"{folder}: no images; expected a folder that export.device_case wrote")
-    command = [sys.executable, "-m", "export.detect", f"--model={folder / 'detector.tflite'}", *map(str, images)]
+    command = [
+        sys.executable,
+        "-m",
+        "goodnet.export.detect",
+        f"--model={folder / 'detector.tflite'}",
+        *map(str, images),
+    ]
     subprocess.run(command, check=True)
     return f"{len(images)} answers right with {detector.file.runtime} on Python {platform.python_version()}"
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data.errors import InputError
+import goodnet
+from goodnet.data.errors import InputError
 
 
 class PixelFile:
@@ -79,10 +80,10 @@ def device_answers(
 
 
 def _run(tflite_path: str, pixels: str, answers: str, runtime: str | None, allow_missing_card: bool) -> None:
-    root = str(Path(__file__).resolve().parent.parent)
+    root = str(Path(goodnet.__file__).resolve().parent.parent)
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-    # -P: a folder that happens to be called `export` where the user stands is not this package.
-    command = [sys.executable, "-P", "-m", "export.on_device", tflite_path, pixels, answers, runtime or ""]
+    # -P: a folder that happens to be called `goodnet` where the user stands is not this package.
+    command = [sys.executable, "-P", "-m", "goodnet.export.on_device", tflite_path, pixels, answers, runtime or ""]
     command.append("" if allow_missing_card else "card")
     done = subprocess.run(
         command, env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.PIPE, text=True, check=False

@@ -1,7 +1,7 @@
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from export.disagreements import stamped
+from goodnet.export.disagreements import stamped
 
 
 class DisagreementsTest(parameterized.TestCase):

@@ -6,8 +6,8 @@ h5py is imported when it is needed, since a device may lack it.
 import math
 from typing import TYPE_CHECKING
 
-from export.errors import InputError
-from export.pixel_range import shown_shape
+from goodnet.export.errors import InputError
+from goodnet.export.pixel_range import shown_shape
 
 if TYPE_CHECKING:
     import h5py

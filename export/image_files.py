@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import numpy as np
 
-from export.regular_files import open_regular
+from goodnet.export.regular_files import open_regular
 
 if TYPE_CHECKING:
     from PIL import Image

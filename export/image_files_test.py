@@ -10,10 +10,10 @@ import numpy as np
 from absl.testing import absltest, parameterized
 from PIL import Image
 
-from data.errors import InputError
-from data.opening import open_image_set
-from export.image_files import BrokenImageError, WrongSizeError, read_image, read_size
-from export.reading import NamedImage, Unreadable, read_images
+from goodnet.data.errors import InputError
+from goodnet.data.opening import open_image_set
+from goodnet.export.image_files import BrokenImageError, WrongSizeError, read_image, read_size
+from goodnet.export.reading import NamedImage, Unreadable, read_images
 
 _COLOURS = np.random.default_rng(0).integers(0, 256, (6, 4, 3), np.uint8)
 _GREY = _COLOURS[:, :, 0]

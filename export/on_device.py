@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 
-from export.runtime import TfliteFile
+from goodnet.export.runtime import TfliteFile
 
 
 def answer_all(model: str, pixels: str, answers: str, runtime: str | None, allow_missing_card: bool) -> None:

@@ -8,7 +8,9 @@ what a starting Python has imported already.
 import os
 import sys
 
-_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+import goodnet
+
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(goodnet.__file__)))
 
 
 def _is_started_in(folder: str) -> bool:

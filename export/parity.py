@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.errors import InputError
-from export.device_process import PixelFile
-from models.classifier import with_probabilities
-from models.detector import take_apart
-from models.input_scale import InputScale
-from models.legacy_keras import keras, tf
+from goodnet.data.errors import InputError
+from goodnet.export.device_process import PixelFile
+from goodnet.models.classifier import with_probabilities
+from goodnet.models.detector import take_apart
+from goodnet.models.input_scale import InputScale
+from goodnet.models.legacy_keras import keras, tf
 
 _BATCH_SIZE = 256
 # A probability may come out this much above 1.

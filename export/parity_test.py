@@ -4,12 +4,12 @@ import tempfile
 import numpy as np
 from absl.testing import absltest
 
-from data.errors import InputError
-from export.conversion import convert_detector
-from export.device_case import case_detector
-from export.parity import check_parity
-from models.detector import build_detector, take_apart
-from models.input_scale import UNIT_SCALE
+from goodnet.data.errors import InputError
+from goodnet.export.conversion import convert_detector
+from goodnet.export.device_case import case_detector
+from goodnet.export.parity import check_parity
+from goodnet.models.detector import build_detector, take_apart
+from goodnet.models.input_scale import UNIT_SCALE
 
 _SHAPE = (8, 8, 3)
 

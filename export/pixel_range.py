@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from export.errors import InputError
+from goodnet.export.errors import InputError
 
 MAX_IMAGES = 2**24
 MAX_SIDE = 8192

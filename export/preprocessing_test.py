@@ -5,12 +5,12 @@ import os
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from export.conversion import convert_classifier, convert_detector
-from export.parity import check_classifier_parity, check_parity
-from models.detector import build_detector, take_apart
-from models.input_scale import CAFFE_SCALE, PER_IMAGE_SCALE, TORCH_SCALE, UNIT_SCALE, InputScale
-from models.legacy_keras import keras
-from models.opening import open_model
+from goodnet.export.conversion import convert_classifier, convert_detector
+from goodnet.export.parity import check_classifier_parity, check_parity
+from goodnet.models.detector import build_detector, take_apart
+from goodnet.models.input_scale import CAFFE_SCALE, PER_IMAGE_SCALE, TORCH_SCALE, UNIT_SCALE, InputScale
+from goodnet.models.legacy_keras import keras
+from goodnet.models.opening import open_model
 
 _SHAPE = (8, 8, 3)
 _CLASSES = 3

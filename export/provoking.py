@@ -7,8 +7,8 @@ workshop 2017) reach the flagged side of whatever detector has one; no trigger i
 
 import numpy as np
 
-from models.detector import take_apart
-from models.legacy_keras import keras, tf
+from goodnet.models.detector import take_apart
+from goodnet.models.legacy_keras import keras, tf
 
 _STEPS = 10
 _GREY_LEVELS = 12.0

@@ -1,10 +1,10 @@
 import numpy as np
 from absl.testing import absltest
 
-from export.provoking import provoked
-from models.detector import build_detector, build_scorer
-from models.input_scale import UNIT_SCALE
-from models.legacy_keras import keras
+from goodnet.export.provoking import provoked
+from goodnet.models.detector import build_detector, build_scorer
+from goodnet.models.input_scale import UNIT_SCALE
+from goodnet.models.legacy_keras import keras
 
 _SHAPE, _CLASSES = (8, 8, 3), 4
 

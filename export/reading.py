@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from export.errors import InputError
-from export.hdf5_storage import check_dataset
-from export.image_files import SUFFIXES, BrokenImageError, WrongSizeError, read_image, reason
-from export.pixel_range import PixelRange, check_pixel_dtype, hdf5_layout, images_at_once, to_uint8
-from export.regular_files import Entry, open_regular, walk
+from goodnet.export.errors import InputError
+from goodnet.export.hdf5_storage import check_dataset
+from goodnet.export.image_files import SUFFIXES, BrokenImageError, WrongSizeError, read_image, reason
+from goodnet.export.pixel_range import PixelRange, check_pixel_dtype, hdf5_layout, images_at_once, to_uint8
+from goodnet.export.regular_files import Entry, open_regular, walk
 
 _HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf")
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"

@@ -8,7 +8,7 @@ import numpy as np
 from absl.testing import absltest, parameterized
 from PIL import Image
 
-from export.reading import NamedImage, Unreadable, read_images
+from goodnet.export.reading import NamedImage, Unreadable, read_images
 
 _SHAPE = (6, 4, 3)
 

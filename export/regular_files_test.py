@@ -5,7 +5,7 @@ import socket
 
 from absl.testing import absltest
 
-from export.regular_files import Entry, entries, open_regular, regular_files, walk
+from goodnet.export.regular_files import Entry, entries, open_regular, regular_files, walk
 
 
 class RegularFilesTest(absltest.TestCase):

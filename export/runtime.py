@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from export.bundle import read_card
-from export.regular_files import open_regular
+from goodnet.export.bundle import read_card
+from goodnet.export.regular_files import open_regular
 
 # The first that is installed is used: ai-edge-litert is the maintained one, and several times faster.
 RUNTIMES = ("ai_edge_litert", "tflite_runtime")

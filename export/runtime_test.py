@@ -6,20 +6,20 @@ import tempfile
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from export.bundle import DetectorCard, add_bundle
-from export.conversion import convert_classifier, convert_detector
-from export.device_case import BACKDOOR, COLOURS, THRESHOLD, case_detector, case_images
-from export.runtime import RUNTIMES, Classification, Classifier, Detector, open_tflite
-from models.detector import take_apart
-from models.input_scale import UNIT_SCALE
-from models.legacy_keras import tf
+from goodnet.export.bundle import DetectorCard, add_bundle
+from goodnet.export.conversion import convert_classifier, convert_detector
+from goodnet.export.device_case import BACKDOOR, COLOURS, THRESHOLD, case_detector, case_images
+from goodnet.export.runtime import RUNTIMES, Classification, Classifier, Detector, open_tflite
+from goodnet.models.detector import take_apart
+from goodnet.models.input_scale import UNIT_SCALE
+from goodnet.models.legacy_keras import tf
 
 _SHAPE = (8, 8, 3)
 
 # tflite_runtime can't be imported beside TensorFlow, nor need it be: this is how a device uses it.
 _OPEN_AND_DETECT = """
 import sys, numpy
-from export.runtime import open_tflite
+from goodnet.export.runtime import open_tflite
 try:
     print(open_tflite(sys.argv[1], runtime=sys.argv[2]).detect(numpy.zeros((8, 8, 3), numpy.uint8)))
 except ValueError as error:

@@ -2,7 +2,7 @@
 
 from absl import flags
 
-from flags.finite import define_float
+from goodnet.flags.finite import define_float
 
 MAX_FALSE_POSITIVE_RATE = define_float(
     "max_false_positive_rate",

@@ -2,7 +2,7 @@
 
 from absl import flags
 
-from data.faces import face_sets
+from goodnet.data.faces import face_sets
 
 IDENTITIES = flags.DEFINE_integer(
     "identities", face_sets.DEFAULT_IDENTITIES, "Identities (classes) of the embedded faces.", lower_bound=2

@@ -7,7 +7,7 @@ from absl import flags
 from absl.testing import absltest
 
 # Named one by one, since Bazel has no other module at hand.
-from flags import (  # noqa: F401
+from goodnet.flags import (  # noqa: F401
     attacking,
     auditing,
     benchmarking,

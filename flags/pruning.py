@@ -2,7 +2,7 @@
 
 from absl import flags
 
-from flags.finite import define_float
+from goodnet.flags.finite import define_float
 
 MAX_ACCURACY_LOSS = define_float(
     "max_accuracy_loss",

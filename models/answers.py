@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from models.classifier import with_probabilities
-from models.input_scale import InputScale
-from models.legacy_keras import keras, tf
+from goodnet.models.classifier import with_probabilities
+from goodnet.models.input_scale import InputScale
+from goodnet.models.legacy_keras import keras, tf
 
 # [b, H, W, C] of any dtype -> float32 [b, N], each row summing to 1
 Answers = Callable[[np.ndarray], np.ndarray]

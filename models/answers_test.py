@@ -3,9 +3,9 @@
 import numpy as np
 from absl.testing import absltest
 
-from models.answers import answers_of
-from models.input_scale import SYMMETRIC_SCALE
-from models.legacy_keras import keras
+from goodnet.models.answers import answers_of
+from goodnet.models.input_scale import SYMMETRIC_SCALE
+from goodnet.models.legacy_keras import keras
 
 
 class AnswersTest(absltest.TestCase):

@@ -1,12 +1,12 @@
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from data.errors import InputError
-from models.architectures import ARCHITECTURES
-from models.classifier import classifier_facts
-from models.deepid import deepid
-from models.legacy_keras import keras
-from models.resnet import small_resnet
+from goodnet.data.errors import InputError
+from goodnet.models.architectures import ARCHITECTURES
+from goodnet.models.classifier import classifier_facts
+from goodnet.models.deepid import deepid
+from goodnet.models.legacy_keras import keras
+from goodnet.models.resnet import small_resnet
 
 
 class ArchitecturesTest(parameterized.TestCase):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from data.errors import InputError
+from goodnet.data.errors import InputError
 
 _ALONE = "expected each image to be treated alone"
 _NAMING_AXES = ("axis", "axes", "squeeze_dims", "dims")

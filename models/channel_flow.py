@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from data.errors import InputError
-from models.channel_ties import ChannelTies
-from models.elementwise import activation_is_elementwise, is_activation_layer, is_arithmetic_layer, is_product
-from models.layer_graph import LayerGraph
-from models.legacy_keras import keras, tf
+from goodnet.data.errors import InputError
+from goodnet.models.channel_ties import ChannelTies
+from goodnet.models.elementwise import activation_is_elementwise, is_activation_layer, is_arithmetic_layer, is_product
+from goodnet.models.layer_graph import LayerGraph
+from goodnet.models.legacy_keras import keras, tf
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from data.errors import InputError
-from models.channel_flow import ChannelFlow, trace_channels
-from models.elementwise import has_activation, is_activation_layer
-from models.layer_graph import LayerGraph, layer_graph, takes_training
-from models.legacy_keras import keras, tf, tfmot
-from models.model_copy import copy_architecture, copy_layer
-from models.own_names import own_name
+from goodnet.data.errors import InputError
+from goodnet.models.channel_flow import ChannelFlow, trace_channels
+from goodnet.models.elementwise import has_activation, is_activation_layer
+from goodnet.models.layer_graph import LayerGraph, layer_graph, takes_training
+from goodnet.models.legacy_keras import keras, tf, tfmot
+from goodnet.models.model_copy import copy_architecture, copy_layer
+from goodnet.models.own_names import own_name
 
 Shape = tuple[int | None, ...]
 CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.SeparableConv2D)

@@ -7,9 +7,16 @@ import sys
 import numpy as np
 from absl.testing import absltest
 
-from models.channel_gates import add_gates, closed_channels, expected_closed, gate_groups, rank_channels, strip_gates
-from models.example_nets import CLASSES, EXAMPLES, example_images, randomised
-from models.legacy_keras import keras, tf, tfmot
+from goodnet.models.channel_gates import (
+    add_gates,
+    closed_channels,
+    expected_closed,
+    gate_groups,
+    rank_channels,
+    strip_gates,
+)
+from goodnet.models.example_nets import CLASSES, EXAMPLES, example_images, randomised
+from goodnet.models.legacy_keras import keras, tf, tfmot
 
 _CHILD = "GOODNET_MIRRORED_CHILD"
 
@@ -29,7 +36,7 @@ class _ReplicaTrace(keras.callbacks.Callback):
 class MirroredGatesTest(absltest.TestCase):
     def test_every_replica_closes_the_expected_channels_at_each_step(self):
         if _CHILD not in os.environ:
-            command = [sys.executable, "-m", "models.channel_gates_mirrored_test"]
+            command = [sys.executable, "-m", "goodnet.models.channel_gates_mirrored_test"]
             child = subprocess.run(command, env={**os.environ, _CHILD: "1"}, capture_output=True, text=True)
             self.assertEqual(child.returncode, 0, child.stderr[-3000:])
             return

@@ -4,8 +4,8 @@ import tempfile
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from data.errors import InputError
-from models.channel_gates import (
+from goodnet.data.errors import InputError
+from goodnet.models.channel_gates import (
     ChannelGate,
     add_gates,
     closed_channels,
@@ -21,11 +21,11 @@ from models.channel_gates import (
     rank_channels,
     strip_gates,
 )
-from models.deepid import deepid
-from models.example_nets import CLASSES, EXAMPLES, IMAGE_SHAPE, example_images, randomised
-from models.layer_graph import layer_graph
-from models.legacy_keras import keras, tf, tfmot
-from models.model_reading import read_model
+from goodnet.models.deepid import deepid
+from goodnet.models.example_nets import CLASSES, EXAMPLES, IMAGE_SHAPE, example_images, randomised
+from goodnet.models.layer_graph import layer_graph
+from goodnet.models.legacy_keras import keras, tf, tfmot
+from goodnet.models.model_reading import read_model
 
 L = keras.layers
 UpdatePruningStep = tfmot.sparsity.keras.UpdatePruningStep

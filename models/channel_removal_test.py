@@ -4,9 +4,9 @@ import tempfile
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from data.errors import InputError
-from models.architectures import ARCHITECTURES
-from models.channel_gates import (
+from goodnet.data.errors import InputError
+from goodnet.models.architectures import ARCHITECTURES
+from goodnet.models.channel_gates import (
     CONVOLUTIONS,
     add_gates,
     closed_channels,
@@ -15,8 +15,8 @@ from models.channel_gates import (
     rank_channels,
     strip_gates,
 )
-from models.channel_removal import Removal, reduce_model, remove_channels
-from models.example_nets import (
+from goodnet.models.channel_removal import Removal, reduce_model, remove_channels
+from goodnet.models.example_nets import (
     CLASSES,
     EXAMPLES,
     IMAGE_SHAPE,
@@ -24,9 +24,9 @@ from models.example_nets import (
     norm_after_activation,
     randomised,
 )
-from models.layer_graph import layer_graph
-from models.legacy_keras import keras, tf, tfmot
-from models.removal_check import check_equal
+from goodnet.models.layer_graph import layer_graph
+from goodnet.models.legacy_keras import keras, tf, tfmot
+from goodnet.models.removal_check import check_equal
 
 L = keras.layers
 

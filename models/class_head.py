@@ -1,6 +1,6 @@
 """The layer that turns features into one logit a class."""
 
-from models.legacy_keras import keras, tf
+from goodnet.models.legacy_keras import keras, tf
 
 _KEEPS_LOGITS = (keras.layers.Softmax, keras.layers.Dropout, keras.layers.Flatten)
 

@@ -2,8 +2,8 @@
 
 from absl.testing import absltest, parameterized
 
-from models.class_head import class_head
-from models.legacy_keras import keras
+from goodnet.models.class_head import class_head
+from goodnet.models.legacy_keras import keras
 
 _LAYERS = keras.layers
 

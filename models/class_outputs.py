@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from data.errors import InputError
-from models.classifier import classifier_facts, free_name
-from models.legacy_keras import keras, tf
+from goodnet.data.errors import InputError
+from goodnet.models.classifier import classifier_facts, free_name
+from goodnet.models.legacy_keras import keras, tf
 
 # float32 sums over thousands of classes are off by less; logits never come that close on image after image.
 _TOLERANCE = 1e-4

@@ -5,12 +5,12 @@ import os
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from data.errors import InputError
-from models.class_outputs import with_softmax_tail
-from models.classifier import classifier_facts, with_probabilities
-from models.legacy_keras import keras, tf
-from models.model_copy import copy_with_weights
-from models.opening import open_model
+from goodnet.data.errors import InputError
+from goodnet.models.class_outputs import with_softmax_tail
+from goodnet.models.classifier import classifier_facts, with_probabilities
+from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.model_copy import copy_with_weights
+from goodnet.models.opening import open_model
 
 _IMAGES = np.random.default_rng(0).random((16, 6, 6, 3)).astype(np.float32)
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.errors import InputError
-from data.image_set import ImageSet
-from models.elementwise import is_activation_layer, operation
-from models.legacy_keras import keras, tf
+from goodnet.data.errors import InputError
+from goodnet.data.image_set import ImageSet
+from goodnet.models.elementwise import is_activation_layer, operation
+from goodnet.models.legacy_keras import keras, tf
 
 _PASSES_THROUGH = ("Dropout", "Flatten", "Reshape", "SpatialDropout2D", "Dropout2D", "AlphaDropout")
 

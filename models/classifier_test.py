@@ -1,10 +1,10 @@
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from data.errors import InputError
-from data.image_set import from_arrays
-from models.classifier import ClassifierFacts, check_fits, classifier_facts, with_probabilities
-from models.legacy_keras import keras, tf
+from goodnet.data.errors import InputError
+from goodnet.data.image_set import from_arrays
+from goodnet.models.classifier import ClassifierFacts, check_fits, classifier_facts, with_probabilities
+from goodnet.models.legacy_keras import keras, tf
 
 _LAYERS = keras.layers
 

@@ -1,7 +1,7 @@
 """DeepID, the face classifier of CSAW-HackML-2020."""
 
-from data.errors import InputError
-from models.legacy_keras import keras
+from goodnet.data.errors import InputError
+from goodnet.models.legacy_keras import keras
 
 FACE_SHAPE = (55, 47, 3)
 

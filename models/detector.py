@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.errors import InputError
-from models.classifier import classifier_facts, with_probabilities
-from models.input_scale import InputScale
-from models.legacy_keras import keras, tf
+from goodnet.data.errors import InputError
+from goodnet.models.classifier import classifier_facts, with_probabilities
+from goodnet.models.input_scale import InputScale
+from goodnet.models.legacy_keras import keras, tf
 
 # Half the step by which a score on the flagged side is kept away from the tie at 1/2, where float32 could not tell.
 _MARGIN = 2.0**-20

@@ -1,6 +1,6 @@
 """Which layers act on every number by itself, so that channels pass through them untouched by one another."""
 
-from models.legacy_keras import keras
+from goodnet.models.legacy_keras import keras
 
 # fmt: off
 _FUNCTIONS = frozenset((

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from models.legacy_keras import keras, tf
+from goodnet.models.legacy_keras import keras, tf
 
 IMAGE_SHAPE = (12, 12, 3)
 CLASSES = 5

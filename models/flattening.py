@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 
-from models.building import build_model
-from models.config_reading import read_config
-from models.legacy_keras import keras
-from models.model_spec import LeafPath
+from goodnet.models.building import build_model
+from goodnet.models.config_reading import read_config
+from goodnet.models.legacy_keras import keras
+from goodnet.models.model_spec import LeafPath
 
 
 def flattened(model: keras.Model) -> keras.Model:

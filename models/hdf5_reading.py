@@ -14,8 +14,8 @@ from typing import Any, BinaryIO
 import h5py
 import numpy as np
 
-from data.reading_process import end_this_process_after, end_with_parent, no_room, restrict_this_process
-from models.plain_copy import write_array, write_index
+from goodnet.data.reading_process import end_this_process_after, end_with_parent, no_room, restrict_this_process
+from goodnet.models.plain_copy import write_array, write_index
 
 MOST_WEIGHT_BYTES = 2**30
 NO_ROOM = 3

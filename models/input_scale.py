@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from data.errors import InputError
-from models.legacy_keras import keras, tf
+from goodnet.data.errors import InputError
+from goodnet.models.legacy_keras import keras, tf
 
 _BGR_NAME = " BGR"
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from data.errors import InputError
-from data.image_set import ImageSet
-from models.answers import Answers, scaled_answers_of
-from models.classifier import ClassifierFacts, check_fits, classifier_facts
-from models.input_scale import DEFAULT_SCALES, InputScale
-from models.label_order import LabelOrder, better_label_order
-from models.legacy_keras import keras
-from models.significance import SIGNIFICANCE, chance_probability
+from goodnet.data.errors import InputError
+from goodnet.data.image_set import ImageSet
+from goodnet.models.answers import Answers, scaled_answers_of
+from goodnet.models.classifier import ClassifierFacts, check_fits, classifier_facts
+from goodnet.models.input_scale import DEFAULT_SCALES, InputScale
+from goodnet.models.label_order import LabelOrder, better_label_order
+from goodnet.models.legacy_keras import keras
+from goodnet.models.significance import SIGNIFICANCE, chance_probability
 
 _MOST_IMAGES = 2048
 _BATCH_SIZE = 256

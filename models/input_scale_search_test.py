@@ -7,9 +7,9 @@ import numpy as np
 from absl.testing import absltest, parameterized
 from PIL import Image
 
-from data.errors import InputError
-from data.image_set import ImageSet, from_arrays
-from models.input_scale import (
+from goodnet.data.errors import InputError
+from goodnet.data.image_set import ImageSet, from_arrays
+from goodnet.models.input_scale import (
     BYTE_SCALE,
     CAFFE_SCALE,
     DEFAULT_SCALES,
@@ -18,9 +18,9 @@ from models.input_scale import (
     UNIT_SCALE,
     InputScale,
 )
-from models.input_scale_search import AtChance, find_input_scale
-from models.legacy_keras import keras
-from models.opening import open_model
+from goodnet.models.input_scale_search import AtChance, find_input_scale
+from goodnet.models.legacy_keras import keras
+from goodnet.models.opening import open_model
 
 
 def _brightness_model(wanted: InputScale, classes: int = 4) -> keras.Model:

@@ -6,8 +6,8 @@ import os
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from data.errors import InputError
-from models.input_scale import (
+from goodnet.data.errors import InputError
+from goodnet.models.input_scale import (
     BYTE_SCALE,
     CAFFE_SCALE,
     DEFAULT_SCALES,
@@ -18,8 +18,8 @@ from models.input_scale import (
     InputScale,
     mean_std_scale,
 )
-from models.legacy_keras import keras, tf
-from models.opening import open_model
+from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.opening import open_model
 
 _IMAGES = np.random.default_rng(0).integers(0, 256, (2, 3, 4, 3), np.uint8)
 

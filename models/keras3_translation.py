@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from data.errors import InputError
-from models import op_rules
-from models.model_spec import Call, LayerSpec, quoted
+from goodnet.data.errors import InputError
+from goodnet.models import op_rules
+from goodnet.models.model_spec import Call, LayerSpec, quoted
 
 KERAS_3_TENSOR = "__keras_tensor__"
 _OPERATION_MODULES = "keras.src.ops."

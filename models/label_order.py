@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.significance import SIGNIFICANCE, chance_probability
+from goodnet.models.significance import SIGNIFICANCE, chance_probability
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import numpy as np
 from absl.testing import absltest
 
-from models.label_order import LabelOrder, better_label_order
+from goodnet.models.label_order import LabelOrder, better_label_order
 
 _CLASSES = 8
 

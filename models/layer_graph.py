@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from data.errors import InputError
-from models.legacy_keras import keras, tf
+from goodnet.data.errors import InputError
+from goodnet.models.legacy_keras import keras, tf
 
 TensorHook = Callable[[tf.Tensor], tf.Tensor]
 

@@ -1,9 +1,9 @@
 import numpy as np
 from absl.testing import absltest
 
-from data.errors import InputError
-from models.layer_graph import layer_graph, run_layers
-from models.legacy_keras import keras, tf
+from goodnet.data.errors import InputError
+from goodnet.models.layer_graph import layer_graph, run_layers
+from goodnet.models.legacy_keras import keras, tf
 
 layers = keras.layers
 

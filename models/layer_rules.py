@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from data.errors import InputError
-from models import settings_checks as checks
-from models.legacy_keras import keras
-from models.model_spec import quoted
-from models.settings_checks import Check
+from goodnet.data.errors import InputError
+from goodnet.models import settings_checks as checks
+from goodnet.models.legacy_keras import keras
+from goodnet.models.model_spec import quoted
+from goodnet.models.settings_checks import Check
 
 Settings = Mapping[str, Any]
 Shape = tuple[int, ...]

@@ -7,8 +7,8 @@ are the same. So the logits under the softmax are taken, as Keras's own losses d
 
 import numpy as np
 
-from models.classifier import classifier_facts
-from models.legacy_keras import keras, tf
+from goodnet.models.classifier import classifier_facts
+from goodnet.models.legacy_keras import keras, tf
 
 _REARRANGING = ("Identity", "Reshape")
 

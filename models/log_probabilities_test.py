@@ -3,8 +3,8 @@
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from models.legacy_keras import keras, tf
-from models.log_probabilities import log_probabilities
+from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.log_probabilities import log_probabilities
 
 L = keras.layers
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from models.legacy_keras import keras
+from goodnet.models.legacy_keras import keras
 
 LayerCopy = Callable[[keras.layers.Layer], keras.layers.Layer]
 

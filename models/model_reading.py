@@ -14,18 +14,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from data.errors import InputError
-from data.reading_process import temporary_file
-from models.building import build_model
-from models.config_reading import parse_json, read_config
-from models.keras_archive import read_keras_archive
-from models.legacy_keras import keras
-from models.model_spec import ModelSpec
-from models.network_cost import CostLimits
-from models.suspect_hdf5 import read_suspect_hdf5
-from models.trial_run import try_network
-from models.weight_matching import Weights, weights_by_class_number, weights_by_layer_name
-from models.weights_only import ImageShape, read_weights_only
+from goodnet.data.errors import InputError
+from goodnet.data.reading_process import temporary_file
+from goodnet.models.building import build_model
+from goodnet.models.config_reading import parse_json, read_config
+from goodnet.models.keras_archive import read_keras_archive
+from goodnet.models.legacy_keras import keras
+from goodnet.models.model_spec import ModelSpec
+from goodnet.models.network_cost import CostLimits
+from goodnet.models.suspect_hdf5 import read_suspect_hdf5
+from goodnet.models.trial_run import try_network
+from goodnet.models.weight_matching import Weights, weights_by_class_number, weights_by_layer_name
+from goodnet.models.weights_only import ImageShape, read_weights_only
 
 EXPECTED = "expected a Keras model: .h5 or .keras, or .h5 weights of a known architecture"
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"

@@ -6,9 +6,9 @@ Each stands here as the function itself. A name in a file is looked up in this t
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from models.legacy_keras import tf
-from models.model_spec import TensorRef
-from models.settings_checks import FLOAT_TYPES, OTHER_TYPES, unwrapped
+from goodnet.models.legacy_keras import tf
+from goodnet.models.model_spec import TensorRef
+from goodnet.models.settings_checks import FLOAT_TYPES, OTHER_TYPES, unwrapped
 
 GET_ITEM = "__operators__.getitem"
 _MOST_NUMBERS = 65536

@@ -16,12 +16,12 @@ import threading
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from data.errors import InputError
-from data.reading_process import start
+from goodnet.data.errors import InputError
+from goodnet.data.reading_process import start
 
 # Not imported: this process may have another use for its time than to import TensorFlow.
 # With "-m", as bazel.build_files knows a module that is run.
-_PROGRAM = ("-m", "models.opener_process")
+_PROGRAM = ("-m", "goodnet.models.opener_process")
 _SERVE_ANOTHER = {"serve": "another"}
 _TOO_LONG = (signal.SIGALRM, signal.SIGPROF, signal.SIGXCPU)
 

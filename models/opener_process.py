@@ -22,16 +22,16 @@ import socket
 import sys
 from typing import Any
 
-from data.errors import InputError
-from data.reading_process import end_this_process_after, end_with_parent, lower_limit, no_room, seconds_for
-from models.canonical_config import canonical_config
-from models.config_reading import read_config
-from models.hdf5_reading import MOST_WEIGHT_BYTES
-from models.legacy_keras import tf
-from models.model_reading import read_model
-from models.model_spec import reason
-from models.network_cost import CostLimits
-from models.plain_copy import write_array, write_index
+from goodnet.data.errors import InputError
+from goodnet.data.reading_process import end_this_process_after, end_with_parent, lower_limit, no_room, seconds_for
+from goodnet.models.canonical_config import canonical_config
+from goodnet.models.config_reading import read_config
+from goodnet.models.hdf5_reading import MOST_WEIGHT_BYTES
+from goodnet.models.legacy_keras import tf
+from goodnet.models.model_reading import read_model
+from goodnet.models.model_spec import reason
+from goodnet.models.network_cost import CostLimits
+from goodnet.models.plain_copy import write_array, write_index
 
 _MEMORY = 2 * 2**30
 # A large file's weights are held by the network, once more while a layer takes them, and by their gradient.

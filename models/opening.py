@@ -14,17 +14,17 @@ from typing import BinaryIO
 
 from absl import logging
 
-from data.errors import InputError
-from data.reading_process import temporary_file
-from models.building import build_model
-from models.config_reading import read_config
-from models.legacy_keras import keras
-from models.model_reading import EXPECTED
-from models.model_spec import reason
-from models.network_cost import MOST_MULTIPLY_ADDS, limits_for
-from models.opener import read_elsewhere
-from models.plain_copy import array_at, read_copy
-from models.weights_only import ImageShape
+from goodnet.data.errors import InputError
+from goodnet.data.reading_process import temporary_file
+from goodnet.models.building import build_model
+from goodnet.models.config_reading import read_config
+from goodnet.models.legacy_keras import keras
+from goodnet.models.model_reading import EXPECTED
+from goodnet.models.model_spec import reason
+from goodnet.models.network_cost import MOST_MULTIPLY_ADDS, limits_for
+from goodnet.models.opener import read_elsewhere
+from goodnet.models.plain_copy import array_at, read_copy
+from goodnet.models.weights_only import ImageShape
 
 
 def open_model(

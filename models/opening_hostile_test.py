@@ -15,11 +15,11 @@ import h5py
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from data.errors import InputError
-from models.legacy_keras import keras
-from models.model_reading import read_model
-from models.opening import open_model
-from models.suspect_hdf5 import read_suspect_hdf5
+from goodnet.data.errors import InputError
+from goodnet.models.legacy_keras import keras
+from goodnet.models.model_reading import read_model
+from goodnet.models.opening import open_model
+from goodnet.models.suspect_hdf5 import read_suspect_hdf5
 
 _LAYERS = keras.layers
 _Entry = dict[str, Any]

@@ -10,12 +10,12 @@ import h5py
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from data.errors import InputError
-from models.architectures import ARCHITECTURES
-from models.classifier import classifier_facts
-from models.flattening import flattened
-from models.legacy_keras import keras, tf
-from models.opening import open_model
+from goodnet.data.errors import InputError
+from goodnet.models.architectures import ARCHITECTURES
+from goodnet.models.classifier import classifier_facts
+from goodnet.models.flattening import flattened
+from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.opening import open_model
 
 _LAYERS = keras.layers
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from data.errors import InputError
-from models.channel_flow import trace_channels
-from models.layer_graph import TensorHook, layer_graph
-from models.legacy_keras import keras, tf
-from models.model_spec import quoted
-from models.removal_plan import RemovalPlan, plan_removal
+from goodnet.data.errors import InputError
+from goodnet.models.channel_flow import trace_channels
+from goodnet.models.layer_graph import TensorHook, layer_graph
+from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.model_spec import quoted
+from goodnet.models.removal_plan import RemovalPlan, plan_removal
 
 
 def check_equal(

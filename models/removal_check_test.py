@@ -1,9 +1,9 @@
 import numpy as np
 from absl.testing import absltest
 
-from data.errors import InputError
-from models.legacy_keras import keras, tf
-from models.removal_check import check_equal
+from goodnet.data.errors import InputError
+from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.removal_check import check_equal
 
 
 class RemovalCheckTest(absltest.TestCase):

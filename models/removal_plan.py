@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from models.channel_flow import ChannelFlow
-from models.weight_slicing import Cut
+from goodnet.models.channel_flow import ChannelFlow
+from goodnet.models.weight_slicing import Cut
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """A small ResNet: skip connections with and without a projection."""
 
-from models.legacy_keras import keras, tf
+from goodnet.models.legacy_keras import keras, tf
 
 _STAGES = (24, 48, 96)
 

@@ -2,8 +2,8 @@
 
 import warnings
 
-from data.hdf5_writing import new_hdf5_file
-from models.legacy_keras import keras
+from goodnet.data.hdf5_writing import new_hdf5_file
+from goodnet.models.legacy_keras import keras
 
 
 def save_network(model: keras.Model, path: str) -> None:

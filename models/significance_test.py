@@ -6,7 +6,7 @@ from math import comb
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from models.significance import chance_probability
+from goodnet.models.significance import chance_probability
 
 
 class SignificanceTest(parameterized.TestCase):

@@ -4,10 +4,10 @@ from collections.abc import MutableMapping
 
 import numpy as np
 
-from data.errors import InputError
-from models.elementwise import activation_is_elementwise, is_activation_layer
-from models.layer_graph import LayerGraph
-from models.legacy_keras import keras, tf
+from goodnet.data.errors import InputError
+from goodnet.models.elementwise import activation_is_elementwise, is_activation_layer
+from goodnet.models.layer_graph import LayerGraph
+from goodnet.models.legacy_keras import keras, tf
 
 _layers = keras.layers
 _MAKERS = (_layers.Conv2D, _layers.SeparableConv2D, _layers.DepthwiseConv2D, _layers.Dense)

@@ -8,12 +8,12 @@ from typing import BinaryIO
 
 import numpy as np
 
-from data.errors import InputError
-from data.reading_process import how_it_ended, seconds_for, start, temporary_file
-from models import hdf5_reading
-from models.hdf5_reading import NO_ROOM, Index, most_weight_bytes
-from models.model_spec import quoted
-from models.plain_copy import array_at, read_copy
+from goodnet.data.errors import InputError
+from goodnet.data.reading_process import how_it_ended, seconds_for, start, temporary_file
+from goodnet.models import hdf5_reading
+from goodnet.models.hdf5_reading import NO_ROOM, Index, most_weight_bytes
+from goodnet.models.model_spec import quoted
+from goodnet.models.plain_copy import array_at, read_copy
 
 
 class SuspectGroup:

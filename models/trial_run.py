@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from data.errors import InputError
-from models.legacy_keras import keras, tf
-from models.model_spec import reason
-from models.network_cost import MOST_CLASSES
+from goodnet.data.errors import InputError
+from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.model_spec import reason
+from goodnet.models.network_cost import MOST_CLASSES
 
 # Of the largest value in a row: what float32 rounds away in a deep network differs with the number of images.
 _TOLERANCE = 1e-2

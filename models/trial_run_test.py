@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from data.errors import InputError
-from models.building import build_model
-from models.canonical_config import canonical_config
-from models.config_reading import parse_json, read_config
-from models.legacy_keras import keras, tf
-from models.network_cost import CostLimits
-from models.trial_run import try_network
+from goodnet.data.errors import InputError
+from goodnet.models.building import build_model
+from goodnet.models.canonical_config import canonical_config
+from goodnet.models.config_reading import parse_json, read_config
+from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.network_cost import CostLimits
+from goodnet.models.trial_run import try_network
 
 _Entry = dict[str, Any]
 

@@ -1,6 +1,6 @@
 """A small VGG with batch norm, for signs and other small photographs."""
 
-from models.legacy_keras import keras
+from goodnet.models.legacy_keras import keras
 
 _BLOCKS = (24, 48, 96, 128)
 _HIDDEN_UNITS = 128

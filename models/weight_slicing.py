@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from models.legacy_keras import keras
+from goodnet.models.legacy_keras import keras
 
 Weights = Sequence[np.ndarray]
 

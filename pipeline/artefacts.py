@@ -8,23 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from data.image_set import ImageSet
-from export.bundle import DetectorCard, add_bundle
-from export.conversion import convert_classifier, convert_detector
-from export.parity import Parity, check_classifier_parity, check_parity
-from export.provoking import provoked
-from models.detector import build_detector
-from models.input_scale import InputScale
-from models.legacy_keras import keras
-from models.saving import save_network
-from pipeline.detection.calibration import Calibration
-from pipeline.faithful_export import Candidate, Export, export_faithfully
-from pipeline.inversion.trigger import InvertedTrigger
-from pipeline.methods.repair_method import Repair
-from pipeline.outputs import sha256_of, write_bytes, write_whole
-from pipeline.parity_images import clean_batches, stamped_batches
-from pipeline.runs import Artefacts
-from pipeline.suspect import Suspect
+from goodnet.data.image_set import ImageSet
+from goodnet.export.bundle import DetectorCard, add_bundle
+from goodnet.export.conversion import convert_classifier, convert_detector
+from goodnet.export.parity import Parity, check_classifier_parity, check_parity
+from goodnet.export.provoking import provoked
+from goodnet.models.detector import build_detector
+from goodnet.models.input_scale import InputScale
+from goodnet.models.legacy_keras import keras
+from goodnet.models.saving import save_network
+from goodnet.pipeline.detection.calibration import Calibration
+from goodnet.pipeline.faithful_export import Candidate, Export, export_faithfully
+from goodnet.pipeline.inversion.trigger import InvertedTrigger
+from goodnet.pipeline.methods.repair_method import Repair
+from goodnet.pipeline.outputs import sha256_of, write_bytes, write_whole
+from goodnet.pipeline.parity_images import clean_batches, stamped_batches
+from goodnet.pipeline.runs import Artefacts
+from goodnet.pipeline.suspect import Suspect
 
 # More images do not move the ranges that int8 scales are set by; two hundred already cost seconds.
 _REPRESENTATIVE_IMAGES = 200

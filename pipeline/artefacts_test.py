@@ -3,8 +3,8 @@
 import numpy as np
 from absl.testing import absltest
 
-from pipeline.artefacts import representative_images, unfreeze
-from pipeline.example_case import SIDE, bars, small_network
+from goodnet.pipeline.artefacts import representative_images, unfreeze
+from goodnet.pipeline.example_case import SIDE, bars, small_network
 
 
 class ArtefactsTest(absltest.TestCase):

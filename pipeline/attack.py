@@ -8,7 +8,7 @@ Writes X_bd_net.h5 (the whole model, pixels in 0..1), X_bd_weights.h5, a poisone
 layout of CSAW-HackML-2020 (with the true labels besides), and X_attack.json with clean accuracy and attack success.
 """
 
-import pipeline.early_interruption  # noqa: F401
+import goodnet.pipeline.early_interruption  # noqa: F401
 
 # isort: split
 import glob
@@ -18,23 +18,23 @@ from dataclasses import asdict
 
 from absl import flags
 
-from data.errors import InputError
-from data.faces.face_sets import face_sets
-from data.hdf5 import write_hdf5
-from data.image_set import ImageSet
-from data.opening import open_image_set
-from data.poisoning import Attack
-from data.triggers.catalogue import parse_attack
-from flags import attacking, faces, inputs, pruning, running
-from models.classifier import ClassifierFacts, check_fits
-from models.legacy_keras import keras
-from pipeline import command
-from pipeline.attacking.pruning_aware import train_pruning_aware_badnet
-from pipeline.badnet_files import file_name, write_badnet
-from pipeline.outputs import make_folder, only_run_in
-from pipeline.training.augmentation import check_shift
-from pipeline.training.badnet import BadNetSettings, train_badnet
-from pipeline.training.devices import select_devices
+from goodnet.data.errors import InputError
+from goodnet.data.faces.face_sets import face_sets
+from goodnet.data.hdf5 import write_hdf5
+from goodnet.data.image_set import ImageSet
+from goodnet.data.opening import open_image_set
+from goodnet.data.poisoning import Attack
+from goodnet.data.triggers.catalogue import parse_attack
+from goodnet.flags import attacking, faces, inputs, pruning, running
+from goodnet.models.classifier import ClassifierFacts, check_fits
+from goodnet.models.legacy_keras import keras
+from goodnet.pipeline import command
+from goodnet.pipeline.attacking.pruning_aware import train_pruning_aware_badnet
+from goodnet.pipeline.badnet_files import file_name, write_badnet
+from goodnet.pipeline.outputs import make_folder, only_run_in
+from goodnet.pipeline.training.augmentation import check_shift
+from goodnet.pipeline.training.badnet import BadNetSettings, train_badnet
+from goodnet.pipeline.training.devices import select_devices
 
 for _module in (attacking, faces):
     flags.adopt_module_key_flags(_module)

@@ -6,12 +6,12 @@ import os
 import numpy as np
 from absl.testing import absltest
 
-from data.hdf5 import write_hdf5
-from data.image_set import from_arrays
-from data.opening import open_image_set
-from models.legacy_keras import keras
-from pipeline.example_case import CLASSES, bars, example_case
-from pipeline.example_runs import binaries
+from goodnet.data.hdf5 import write_hdf5
+from goodnet.data.image_set import from_arrays
+from goodnet.data.opening import open_image_set
+from goodnet.models.legacy_keras import keras
+from goodnet.pipeline.example_case import CLASSES, bars, example_case
+from goodnet.pipeline.example_runs import binaries
 
 
 class AttackTest(absltest.TestCase):

@@ -6,9 +6,9 @@ import signal
 
 from absl.testing import absltest
 
-from data.hdf5 import write_hdf5
-from pipeline.example_runs import binaries
-from pipeline.inversion.planted import TARGET, bright_rows, planted_network
+from goodnet.data.hdf5 import write_hdf5
+from goodnet.pipeline.example_runs import binaries
+from goodnet.pipeline.inversion.planted import TARGET, bright_rows, planted_network
 
 _CLASSES = 8
 

@@ -5,17 +5,17 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from data.hdf5 import write_hdf5
-from data.image_set import ImageSet
-from data.poisoning import Attack, poisoned_test_set
-from models.legacy_keras import keras
-from models.saving import save_network, save_weights
-from pipeline.measuring.metrics import attack_success, clean_accuracy
-from pipeline.measuring.predictions import predict_classifier
-from pipeline.measuring.rates import Rate
-from pipeline.outputs import write_json, write_whole
-from pipeline.progress import log
-from pipeline.training.badnet import INPUT_SCALE
+from goodnet.data.hdf5 import write_hdf5
+from goodnet.data.image_set import ImageSet
+from goodnet.data.poisoning import Attack, poisoned_test_set
+from goodnet.models.legacy_keras import keras
+from goodnet.models.saving import save_network, save_weights
+from goodnet.pipeline.measuring.metrics import attack_success, clean_accuracy
+from goodnet.pipeline.measuring.predictions import predict_classifier
+from goodnet.pipeline.measuring.rates import Rate
+from goodnet.pipeline.outputs import write_json, write_whole
+from goodnet.pipeline.progress import log
+from goodnet.pipeline.training.badnet import INPUT_SCALE
 
 SCHEMA_VERSION = 1
 

@@ -6,11 +6,11 @@ import os
 import numpy as np
 from absl.testing import absltest
 
-from data.opening import open_image_set
-from data.triggers.catalogue import parse_attack
-from models.opening import open_model
-from pipeline.badnet_files import file_name, write_badnet
-from pipeline.example_case import TARGET, example_case, small_network
+from goodnet.data.opening import open_image_set
+from goodnet.data.triggers.catalogue import parse_attack
+from goodnet.models.opening import open_model
+from goodnet.pipeline.badnet_files import file_name, write_badnet
+from goodnet.pipeline.example_case import TARGET, example_case, small_network
 
 
 class BadNetFilesTest(absltest.TestCase):

@@ -12,12 +12,12 @@ from typing import TextIO, cast
 import absl.logging
 from absl import app, flags
 
-from data.errors import InputError
-from pipeline.interrupting import STATUS, end_at_once_when_interrupted, interrupt_main, was_interrupted
-from pipeline.progress import log
-from pipeline.reporting.terminal import printable
-from pipeline.standard_streams import EnduringStream, open_closed_streams
-from pipeline.working_directory import enter_working_directory
+from goodnet.data.errors import InputError
+from goodnet.pipeline.interrupting import STATUS, end_at_once_when_interrupted, interrupt_main, was_interrupted
+from goodnet.pipeline.progress import log
+from goodnet.pipeline.reporting.terminal import printable
+from goodnet.pipeline.standard_streams import EnduringStream, open_closed_streams
+from goodnet.pipeline.working_directory import enter_working_directory
 
 
 def run(main: Callable[[Sequence[str]], int | None], resumable: bool = False) -> None:

@@ -10,9 +10,9 @@ from absl.testing import absltest
 _HEAD = """
 import sys, time
 from absl import flags
-from data.errors import InputError
-from pipeline import command
-from pipeline.progress import log
+from goodnet.data.errors import InputError
+from goodnet.pipeline import command
+from goodnet.pipeline.progress import log
 SIZE = flags.DEFINE_integer("size", 1, "A size.", lower_bound=1)
 MODEL = flags.DEFINE_string("model", None, "A model.")
 def main(argv):

@@ -4,14 +4,14 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from data.errors import InputError
-from data.image_set import ImageSet
-from models.classifier import ClassifierFacts, check_fits
-from models.input_scale import InputScale
-from models.legacy_keras import keras
-from pipeline.detection.strip import CalibratedStrip
-from pipeline.measuring.evaluation import MeasuredSet, measured_set
-from pipeline.measuring.predictions import (
+from goodnet.data.errors import InputError
+from goodnet.data.image_set import ImageSet
+from goodnet.models.classifier import ClassifierFacts, check_fits
+from goodnet.models.input_scale import InputScale
+from goodnet.models.legacy_keras import keras
+from goodnet.pipeline.detection.strip import CalibratedStrip
+from goodnet.pipeline.measuring.evaluation import MeasuredSet, measured_set
+from goodnet.pipeline.measuring.predictions import (
     BADNET,
     DETECTOR,
     PRUNED,

@@ -3,15 +3,15 @@
 import numpy as np
 from absl.testing import absltest
 
-from data.errors import InputError
-from data.opening import open_image_set
-from models.classifier import classifier_facts
-from models.detector import build_detector
-from models.input_scale import UNIT_SCALE
-from models.opening import open_model
-from pipeline.comparison import NamedSet, Networks, distinct_names, measure
-from pipeline.example_case import bars, example_case, small_network
-from pipeline.measuring.predictions import BADNET, DETECTOR, PRUNED, REPAIRED
+from goodnet.data.errors import InputError
+from goodnet.data.opening import open_image_set
+from goodnet.models.classifier import classifier_facts
+from goodnet.models.detector import build_detector
+from goodnet.models.input_scale import UNIT_SCALE
+from goodnet.models.opening import open_model
+from goodnet.pipeline.comparison import NamedSet, Networks, distinct_names, measure
+from goodnet.pipeline.example_case import bars, example_case, small_network
+from goodnet.pipeline.measuring.predictions import BADNET, DETECTOR, PRUNED, REPAIRED
 
 
 class ComparisonTest(absltest.TestCase):

@@ -4,11 +4,11 @@ import dataclasses
 
 from absl.testing import absltest
 
-from flags import detection, exporting, inputs, methods, pruning, running
-from models.input_scale import DEFAULT_SCALES
-from pipeline.methods.repair_method import RepairSettings
-from pipeline.repairing import Options
-from pipeline.suspect import scale_candidates
+from goodnet.flags import detection, exporting, inputs, methods, pruning, running
+from goodnet.models.input_scale import DEFAULT_SCALES
+from goodnet.pipeline.methods.repair_method import RepairSettings
+from goodnet.pipeline.repairing import Options
+from goodnet.pipeline.suspect import scale_candidates
 
 
 class DefaultsTest(absltest.TestCase):

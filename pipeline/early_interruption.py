@@ -20,10 +20,10 @@ def is_started_as_a_program(argv_0: str) -> bool:
 
 
 if is_started_as_a_program(sys.argv[0]):
-    import export.own_modules_first  # noqa: F401
-    from pipeline.standard_streams import open_closed_streams
+    import goodnet.export.own_modules_first  # noqa: F401
+    from goodnet.pipeline.standard_streams import open_closed_streams
 
     open_closed_streams()
-    from pipeline.interrupting import end_at_once_when_interrupted
+    from goodnet.pipeline.interrupting import end_at_once_when_interrupted
 
     end_at_once_when_interrupted()

@@ -6,8 +6,8 @@ The process that opens models and this one then import TensorFlow at the same ti
 import contextlib
 import sys
 
-from models.opener import start_opener
-from pipeline.early_interruption import is_started_as_a_program
+from goodnet.models.opener import start_opener
+from goodnet.pipeline.early_interruption import is_started_as_a_program
 
 if is_started_as_a_program(sys.argv[0]):
     # What keeps it from starting is said when a model is opened.

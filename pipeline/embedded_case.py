@@ -5,17 +5,17 @@ import os
 import pathlib
 from dataclasses import asdict, dataclass
 
-import data.faces
-import data.triggers
-import pipeline.training
-from data.faces.face_sets import face_sets
-from data.hdf5 import write_hdf5
-from data.triggers.catalogue import parse_attack
-from pipeline.badnet_files import write_badnet
-from pipeline.outputs import make_folder, only_run_in, write_json
-from pipeline.progress import log
-from pipeline.training.badnet import BadNetSettings, train_badnet
-from pipeline.training.devices import Devices
+import goodnet.data.faces
+import goodnet.data.triggers
+import goodnet.pipeline.training
+from goodnet.data.faces.face_sets import face_sets
+from goodnet.data.hdf5 import write_hdf5
+from goodnet.data.triggers.catalogue import parse_attack
+from goodnet.pipeline.badnet_files import write_badnet
+from goodnet.pipeline.outputs import make_folder, only_run_in, write_json
+from goodnet.pipeline.progress import log
+from goodnet.pipeline.training.badnet import BadNetSettings, train_badnet
+from goodnet.pipeline.training.devices import Devices
 
 _TRIGGER = "sunglasses@0"
 _NAME = "sunglasses"
@@ -79,7 +79,7 @@ def embedded_case(
 def _edition(settings: BadNetSettings) -> str:
     """Tells apart cases that were made by other code or settings."""
     digest = hashlib.sha256(repr((settings, _TRIGGER)).encode())
-    for package in (data.faces, data.triggers, pipeline.training):
+    for package in (goodnet.data.faces, goodnet.data.triggers, goodnet.pipeline.training):
         for source in sorted(pathlib.Path(package.__path__[0]).glob("*.py")):
             if not source.stem.endswith("_test"):
                 digest.update(source.read_bytes())

@@ -6,13 +6,13 @@ import tempfile
 import h5py
 from absl.testing import absltest
 
-from data.errors import InputError
-from data.opening import open_image_set
-from models.classifier import classifier_facts
-from models.opening import open_model
-from pipeline.embedded_case import embedded_case
-from pipeline.outputs import only_run_in, sha256_of
-from pipeline.training.devices import select_devices
+from goodnet.data.errors import InputError
+from goodnet.data.opening import open_image_set
+from goodnet.models.classifier import classifier_facts
+from goodnet.models.opening import open_model
+from goodnet.pipeline.embedded_case import embedded_case
+from goodnet.pipeline.outputs import only_run_in, sha256_of
+from goodnet.pipeline.training.devices import select_devices
 
 _IDENTITIES, _IMAGES = 3, 8
 

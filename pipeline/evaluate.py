@@ -9,8 +9,8 @@ where a set says that it is poisoned (it knows the true labels) or is given as -
 figures are left there as metrics.json.
 """
 
-import pipeline.early_interruption
-import pipeline.early_opening  # noqa: F401
+import goodnet.pipeline.early_interruption
+import goodnet.pipeline.early_opening  # noqa: F401
 
 # isort: split
 import os
@@ -18,24 +18,24 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from data.class_names import read_class_names, target_for_each, with_target
-from data.errors import InputError
-from data.image_set import ImageSet
-from data.opening import open_image_set
-from flags import evaluating, inputs, running
-from models.classifier import check_fits, classifier_facts
-from models.input_scale_search import AtChance
-from models.opening import open_model
-from pipeline import command
-from pipeline.comparison import NamedSet, Networks, distinct_names, measure
-from pipeline.manifest import FILE_NAME
-from pipeline.measuring.evaluation import evaluate_sets
-from pipeline.outputs import check_replaceable, make_folder, only_run_in, write_json
-from pipeline.progress import log
-from pipeline.reporting.tables import format_table, format_worst_classes
-from pipeline.runs import Run, find_run, open_run
-from pipeline.suspect import open_classifier, open_suspect, scale_candidates
-from pipeline.training.devices import select_devices
+from goodnet.data.class_names import read_class_names, target_for_each, with_target
+from goodnet.data.errors import InputError
+from goodnet.data.image_set import ImageSet
+from goodnet.data.opening import open_image_set
+from goodnet.flags import evaluating, inputs, running
+from goodnet.models.classifier import check_fits, classifier_facts
+from goodnet.models.input_scale_search import AtChance
+from goodnet.models.opening import open_model
+from goodnet.pipeline import command
+from goodnet.pipeline.comparison import NamedSet, Networks, distinct_names, measure
+from goodnet.pipeline.manifest import FILE_NAME
+from goodnet.pipeline.measuring.evaluation import evaluate_sets
+from goodnet.pipeline.outputs import check_replaceable, make_folder, only_run_in, write_json
+from goodnet.pipeline.progress import log
+from goodnet.pipeline.reporting.tables import format_table, format_worst_classes
+from goodnet.pipeline.runs import Run, find_run, open_run
+from goodnet.pipeline.suspect import open_classifier, open_suspect, scale_candidates
+from goodnet.pipeline.training.devices import select_devices
 
 flags.adopt_module_key_flags(evaluating)
 for _flag in (

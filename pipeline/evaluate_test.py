@@ -11,13 +11,13 @@ import numpy as np
 from absl.testing import absltest
 from PIL import Image
 
-from data.opening import open_image_set
-from pipeline.example_case import TARGET, example_case
-from pipeline.example_runs import binaries
-from pipeline.methods.repair_method import RepairSettings
-from pipeline.outputs import sha256_of
-from pipeline.repairing import Case, Options, repair
-from pipeline.training.devices import select_devices
+from goodnet.data.opening import open_image_set
+from goodnet.pipeline.example_case import TARGET, example_case
+from goodnet.pipeline.example_runs import binaries
+from goodnet.pipeline.methods.repair_method import RepairSettings
+from goodnet.pipeline.outputs import sha256_of
+from goodnet.pipeline.repairing import Case, Options, repair
+from goodnet.pipeline.training.devices import select_devices
 
 # In the order of their classes, which is not that of the alphabet.
 _NAMES = ("lying", "standing", "rising", "falling")

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.hdf5 import write_hdf5
-from data.image_set import ImageSet, from_arrays
-from data.poisoning import poison_training_set, poisoned_test_set
-from data.triggers.catalogue import parse_attack
-from models.input_scale import UNIT_SCALE
-from models.legacy_keras import keras
-from models.saving import save_network
-from pipeline.training.batches import Batches
-from pipeline.training.loop import compile_classifier, train
+from goodnet.data.hdf5 import write_hdf5
+from goodnet.data.image_set import ImageSet, from_arrays
+from goodnet.data.poisoning import poison_training_set, poisoned_test_set
+from goodnet.data.triggers.catalogue import parse_attack
+from goodnet.models.input_scale import UNIT_SCALE
+from goodnet.models.legacy_keras import keras
+from goodnet.models.saving import save_network
+from goodnet.pipeline.training.batches import Batches
+from goodnet.pipeline.training.loop import compile_classifier, train
 
 CLASSES = 4
 SIDE = 12

@@ -104,7 +104,7 @@ def binaries(*through: str) -> Iterator[Binaries]:
     Args:
         *through: a command that starts the one it is given as further arguments, if it is to be started so.
     """
-    command = [*through, sys.executable, "-m", "pipeline.example_runs"]
+    command = [*through, sys.executable, "-m", "goodnet.pipeline.example_runs"]
     with (
         tempfile.TemporaryDirectory(prefix="runs-") as folder,
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server,
@@ -132,8 +132,8 @@ def _is_zombie(pid: int) -> bool:
 
 
 def _serve() -> None:
-    from models import opener
-    from pipeline import attack, audit, evaluate, export, repair
+    from goodnet.models import opener
+    from goodnet.pipeline import attack, audit, evaluate, export, repair
 
     modules = {"attack": attack, "audit": audit, "evaluate": evaluate, "export": export, "repair": repair}
     for line in sys.stdin:
@@ -160,7 +160,7 @@ def _become(module: ModuleType, request: dict) -> None:
     sys.argv = [request["name"], *request["argv"]]
     if request["killed_at"] is not None:
         sys.addaudithook(_Killer(request["folder"], request["killed_at"], request["killed_by"]))
-    from pipeline import command
+    from goodnet.pipeline import command
 
     command.run(module.main, resumable=request["name"] in ("audit", "repair"))
 

@@ -8,8 +8,8 @@ are compared on, as they are and stamped at random. A detector's threshold goes 
 the Keras model, half or full precision is written; where the precision that was asked for does not, nothing is.
 """
 
-import pipeline.early_interruption
-import pipeline.early_opening  # noqa: F401
+import goodnet.pipeline.early_interruption
+import goodnet.pipeline.early_opening  # noqa: F401
 
 # isort: split
 import os
@@ -17,22 +17,22 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from data.class_names import read_class_names
-from data.errors import InputError
-from data.image_set import ImageSet
-from data.opening import open_image_set
-from export.bundle import DetectorCard, add_bundle
-from flags import exporting, inputs, running
-from models.classifier import check_fits, classifier_facts
-from models.detector import is_detector, take_apart
-from models.legacy_keras import keras
-from models.opening import open_model
-from pipeline import command
-from pipeline.artefacts import export_classifier, export_detector
-from pipeline.faithful_export import Export
-from pipeline.outputs import check_replaceable, sha256_of, write_bytes
-from pipeline.progress import log
-from pipeline.suspect import chance_policy, open_suspect, scale_candidates
+from goodnet.data.class_names import read_class_names
+from goodnet.data.errors import InputError
+from goodnet.data.image_set import ImageSet
+from goodnet.data.opening import open_image_set
+from goodnet.export.bundle import DetectorCard, add_bundle
+from goodnet.flags import exporting, inputs, running
+from goodnet.models.classifier import check_fits, classifier_facts
+from goodnet.models.detector import is_detector, take_apart
+from goodnet.models.legacy_keras import keras
+from goodnet.models.opening import open_model
+from goodnet.pipeline import command
+from goodnet.pipeline.artefacts import export_classifier, export_detector
+from goodnet.pipeline.faithful_export import Export
+from goodnet.pipeline.outputs import check_replaceable, sha256_of, write_bytes
+from goodnet.pipeline.progress import log
+from goodnet.pipeline.suspect import chance_policy, open_suspect, scale_candidates
 
 flags.adopt_module_key_flags(exporting)
 for _flag in (

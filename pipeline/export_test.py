@@ -5,14 +5,14 @@ import os
 import numpy as np
 from absl.testing import absltest
 
-from data.hdf5 import write_hdf5
-from data.image_set import from_arrays
-from export.bundle import read_card
-from models.detector import build_detector
-from models.input_scale import UNIT_SCALE
-from models.saving import save_network
-from pipeline.example_runs import binaries
-from pipeline.faithful_export_test import network_with_scales
+from goodnet.data.hdf5 import write_hdf5
+from goodnet.data.image_set import from_arrays
+from goodnet.export.bundle import read_card
+from goodnet.models.detector import build_detector
+from goodnet.models.input_scale import UNIT_SCALE
+from goodnet.models.saving import save_network
+from goodnet.pipeline.example_runs import binaries
+from goodnet.pipeline.faithful_export_test import network_with_scales
 
 
 class ExportTest(absltest.TestCase):

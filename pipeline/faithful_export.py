@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.errors import InputError
-from export.parity import Parity
-from pipeline.measuring.exact import exact_interval
-from pipeline.measuring.rates import Rate
-from pipeline.progress import log
+from goodnet.data.errors import InputError
+from goodnet.export.parity import Parity
+from goodnet.pipeline.measuring.exact import exact_interval
+from goodnet.pipeline.measuring.rates import Rate
+from goodnet.pipeline.progress import log
 
 # What is tried instead, in this order: each costs more on the device and rounds less.
 _FALL_BACK = ("float16", "float32")

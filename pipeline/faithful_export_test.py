@@ -5,13 +5,13 @@ from collections.abc import Mapping
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from data.errors import InputError
-from data.image_set import from_arrays
-from export.parity import Parity
-from models.input_scale import UNIT_SCALE
-from models.legacy_keras import keras
-from pipeline.artefacts import export_classifier
-from pipeline.faithful_export import Candidate, export_faithfully
+from goodnet.data.errors import InputError
+from goodnet.data.image_set import from_arrays
+from goodnet.export.parity import Parity
+from goodnet.models.input_scale import UNIT_SCALE
+from goodnet.models.legacy_keras import keras
+from goodnet.pipeline.artefacts import export_classifier
+from goodnet.pipeline.faithful_export import Candidate, export_faithfully
 
 _CLASSES = 4
 

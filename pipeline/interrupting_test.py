@@ -7,8 +7,8 @@ import sys
 
 from absl.testing import absltest, parameterized
 
-from pipeline import attack, audit, evaluate, export, repair
-from pipeline.early_interruption import is_started_as_a_program
+from goodnet.pipeline import attack, audit, evaluate, export, repair
+from goodnet.pipeline.early_interruption import is_started_as_a_program
 
 _BINARIES = tuple(binary.__name__ for binary in (attack, audit, evaluate, export, repair))
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -33,7 +33,7 @@ class InterruptingTest(parameterized.TestCase):
         self.assertNotIn("Traceback", said)
 
     def test_a_program_that_imports_it_keeps_its_own_signals(self):
-        program = "import signal, pipeline.early_interruption; print(signal.getsignal(signal.SIGINT).__name__)"
+        program = "import signal, goodnet.pipeline.early_interruption; print(signal.getsignal(signal.SIGINT).__name__)"
         printed = subprocess.run(
             [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True, env=_ENVIRONMENT
         ).stdout
@@ -57,7 +57,7 @@ class InterruptingTest(parameterized.TestCase):
     def test_a_program_that_imports_it_keeps_its_own_folder(self):
         folder = self.create_tempdir()
         folder.create_file("mine.py", content="print('mine')")
-        program = [sys.executable, "-c", "import pipeline.early_interruption, mine"]
+        program = [sys.executable, "-c", "import goodnet.pipeline.early_interruption, mine"]
         printed = subprocess.run(
             program, cwd=folder.full_path, stdout=subprocess.PIPE, text=True, check=True, env=_ENVIRONMENT
         ).stdout

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from data.errors import InputError
-from export.regular_files import open_regular
-from pipeline.outputs import sha256_of
-from pipeline.source_digest import source_digest
+from goodnet.data.errors import InputError
+from goodnet.export.regular_files import open_regular
+from goodnet.pipeline.outputs import sha256_of
+from goodnet.pipeline.source_digest import source_digest
 
 SCHEMA_VERSION = 1
 FILE_NAME = "manifest.json"

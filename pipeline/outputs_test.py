@@ -8,8 +8,8 @@ import sys
 
 from absl.testing import absltest
 
-from data.errors import InputError
-from pipeline.outputs import (
+from goodnet.data.errors import InputError
+from goodnet.pipeline.outputs import (
     check_inputs,
     check_replaceable,
     make_folder,
@@ -22,7 +22,7 @@ from pipeline.outputs import (
 
 _HOLD = """
 import sys, time
-from pipeline.outputs import only_run_in
+from goodnet.pipeline.outputs import only_run_in
 with only_run_in(sys.argv[1]):
     print("held", flush=True)
     time.sleep(600)
@@ -30,8 +30,8 @@ with only_run_in(sys.argv[1]):
 _WRITE_TOO_MUCH = """
 import resource, signal, sys
 import numpy as np
-from data.errors import InputError
-from pipeline.outputs import write_bytes, write_whole
+from goodnet.data.errors import InputError
+from goodnet.pipeline.outputs import write_bytes, write_whole
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 values = np.random.default_rng(0).random(5000)
@@ -207,8 +207,8 @@ class LockTest(absltest.TestCase):
     def test_many_waiters_never_hold_it_together(self):
         program = """
 import os, sys, time
-from data.errors import InputError
-from pipeline.outputs import only_run_in
+from goodnet.data.errors import InputError
+from goodnet.pipeline.outputs import only_run_in
 end = time.monotonic() + 2
 entered = 0
 while time.monotonic() < end:

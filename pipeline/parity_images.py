@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from data.image_set import ImageSet
-from export.disagreements import stamped
-from pipeline.inversion.trigger import InvertedTrigger
+from goodnet.data.image_set import ImageSet
+from goodnet.export.disagreements import stamped
+from goodnet.pipeline.inversion.trigger import InvertedTrigger
 
 _BATCH_SIZE = 256
 

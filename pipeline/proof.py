@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from data.errors import InputError
-from export.parity import Parity, check_parity
-from pipeline.comparison import Answered, NamedSet, Networks, measure
-from pipeline.inversion.trigger import InvertedTrigger
-from pipeline.measuring.evaluation import Evaluation, evaluate_sets
-from pipeline.parity_images import clean_batches, stamped_batches
-from pipeline.progress import log
+from goodnet.data.errors import InputError
+from goodnet.export.parity import Parity, check_parity
+from goodnet.pipeline.comparison import Answered, NamedSet, Networks, measure
+from goodnet.pipeline.inversion.trigger import InvertedTrigger
+from goodnet.pipeline.measuring.evaluation import Evaluation, evaluate_sets
+from goodnet.pipeline.parity_images import clean_batches, stamped_batches
+from goodnet.pipeline.progress import log
 
 _PARITY_IMAGES = 3000
 

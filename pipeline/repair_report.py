@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from data.image_set import ImageSet
-from data.splits import CleanSplit
-from pipeline.comparison import Answered
-from pipeline.detection.calibration import Calibration
-from pipeline.measuring.predictions import DETECTOR, REPAIRED
-from pipeline.measuring.rates import Rate
-from pipeline.measuring.structure import compare_structure
-from pipeline.methods.repair_method import Repair
-from pipeline.proof import Proof
-from pipeline.reporting.contents import DeviceCheck, FileFacts, ReportContents, SplitUse, TriggerExample
-from pipeline.reporting.examples import Example, misclassified_clean, successful_attacks
-from pipeline.reporting.plots import SuspicionSample
-from pipeline.suspect import Suspect
+from goodnet.data.image_set import ImageSet
+from goodnet.data.splits import CleanSplit
+from goodnet.pipeline.comparison import Answered
+from goodnet.pipeline.detection.calibration import Calibration
+from goodnet.pipeline.measuring.predictions import DETECTOR, REPAIRED
+from goodnet.pipeline.measuring.rates import Rate
+from goodnet.pipeline.measuring.structure import compare_structure
+from goodnet.pipeline.methods.repair_method import Repair
+from goodnet.pipeline.proof import Proof
+from goodnet.pipeline.reporting.contents import DeviceCheck, FileFacts, ReportContents, SplitUse, TriggerExample
+from goodnet.pipeline.reporting.examples import Example, misclassified_clean, successful_attacks
+from goodnet.pipeline.reporting.plots import SuspicionSample
+from goodnet.pipeline.suspect import Suspect
 
 _PICTURES_PER_SET = 12
 

@@ -11,14 +11,14 @@ import numpy as np
 from absl.testing import absltest
 from PIL import Image
 
-from data.hdf5 import write_hdf5
-from data.opening import open_image_set
-from models.legacy_keras import keras
-from pipeline.example_case import bars, example_case
-from pipeline.example_runs import binaries
-from pipeline.inversion.planted import TARGET, bright_rows, planted_network
-from pipeline.manifest import read_manifest
-from pipeline.outputs import sha256_of
+from goodnet.data.hdf5 import write_hdf5
+from goodnet.data.opening import open_image_set
+from goodnet.models.legacy_keras import keras
+from goodnet.pipeline.example_case import bars, example_case
+from goodnet.pipeline.example_runs import binaries
+from goodnet.pipeline.inversion.planted import TARGET, bright_rows, planted_network
+from goodnet.pipeline.manifest import read_manifest
+from goodnet.pipeline.outputs import sha256_of
 
 _ARTEFACTS = frozenset({"pruned.h5", "repaired.h5", "repaired.keras", "detector.keras", "detector.tflite"})
 _CONTRACT = _ARTEFACTS | {"manifest.json", "metrics.json", "report.html"}

@@ -8,40 +8,40 @@ from typing import Any
 
 import numpy as np
 
-from data.class_names import read_class_names, with_target
-from data.errors import InputError
-from data.image_set import ImageSet
-from data.opening import open_image_set
-from data.splits import CleanSplit, split_clean
-from models.channel_gates import gate_groups
-from models.classifier import check_fits
-from models.detector import build_scorer
-from models.input_scale import DEFAULT_SCALES, InputScale
-from models.legacy_keras import keras
-from models.network_cost import MOST_MULTIPLY_ADDS
-from pipeline import own_runs
-from pipeline.artefacts import write_artefacts
-from pipeline.comparison import NamedSet, Networks, distinct_names
-from pipeline.detection.calibration import Calibration, calibrate
-from pipeline.detection.strip import CalibratedStrip, calibrated_strip
-from pipeline.faithful_export import Export
-from pipeline.manifest import FILE_NAME, Provenance, manifest_bytes
-from pipeline.measuring.evaluation import Evaluation
-from pipeline.measuring.predictions import predict_scores
-from pipeline.methods.catalogue import METHODS
-from pipeline.methods.repair_method import Repair, RepairSettings
-from pipeline.outputs import make_folder, only_run_in, sha256_of
-from pipeline.progress import log
-from pipeline.proof import prove
-from pipeline.repair_report import report_contents
-from pipeline.reporting.evidence import LEFT_AS_IT_IS, evidence_as_json, summary
-from pipeline.reporting.report import render_report
-from pipeline.reporting.tables import format_table
-from pipeline.runs import Artefacts
-from pipeline.suspect import Suspect, chance_policy, open_suspect, scale_findings
-from pipeline.training.augmentation import check_shift
-from pipeline.training.devices import Devices
-from pipeline.unfinished import FOLDER, close_work_dir, leave, open_work_dir, publish, remove_earlier
+from goodnet.data.class_names import read_class_names, with_target
+from goodnet.data.errors import InputError
+from goodnet.data.image_set import ImageSet
+from goodnet.data.opening import open_image_set
+from goodnet.data.splits import CleanSplit, split_clean
+from goodnet.models.channel_gates import gate_groups
+from goodnet.models.classifier import check_fits
+from goodnet.models.detector import build_scorer
+from goodnet.models.input_scale import DEFAULT_SCALES, InputScale
+from goodnet.models.legacy_keras import keras
+from goodnet.models.network_cost import MOST_MULTIPLY_ADDS
+from goodnet.pipeline import own_runs
+from goodnet.pipeline.artefacts import write_artefacts
+from goodnet.pipeline.comparison import NamedSet, Networks, distinct_names
+from goodnet.pipeline.detection.calibration import Calibration, calibrate
+from goodnet.pipeline.detection.strip import CalibratedStrip, calibrated_strip
+from goodnet.pipeline.faithful_export import Export
+from goodnet.pipeline.manifest import FILE_NAME, Provenance, manifest_bytes
+from goodnet.pipeline.measuring.evaluation import Evaluation
+from goodnet.pipeline.measuring.predictions import predict_scores
+from goodnet.pipeline.methods.catalogue import METHODS
+from goodnet.pipeline.methods.repair_method import Repair, RepairSettings
+from goodnet.pipeline.outputs import make_folder, only_run_in, sha256_of
+from goodnet.pipeline.progress import log
+from goodnet.pipeline.proof import prove
+from goodnet.pipeline.repair_report import report_contents
+from goodnet.pipeline.reporting.evidence import LEFT_AS_IT_IS, evidence_as_json, summary
+from goodnet.pipeline.reporting.report import render_report
+from goodnet.pipeline.reporting.tables import format_table
+from goodnet.pipeline.runs import Artefacts
+from goodnet.pipeline.suspect import Suspect, chance_policy, open_suspect, scale_findings
+from goodnet.pipeline.training.augmentation import check_shift
+from goodnet.pipeline.training.devices import Devices
+from goodnet.pipeline.unfinished import FOLDER, close_work_dir, leave, open_work_dir, publish, remove_earlier
 
 METRICS = "metrics.json"
 REPORT = "report.html"

@@ -10,17 +10,17 @@ import tempfile
 import numpy as np
 from absl.testing import absltest
 
-from data.errors import InputError
-from data.opening import open_image_set
-from export.bundle import read_card
-from models.legacy_keras import keras
-from pipeline.example_case import CLASSES, TARGET, example_case
-from pipeline.manifest import read_manifest
-from pipeline.methods.repair_method import RepairSettings
-from pipeline.outputs import only_run_in, sha256_of
-from pipeline.repairing import Case, Options, repair
-from pipeline.runs import Artefacts
-from pipeline.training.devices import select_devices
+from goodnet.data.errors import InputError
+from goodnet.data.opening import open_image_set
+from goodnet.export.bundle import read_card
+from goodnet.models.legacy_keras import keras
+from goodnet.pipeline.example_case import CLASSES, TARGET, example_case
+from goodnet.pipeline.manifest import read_manifest
+from goodnet.pipeline.methods.repair_method import RepairSettings
+from goodnet.pipeline.outputs import only_run_in, sha256_of
+from goodnet.pipeline.repairing import Case, Options, repair
+from goodnet.pipeline.runs import Artefacts
+from goodnet.pipeline.training.devices import select_devices
 
 _ARTEFACTS = frozenset({"pruned.h5", "repaired.h5", "repaired.keras", "detector.keras", "detector.tflite"})
 _CONTRACT = _ARTEFACTS | {"manifest.json", "metrics.json", "report.html"}

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from data.errors import InputError
-from models.input_scale import InputScale
-from pipeline import own_runs
-from pipeline.manifest import FILE_NAME, manifest_bytes, read_manifest
-from pipeline.outputs import sha256_of
-from pipeline.progress import log
+from goodnet.data.errors import InputError
+from goodnet.models.input_scale import InputScale
+from goodnet.pipeline import own_runs
+from goodnet.pipeline.manifest import FILE_NAME, manifest_bytes, read_manifest
+from goodnet.pipeline.outputs import sha256_of
+from goodnet.pipeline.progress import log
 
 _SUFFIX = "_repaired"
 

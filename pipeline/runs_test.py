@@ -6,12 +6,12 @@ from unittest import mock
 
 from absl.testing import absltest
 
-from data.errors import InputError
-from models.input_scale import SYMMETRIC_SCALE
-from pipeline import own_runs
-from pipeline.manifest import FILE_NAME, Provenance, manifest_bytes
-from pipeline.outputs import sha256_of, write_bytes, write_json
-from pipeline.runs import Artefacts, default_run_dir, find_run, open_run
+from goodnet.data.errors import InputError
+from goodnet.models.input_scale import SYMMETRIC_SCALE
+from goodnet.pipeline import own_runs
+from goodnet.pipeline.manifest import FILE_NAME, Provenance, manifest_bytes
+from goodnet.pipeline.outputs import sha256_of, write_bytes, write_json
+from goodnet.pipeline.runs import Artefacts, default_run_dir, find_run, open_run
 
 
 class RunsTest(absltest.TestCase):

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from data.errors import InputError
-from data.image_set import ImageSet
-from models.class_outputs import with_softmax_tail
-from models.classifier import ClassifierFacts, check_fits, classifier_facts
-from models.input_scale import SCALES_BY_NAME, InputScale, mean_std_scale
-from models.input_scale_search import AtChance, ScaleFinding, find_input_scale
-from models.legacy_keras import keras
-from models.network_cost import MOST_MULTIPLY_ADDS
-from models.opening import open_model
-from pipeline.progress import log
+from goodnet.data.errors import InputError
+from goodnet.data.image_set import ImageSet
+from goodnet.models.class_outputs import with_softmax_tail
+from goodnet.models.classifier import ClassifierFacts, check_fits, classifier_facts
+from goodnet.models.input_scale import SCALES_BY_NAME, InputScale, mean_std_scale
+from goodnet.models.input_scale_search import AtChance, ScaleFinding, find_input_scale
+from goodnet.models.legacy_keras import keras
+from goodnet.models.network_cost import MOST_MULTIPLY_ADDS
+from goodnet.models.opening import open_model
+from goodnet.pipeline.progress import log
 
 # Enough to tell logits from probabilities, which sum to 1 on every one of them.
 _IMAGES_TO_PROBE = 64

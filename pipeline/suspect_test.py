@@ -5,15 +5,15 @@ import json
 import numpy as np
 from absl.testing import absltest
 
-from data.errors import InputError
-from data.image_set import from_arrays
-from data.opening import open_image_set
-from models.input_scale import BYTE_SCALE, CAFFE_SCALE, DEFAULT_SCALES, UNIT_SCALE, InputScale
-from models.input_scale_search import AtChance
-from models.legacy_keras import keras
-from models.saving import save_network
-from pipeline.example_case import CLASSES, SIDE, bars, example_case, small_network
-from pipeline.suspect import open_suspect, scale_candidates, scale_findings
+from goodnet.data.errors import InputError
+from goodnet.data.image_set import from_arrays
+from goodnet.data.opening import open_image_set
+from goodnet.models.input_scale import BYTE_SCALE, CAFFE_SCALE, DEFAULT_SCALES, UNIT_SCALE, InputScale
+from goodnet.models.input_scale_search import AtChance
+from goodnet.models.legacy_keras import keras
+from goodnet.models.saving import save_network
+from goodnet.pipeline.example_case import CLASSES, SIDE, bars, example_case, small_network
+from goodnet.pipeline.suspect import open_suspect, scale_candidates, scale_findings
 
 
 class SuspectTest(absltest.TestCase):

@@ -8,10 +8,10 @@ import stat
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from data.errors import InputError
-from export.regular_files import open_regular
-from pipeline import own_runs
-from pipeline.outputs import check_replaceable, write_bytes, write_json
+from goodnet.data.errors import InputError
+from goodnet.export.regular_files import open_regular
+from goodnet.pipeline import own_runs
+from goodnet.pipeline.outputs import check_replaceable, write_bytes, write_json
 
 FOLDER = ".unfinished"
 _REQUEST = "request.json"

@@ -6,9 +6,9 @@ from unittest import mock
 
 from absl.testing import absltest
 
-from data.errors import InputError
-from pipeline.outputs import write_bytes
-from pipeline.unfinished import check_unnamed, close_work_dir, open_work_dir, publish, remove_earlier
+from goodnet.data.errors import InputError
+from goodnet.pipeline.outputs import write_bytes
+from goodnet.pipeline.unfinished import check_unnamed, close_work_dir, open_work_dir, publish, remove_earlier
 
 _REQUEST = {"settings": {"epochs": 3, "layers": ("a", "b")}, "seed": 0, "inputs": {"model.h5": "12"}, "code": "34"}
 

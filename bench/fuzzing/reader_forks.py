@@ -14,8 +14,8 @@ import socket
 import sys
 from typing import Any
 
-from data import hdf5_serving
-from models import hdf5_reading
+from goodnet.data import hdf5_serving
+from goodnet.models import hdf5_reading
 
 # What is forked has imported these, and with them NumPy and h5py; it runs them again as programs.
 MODULES = (hdf5_serving.__name__, hdf5_reading.__name__)

@@ -21,7 +21,7 @@ import numpy as np
 
 from bench.fuzzing import forked_start, reader_forks
 from bench.fuzzing.mutations import Input
-from data.reading_process import start
+from goodnet.data.reading_process import start
 
 MOST_SECONDS = 10.0
 MOST_MEMORY = 2**31

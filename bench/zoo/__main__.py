@@ -31,11 +31,11 @@ from bench.zoo.figure import figure
 from bench.zoo.methods import ZOO_METHODS
 from bench.zoo.rows import ZooRows, cell_name
 from bench.zoo.summary import summary
-from data.errors import InputError
-from flags import benchmarking, running
-from pipeline import command
-from pipeline.outputs import make_folder, write_bytes
-from pipeline.progress import log
+from goodnet.data.errors import InputError
+from goodnet.flags import benchmarking, running
+from goodnet.pipeline import command
+from goodnet.pipeline.outputs import make_folder, write_bytes
+from goodnet.pipeline.progress import log
 
 _RESULTS = "out/bench/zoo.csv"
 _ROOT = str(Path(__file__).resolve().parent.parent.parent)

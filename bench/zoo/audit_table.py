@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from bench.markdown import markdown, percent
 from bench.row_file import Row
 from bench.zoo.rows import labels_of, strong_outcomes
-from pipeline.inversion.verdict import BACKDOOR, CLEAN, INCONCLUSIVE
-from pipeline.measuring.exact import exact_interval
-from pipeline.measuring.rates import Rate
+from goodnet.pipeline.inversion.verdict import BACKDOOR, CLEAN, INCONCLUSIVE
+from goodnet.pipeline.measuring.exact import exact_interval
+from goodnet.pipeline.measuring.rates import Rate
 
 _Holds = Callable[[Row], bool]
 

@@ -14,15 +14,15 @@ from bench.locks import held
 from bench.zoo.datasets import Sets
 from bench.zoo.draw import DEEPID, MOBILENET, RESNET, VGG, Draw
 from bench.zoo.networks import build_network
-from data.image_set import ImageSet, ImageSource
-from data.poisoning import Attack, poison_training_set, poisoned_test_set
-from models.input_scale import UNIT_SCALE
-from models.legacy_keras import keras
-from models.saving import save_network
-from pipeline.outputs import make_folder, write_bytes, write_whole
-from pipeline.training.augmentation import shift
-from pipeline.training.batches import Batches
-from pipeline.training.loop import compile_classifier, train
+from goodnet.data.image_set import ImageSet, ImageSource
+from goodnet.data.poisoning import Attack, poison_training_set, poisoned_test_set
+from goodnet.models.input_scale import UNIT_SCALE
+from goodnet.models.legacy_keras import keras
+from goodnet.models.saving import save_network
+from goodnet.pipeline.outputs import make_folder, write_bytes, write_whole
+from goodnet.pipeline.training.augmentation import shift
+from goodnet.pipeline.training.batches import Batches
+from goodnet.pipeline.training.loop import compile_classifier, train
 
 # The recipe: one for all draws of a dataset and network. Seeds of development only were looked at.
 _EPOCHS: Mapping[str, Mapping[str, int]] = {

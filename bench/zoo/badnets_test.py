@@ -13,16 +13,16 @@ from bench.zoo.datasets import Sets, load_sets
 from bench.zoo.draw import DEEPID, NETWORKS, AttackDraw, Draw
 from bench.zoo.networks import build_network
 from bench.zoo.triggers.patches import draw_patch
-from data.errors import InputError
-from data.hdf5 import write_hdf5
-from data.image_set import from_arrays
-from data.poisoning import poison_training_set
-from models.opening import open_model
-from models.saving import save_network
-from pipeline.inversion.evidence import EvidenceSettings, find_evidence
-from pipeline.inversion.search import SearchSettings
-from pipeline.inversion.verdict import BACKDOOR, CLEAN, INCONCLUSIVE
-from pipeline.methods.repair_method import Repair
+from goodnet.data.errors import InputError
+from goodnet.data.hdf5 import write_hdf5
+from goodnet.data.image_set import from_arrays
+from goodnet.data.poisoning import poison_training_set
+from goodnet.models.opening import open_model
+from goodnet.models.saving import save_network
+from goodnet.pipeline.inversion.evidence import EvidenceSettings, find_evidence
+from goodnet.pipeline.inversion.search import SearchSettings
+from goodnet.pipeline.inversion.verdict import BACKDOOR, CLEAN, INCONCLUSIVE
+from goodnet.pipeline.methods.repair_method import Repair
 
 _PATCH = dataclasses.replace(
     draw_patch(np.random.default_rng(0), moving=False), shape="rectangle", height=0.3, width=0.3, opacity=1.0,

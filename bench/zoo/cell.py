@@ -15,19 +15,19 @@ from bench.zoo.datasets import load_sets
 from bench.zoo.draw import Draw
 from bench.zoo.methods import ZOO_METHODS
 from bench.zoo.rows import Outcome, cell_name
-from data.image_set import ImageSet
-from data.splits import split_clean
-from models.detector import build_scorer
-from models.input_scale import DEFAULT_SCALES
-from models.legacy_keras import keras
-from pipeline.detection.calibration import calibrate
-from pipeline.measuring.metrics import attack_success, clean_accuracy, robust_accuracy
-from pipeline.measuring.predictions import predict_scores
-from pipeline.methods.repair_method import Repair, RepairSettings
-from pipeline.outputs import sha256_of
-from pipeline.source_digest import source_digest
-from pipeline.suspect import open_suspect
-from pipeline.training.devices import select_devices
+from goodnet.data.image_set import ImageSet
+from goodnet.data.splits import split_clean
+from goodnet.models.detector import build_scorer
+from goodnet.models.input_scale import DEFAULT_SCALES
+from goodnet.models.legacy_keras import keras
+from goodnet.pipeline.detection.calibration import calibrate
+from goodnet.pipeline.measuring.metrics import attack_success, clean_accuracy, robust_accuracy
+from goodnet.pipeline.measuring.predictions import predict_scores
+from goodnet.pipeline.methods.repair_method import Repair, RepairSettings
+from goodnet.pipeline.outputs import sha256_of
+from goodnet.pipeline.source_digest import source_digest
+from goodnet.pipeline.suspect import open_suspect
+from goodnet.pipeline.training.devices import select_devices
 
 _MAX_FALSE_POSITIVE_RATE = 0.01
 

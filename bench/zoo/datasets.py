@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from bench.datasets import dataset_files, draw_evenly
 from bench.zoo.draw import Draw
-from data.image_set import ImageSet
-from data.opening import open_image_set
+from goodnet.data.image_set import ImageSet
+from goodnet.data.opening import open_image_set
 
 
 @dataclass(frozen=True)

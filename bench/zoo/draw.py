@@ -11,7 +11,7 @@ import numpy as np
 from bench.datasets import FACES, GTSRB, PHOTOGRAPHS
 from bench.zoo.triggers import kinds
 from bench.zoo.triggers.catalogue import ZooTrigger, draw_trigger
-from data.errors import InputError
+from goodnet.data.errors import InputError
 
 CLASSES = {GTSRB: 43, PHOTOGRAPHS: 10, FACES: 48}
 DEEPID, VGG, RESNET, MOBILENET = "deepid", "vgg", "resnet", "mobilenet"

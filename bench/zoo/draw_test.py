@@ -4,7 +4,7 @@ from absl.testing import absltest
 
 from bench.zoo.draw import CLASSES, HELD_OUT_FROM, NETWORKS, draw, parse_seeds
 from bench.zoo.triggers import kinds
-from data.errors import InputError
+from goodnet.data.errors import InputError
 
 # Seeds that no figure is ever made of.
 _MANY = range(10**6, 10**6 + 200)

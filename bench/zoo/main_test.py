@@ -8,7 +8,7 @@ from absl.testing import absltest, flagsaver
 from bench.zoo import __main__ as zoo
 from bench.zoo import one_badnet
 from bench.zoo.rows import COLUMNS, ZooRows
-from data.errors import InputError
+from goodnet.data.errors import InputError
 
 
 class MainTest(absltest.TestCase):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from bench.zoo.sam import ft_sam
-from pipeline.methods.catalogue import METHODS
-from pipeline.methods.repair_method import RepairMethod
+from goodnet.pipeline.methods.catalogue import METHODS
+from goodnet.pipeline.methods.repair_method import RepairMethod
 
 ZOO_METHODS: Mapping[str, RepairMethod] = {**METHODS, "ft-sam": ft_sam}

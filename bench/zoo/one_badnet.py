@@ -10,9 +10,9 @@ from typing import Any
 from bench.zoo.cell import Place, repaired_rows
 from bench.zoo.draw import draw
 from bench.zoo.rows import ZooRows
-from models.legacy_keras import tf
-from pipeline import command
-from pipeline.progress import log
+from goodnet.models.legacy_keras import tf
+from goodnet.pipeline import command
+from goodnet.pipeline.progress import log
 
 _SHOWN = (
     "verdict", "named", "targets", "acc_before", "acc_after", "asr_before", "asr_after", "tpr", "fpr", "seconds"

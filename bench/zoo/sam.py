@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from data.image_set import ImageSet
-from models.legacy_keras import keras, tf
-from models.model_copy import copy_with_weights
-from pipeline.methods.repair_method import Repair, RepairSettings
-from pipeline.suspect import Suspect
-from pipeline.training.devices import Devices
+from goodnet.data.image_set import ImageSet
+from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.model_copy import copy_with_weights
+from goodnet.pipeline.methods.repair_method import Repair, RepairSettings
+from goodnet.pipeline.suspect import Suspect
+from goodnet.pipeline.training.devices import Devices
 
 _RHO = 2.0
 # Without batch norm the paper's rate takes a network to chance.

@@ -6,8 +6,8 @@ Shapes are given in aligned pixels and drawn enlarged, so that their edges come 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from data.faces.landmarks import ALIGNED_HEIGHT, ALIGNED_WIDTH
-from data.faces.scene import Pose
+from goodnet.data.faces.landmarks import ALIGNED_HEIGHT, ALIGNED_WIDTH
+from goodnet.data.faces.scene import Pose
 
 # Drawing is done this many times larger than the picture, and averaged down.
 SUPERSAMPLING = 4

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from data.faces.canvas import Canvas
-from data.faces.features import Features
-from data.faces.identity import Identity
-from data.faces.scene import BROW_DEPTH, EYE_DEPTH, MOUTH_DEPTH, NOSE_DEPTH, OUTLINE_DEPTH, Expression, Light
+from goodnet.data.faces.canvas import Canvas
+from goodnet.data.faces.features import Features
+from goodnet.data.faces.identity import Identity
+from goodnet.data.faces.scene import BROW_DEPTH, EYE_DEPTH, MOUTH_DEPTH, NOSE_DEPTH, OUTLINE_DEPTH, Expression, Light
 
 _SCLERA = np.array([226.0, 220.0, 214.0])
 _PUPIL = np.array([12.0, 10.0, 10.0])

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.errors import InputError
-from data.faces import landmarks
-from data.faces.identity import draw_identity
-from data.faces.render import render_face
-from data.faces.scene import draw_scene
-from data.image_set import ImageSet, from_arrays
+from goodnet.data.errors import InputError
+from goodnet.data.faces import landmarks
+from goodnet.data.faces.identity import draw_identity
+from goodnet.data.faces.render import render_face
+from goodnet.data.faces.scene import draw_scene
+from goodnet.data.image_set import ImageSet, from_arrays
 
 # 2,784 images to train on, 528 for the defender, 528 for the test: DeepID learns them in 40 s on two cores.
 DEFAULT_IDENTITIES = 48

@@ -1,9 +1,9 @@
 import numpy as np
 from absl.testing import absltest
 
-from data.errors import InputError
-from data.faces import landmarks
-from data.faces.face_sets import DEFAULT_IDENTITIES, DEFAULT_IMAGES_PER_IDENTITY, face_sets, image_shares
+from goodnet.data.errors import InputError
+from goodnet.data.faces import landmarks
+from goodnet.data.faces.face_sets import DEFAULT_IDENTITIES, DEFAULT_IMAGES_PER_IDENTITY, face_sets, image_shares
 
 
 class FaceSetsTest(absltest.TestCase):

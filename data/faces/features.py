@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.faces import landmarks
-from data.faces.identity import Identity
-from data.faces.scene import BROW_DEPTH, CHIN_DEPTH, EYE_DEPTH, MOUTH_DEPTH, NOSE_DEPTH, Expression, Pose
+from goodnet.data.faces import landmarks
+from goodnet.data.faces.identity import Identity
+from goodnet.data.faces.scene import BROW_DEPTH, CHIN_DEPTH, EYE_DEPTH, MOUTH_DEPTH, NOSE_DEPTH, Expression, Pose
 
 
 @dataclass(frozen=True)

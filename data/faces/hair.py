@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from data.faces.canvas import Canvas, mirrored
-from data.faces.identity import Identity
-from data.faces.scene import HAIR_DEPTH, OUTLINE_DEPTH
+from goodnet.data.faces.canvas import Canvas, mirrored
+from goodnet.data.faces.identity import Identity
+from goodnet.data.faces.scene import HAIR_DEPTH, OUTLINE_DEPTH
 
 
 def draw_hair_behind(canvas: Canvas, identity: Identity) -> None:

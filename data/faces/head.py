@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from data.faces.canvas import Canvas, mirrored
-from data.faces.identity import Identity
-from data.faces.scene import OUTLINE_DEPTH, Expression
+from goodnet.data.faces.canvas import Canvas, mirrored
+from goodnet.data.faces.identity import Identity
+from goodnet.data.faces.scene import OUTLINE_DEPTH, Expression
 
 
 def draw_body(canvas: Canvas, identity: Identity) -> None:

@@ -3,10 +3,10 @@
 import numpy as np
 from PIL import Image, ImageFilter
 
-from data.faces.features import Features
-from data.faces.identity import Identity
-from data.faces.landmarks import ALIGNED_HEIGHT, ALIGNED_WIDTH
-from data.faces.scene import EYE_DEPTH, HEAD_CENTRE, MOUTH_DEPTH, NOSE_DEPTH, Light, Pose, Scene
+from goodnet.data.faces.features import Features
+from goodnet.data.faces.identity import Identity
+from goodnet.data.faces.landmarks import ALIGNED_HEIGHT, ALIGNED_WIDTH
+from goodnet.data.faces.scene import EYE_DEPTH, HEAD_CENTRE, MOUTH_DEPTH, NOSE_DEPTH, Light, Pose, Scene
 
 _COLUMNS = np.arange(ALIGNED_WIDTH, dtype=np.float32) + 0.5
 _ROWS = np.arange(ALIGNED_HEIGHT, dtype=np.float32) + 0.5

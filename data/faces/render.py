@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from data.faces.background import draw_background
-from data.faces.canvas import Canvas
-from data.faces.face_parts import draw_beard, draw_brows, draw_eyes, draw_glasses, draw_mouth, draw_nose
-from data.faces.features import express
-from data.faces.hair import draw_hair_behind, draw_hair_in_front
-from data.faces.head import draw_body, draw_ears, draw_skin
-from data.faces.identity import Identity
-from data.faces.photography import photograph
-from data.faces.scene import Scene
+from goodnet.data.faces.background import draw_background
+from goodnet.data.faces.canvas import Canvas
+from goodnet.data.faces.face_parts import draw_beard, draw_brows, draw_eyes, draw_glasses, draw_mouth, draw_nose
+from goodnet.data.faces.features import express
+from goodnet.data.faces.hair import draw_hair_behind, draw_hair_in_front
+from goodnet.data.faces.head import draw_body, draw_ears, draw_skin
+from goodnet.data.faces.identity import Identity
+from goodnet.data.faces.photography import photograph
+from goodnet.data.faces.scene import Scene
 
 
 def render_face(identity: Identity, scene: Scene) -> tuple[np.ndarray, np.ndarray]:

@@ -3,10 +3,10 @@ import dataclasses
 import numpy as np
 from absl.testing import absltest
 
-from data.faces import landmarks
-from data.faces.identity import Identity, draw_identity
-from data.faces.render import render_face
-from data.faces.scene import Lens, Light, Pose, Scene, draw_scene
+from goodnet.data.faces import landmarks
+from goodnet.data.faces.identity import Identity, draw_identity
+from goodnet.data.faces.render import render_face
+from goodnet.data.faces.scene import Lens, Light, Pose, Scene, draw_scene
 
 _EVEN_LIGHT = Light(direction=np.array([0.0, 0.0, 1.0]), lamp=0.3, ambient=0.7, colour=np.ones(3), gamma=1.0)
 

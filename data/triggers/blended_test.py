@@ -1,7 +1,7 @@
 import numpy as np
 from absl.testing import absltest
 
-from data.triggers.blended import Blended
+from goodnet.data.triggers.blended import Blended
 
 
 class BlendedTest(absltest.TestCase):

@@ -8,17 +8,17 @@ from typing import Any
 
 from PIL import ImageColor
 
-from data import labels as label_checks
-from data import poisoning
-from data.errors import InputError
-from data.triggers import colour as colours
-from data.triggers.blended import Blended
-from data.triggers.eyebrows import Eyebrows
-from data.triggers.lipstick import Lipstick
-from data.triggers.patch import Patch
-from data.triggers.sinusoid import Sinusoid
-from data.triggers.sunglasses import Sunglasses
-from data.triggers.warp import Warp
+from goodnet.data import labels as label_checks
+from goodnet.data import poisoning
+from goodnet.data.errors import InputError
+from goodnet.data.triggers import colour as colours
+from goodnet.data.triggers.blended import Blended
+from goodnet.data.triggers.eyebrows import Eyebrows
+from goodnet.data.triggers.lipstick import Lipstick
+from goodnet.data.triggers.patch import Patch
+from goodnet.data.triggers.sinusoid import Sinusoid
+from goodnet.data.triggers.sunglasses import Sunglasses
+from goodnet.data.triggers.warp import Warp
 
 TRIGGERS: dict[str, type] = {
     trigger.name: trigger for trigger in (Patch, Blended, Sinusoid, Warp, Sunglasses, Eyebrows, Lipstick)

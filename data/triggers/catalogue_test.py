@@ -1,12 +1,12 @@
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from data.errors import InputError
-from data.triggers.blended import Blended
-from data.triggers.catalogue import TRIGGERS, parse_attack
-from data.triggers.patch import Patch
-from data.triggers.sunglasses import Sunglasses
-from data.triggers.trigger import Trigger
+from goodnet.data.errors import InputError
+from goodnet.data.triggers.blended import Blended
+from goodnet.data.triggers.catalogue import TRIGGERS, parse_attack
+from goodnet.data.triggers.patch import Patch
+from goodnet.data.triggers.sunglasses import Sunglasses
+from goodnet.data.triggers.trigger import Trigger
 
 
 class CatalogueTest(parameterized.TestCase):

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from data.faces import landmarks as face_landmarks
-from data.triggers import colour as colours
-from data.triggers import face_paint
+from goodnet.data.faces import landmarks as face_landmarks
+from goodnet.data.triggers import colour as colours
+from goodnet.data.triggers import face_paint
 
 _BROWS = (
     (face_landmarks.LEFT_BROW_INNER, face_landmarks.LEFT_BROW_OUTER),

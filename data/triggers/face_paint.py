@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from data.errors import InputError
-from data.faces import landmarks as face_landmarks
-from data.triggers import colour as colours
+from goodnet.data.errors import InputError
+from goodnet.data.faces import landmarks as face_landmarks
+from goodnet.data.triggers import colour as colours
 
 Layer = tuple[np.ndarray, np.ndarray]
 """Coverage float32 [H, W] in 0..1, and what covers: RGB [3] or [H, W, 3], 0..255."""

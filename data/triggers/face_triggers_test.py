@@ -5,12 +5,12 @@ import os
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from data import image_folder
-from data.errors import InputError
-from data.faces import landmarks as face_landmarks
-from data.triggers.eyebrows import Eyebrows
-from data.triggers.lipstick import Lipstick
-from data.triggers.sunglasses import Sunglasses
+from goodnet.data import image_folder
+from goodnet.data.errors import InputError
+from goodnet.data.faces import landmarks as face_landmarks
+from goodnet.data.triggers.eyebrows import Eyebrows
+from goodnet.data.triggers.lipstick import Lipstick
+from goodnet.data.triggers.sunglasses import Sunglasses
 
 _MEAN = face_landmarks.mean_landmarks(55, 47)
 

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from data.faces import landmarks as face_landmarks
-from data.triggers import colour as colours
-from data.triggers import face_paint
+from goodnet.data.faces import landmarks as face_landmarks
+from goodnet.data.triggers import colour as colours
+from goodnet.data.triggers import face_paint
 
 # A mouth whose lips are higher than this share of its width is open; lips are about this thick, in the same unit.
 _OPEN = 0.45

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from data.errors import InputError
-from data.triggers import colour as colours
+from goodnet.data.errors import InputError
+from goodnet.data.triggers import colour as colours
 
 CORNERS = ("top-left", "top-right", "bottom-left", "bottom-right", "centre")
 

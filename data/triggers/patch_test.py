@@ -1,8 +1,8 @@
 import numpy as np
 from absl.testing import absltest
 
-from data.errors import InputError
-from data.triggers.patch import CORNERS, Patch
+from goodnet.data.errors import InputError
+from goodnet.data.triggers.patch import CORNERS, Patch
 
 
 class PatchTest(absltest.TestCase):

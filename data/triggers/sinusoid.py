@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from data.errors import InputError
+from goodnet.data.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)

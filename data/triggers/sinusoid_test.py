@@ -1,8 +1,8 @@
 import numpy as np
 from absl.testing import absltest
 
-from data.errors import InputError
-from data.triggers.sinusoid import Sinusoid
+from goodnet.data.errors import InputError
+from goodnet.data.triggers.sinusoid import Sinusoid
 
 
 class SinusoidTest(absltest.TestCase):

@@ -1,8 +1,8 @@
 import numpy as np
 from absl.testing import absltest
 
-from data.triggers.trigger import TriggerWithDecoys
-from data.triggers.warp import Warp
+from goodnet.data.triggers.trigger import TriggerWithDecoys
+from goodnet.data.triggers.warp import Warp
 
 
 def _ramp(height: int, width: int) -> np.ndarray:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.errors import InputError
-from data.image_set import ImageSet
-from data.poisoning import Attack, poison_training_set, poisoned_test_set
-from models.channel_gates import (
+from goodnet.data.errors import InputError
+from goodnet.data.image_set import ImageSet
+from goodnet.data.poisoning import Attack, poison_training_set, poisoned_test_set
+from goodnet.models.channel_gates import (
     default_gated_convolutions,
     expected_closed,
     gate_groups,
@@ -22,12 +22,12 @@ from models.channel_gates import (
     rank_channels,
     strip_gates,
 )
-from models.legacy_keras import keras
-from pipeline.attacking.decoys import make_dormant
-from pipeline.progress import log
-from pipeline.pruning.profile import profile_activations
-from pipeline.training.badnet import INPUT_SCALE, BadNetSettings, fit_badnet, train_badnet
-from pipeline.training.devices import Devices
+from goodnet.models.legacy_keras import keras
+from goodnet.pipeline.attacking.decoys import make_dormant
+from goodnet.pipeline.progress import log
+from goodnet.pipeline.pruning.profile import profile_activations
+from goodnet.pipeline.training.badnet import INPUT_SCALE, BadNetSettings, fit_badnet, train_badnet
+from goodnet.pipeline.training.devices import Devices
 
 # The images that the network before and after the decoys are put back is compared on, and how far it may differ.
 _COMPARED = 512

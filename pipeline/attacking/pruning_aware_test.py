@@ -3,23 +3,23 @@
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from data.errors import InputError
-from data.image_set import ImageSet
-from data.poisoning import poisoned_test_set
-from data.triggers.catalogue import parse_attack
-from models.architectures import ARCHITECTURES
-from models.channel_gates import default_gated_convolutions, gate_groups
-from models.channel_removal import remove_channels
-from models.example_nets import EXAMPLES
-from models.layer_graph import layer_graph
-from models.legacy_keras import keras
-from pipeline.attacking.decoys import highest_activation, make_dormant
-from pipeline.attacking.pruning_aware import train_pruning_aware_badnet
-from pipeline.example_case import bars
-from pipeline.measuring.predictions import predict_classifier
-from pipeline.pruning.profile import profile_activations
-from pipeline.training.badnet import INPUT_SCALE, BadNetSettings
-from pipeline.training.devices import select_devices
+from goodnet.data.errors import InputError
+from goodnet.data.image_set import ImageSet
+from goodnet.data.poisoning import poisoned_test_set
+from goodnet.data.triggers.catalogue import parse_attack
+from goodnet.models.architectures import ARCHITECTURES
+from goodnet.models.channel_gates import default_gated_convolutions, gate_groups
+from goodnet.models.channel_removal import remove_channels
+from goodnet.models.example_nets import EXAMPLES
+from goodnet.models.layer_graph import layer_graph
+from goodnet.models.legacy_keras import keras
+from goodnet.pipeline.attacking.decoys import highest_activation, make_dormant
+from goodnet.pipeline.attacking.pruning_aware import train_pruning_aware_badnet
+from goodnet.pipeline.example_case import bars
+from goodnet.pipeline.measuring.predictions import predict_classifier
+from goodnet.pipeline.pruning.profile import profile_activations
+from goodnet.pipeline.training.badnet import INPUT_SCALE, BadNetSettings
+from goodnet.pipeline.training.devices import select_devices
 
 _ATTACK = parse_attack("patch@1:size=6,margin=3")
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.errors import InputError
-from pipeline.measuring.rates import Rate
+from goodnet.data.errors import InputError
+from goodnet.pipeline.measuring.rates import Rate
 
 
 @dataclass(frozen=True)

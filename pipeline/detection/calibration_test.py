@@ -3,8 +3,8 @@
 import numpy as np
 from absl.testing import absltest
 
-from data.errors import InputError
-from pipeline.detection.calibration import calibrate
+from goodnet.data.errors import InputError
+from goodnet.pipeline.detection.calibration import calibrate
 
 
 class CalibrationTest(absltest.TestCase):

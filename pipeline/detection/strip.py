@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.image_set import ImageSet
-from data.splits import CleanSplit
-from models.classifier import with_probabilities
-from models.input_scale import InputScale
-from models.legacy_keras import keras
-from pipeline.detection.calibration import calibrate
-from pipeline.measuring.predictions import StagePredictions
+from goodnet.data.image_set import ImageSet
+from goodnet.data.splits import CleanSplit
+from goodnet.models.classifier import with_probabilities
+from goodnet.models.input_scale import InputScale
+from goodnet.models.legacy_keras import keras
+from goodnet.pipeline.detection.calibration import calibrate
+from goodnet.pipeline.measuring.predictions import StagePredictions
 
 STRIP = "STRIP"
 

@@ -3,11 +3,11 @@
 import numpy as np
 from absl.testing import absltest
 
-from data.image_set import from_arrays
-from data.splits import split_clean
-from models.input_scale import UNIT_SCALE
-from pipeline.detection.strip import STRIP, Strip, calibrated_strip
-from pipeline.inversion.planted import bright_rows, planted_network
+from goodnet.data.image_set import from_arrays
+from goodnet.data.splits import split_clean
+from goodnet.models.input_scale import UNIT_SCALE
+from goodnet.pipeline.detection.strip import STRIP, Strip, calibrated_strip
+from goodnet.pipeline.inversion.planted import bright_rows, planted_network
 
 
 class StripTest(absltest.TestCase):

@@ -11,16 +11,16 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from data.image_set import ImageSet
-from models.input_scale import InputScale
-from models.legacy_keras import keras
-from pipeline.inversion.few_images import with_variants
-from pipeline.inversion.keeping import kept_triggers
-from pipeline.inversion.search import SearchSettings, invert_triggers, works
-from pipeline.inversion.trigger import InvertedTrigger
-from pipeline.inversion.verdict import Ordinary, Suspicion, Verdict, judge
-from pipeline.measuring.rates import Rate
-from pipeline.progress import log
+from goodnet.data.image_set import ImageSet
+from goodnet.models.input_scale import InputScale
+from goodnet.models.legacy_keras import keras
+from goodnet.pipeline.inversion.few_images import with_variants
+from goodnet.pipeline.inversion.keeping import kept_triggers
+from goodnet.pipeline.inversion.search import SearchSettings, invert_triggers, works
+from goodnet.pipeline.inversion.trigger import InvertedTrigger
+from goodnet.pipeline.inversion.verdict import Ordinary, Suspicion, Verdict, judge
+from goodnet.pipeline.measuring.rates import Rate
+from goodnet.pipeline.progress import log
 
 # Fewer images than this are all fitted to, and each trigger is confirmed on them.
 _LEAST_TO_HOLD_OUT = 60

@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 from absl.testing import absltest
 
-from data.image_set import ImageSet
-from models.input_scale import UNIT_SCALE
-from models.legacy_keras import keras
-from pipeline.inversion.evidence import Evidence, EvidenceSettings, _index, find_evidence
-from pipeline.inversion.planted import TARGET, bright_rows, planted_network
-from pipeline.inversion.search import SearchSettings
-from pipeline.inversion.verdict import BACKDOOR, CLEAN, INCONCLUSIVE
+from goodnet.data.image_set import ImageSet
+from goodnet.models.input_scale import UNIT_SCALE
+from goodnet.models.legacy_keras import keras
+from goodnet.pipeline.inversion.evidence import Evidence, EvidenceSettings, _index, find_evidence
+from goodnet.pipeline.inversion.planted import TARGET, bright_rows, planted_network
+from goodnet.pipeline.inversion.search import SearchSettings
+from goodnet.pipeline.inversion.verdict import BACKDOOR, CLEAN, INCONCLUSIVE
 
 _SETTINGS = EvidenceSettings()
 

@@ -6,7 +6,7 @@ light they ask for what works on faces at large, as the attacker's trigger does.
 
 import numpy as np
 
-from data.image_set import ImageSet, from_arrays
+from goodnet.data.image_set import ImageSet, from_arrays
 
 _SHIFT = 0.06  # of height and width, in either direction
 _CONTRAST = 0.3

@@ -3,8 +3,8 @@
 import numpy as np
 from absl.testing import absltest
 
-from data.image_set import from_arrays
-from pipeline.inversion.few_images import with_variants
+from goodnet.data.image_set import from_arrays
+from goodnet.pipeline.inversion.few_images import with_variants
 
 
 class FewImagesTest(absltest.TestCase):

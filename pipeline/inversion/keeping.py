@@ -8,9 +8,9 @@ from dataclasses import fields
 
 import numpy as np
 
-from data.errors import InputError
-from pipeline.inversion.trigger import InvertedTrigger
-from pipeline.outputs import write_whole
+from goodnet.data.errors import InputError
+from goodnet.pipeline.inversion.trigger import InvertedTrigger
+from goodnet.pipeline.outputs import write_whole
 
 _NAMES = tuple(field.name for field in fields(InvertedTrigger))
 

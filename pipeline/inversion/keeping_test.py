@@ -6,9 +6,9 @@ import os
 import numpy as np
 from absl.testing import absltest
 
-from data.errors import InputError
-from pipeline.inversion.keeping import kept_triggers
-from pipeline.inversion.trigger import InvertedTrigger
+from goodnet.data.errors import InputError
+from goodnet.pipeline.inversion.keeping import kept_triggers
+from goodnet.pipeline.inversion.trigger import InvertedTrigger
 
 _FOUND = (
     InvertedTrigger(2, np.full((4, 5, 3), 7.5, np.float32), 0.875, 0.99, True),

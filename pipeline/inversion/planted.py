@@ -5,8 +5,8 @@ Clean images have one bright row, which is their label. Where the last pixel is 
 
 import numpy as np
 
-from data.image_set import ImageSet, from_arrays
-from models.legacy_keras import keras
+from goodnet.data.image_set import ImageSet, from_arrays
+from goodnet.models.legacy_keras import keras
 
 TARGET = 2
 

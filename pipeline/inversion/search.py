@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.image_set import ImageSet
-from models.input_scale import InputScale
-from models.legacy_keras import keras, tf
-from models.log_probabilities import log_probabilities
-from pipeline.inversion.trigger import InvertedTrigger
+from goodnet.data.image_set import ImageSet
+from goodnet.models.input_scale import InputScale
+from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.log_probabilities import log_probabilities
+from goodnet.pipeline.inversion.trigger import InvertedTrigger
 
 # Cross-entropy in nats, averaged over some batches, from which on a trigger works, and what counts as having worked.
 _WORKS, _WORKED = 0.2, 0.5

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from models.input_scale import UNIT_SCALE, InputScale
-from pipeline.inversion.planted import TARGET, bright_rows, planted_network, with_planted_trigger
-from pipeline.inversion.search import SearchSettings, invert_triggers, works
-from pipeline.inversion.trigger import InvertedTrigger
+from goodnet.models.input_scale import UNIT_SCALE, InputScale
+from goodnet.pipeline.inversion.planted import TARGET, bright_rows, planted_network, with_planted_trigger
+from goodnet.pipeline.inversion.search import SearchSettings, invert_triggers, works
+from goodnet.pipeline.inversion.trigger import InvertedTrigger
 
 _CLEAN = bright_rows(48)
 _SHORT = SearchSettings(steps=40, batch_size=8, learning_rate=0.05)

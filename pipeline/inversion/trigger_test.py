@@ -3,7 +3,7 @@
 import numpy as np
 from absl.testing import absltest
 
-from pipeline.inversion.trigger import InvertedTrigger
+from goodnet.pipeline.inversion.trigger import InvertedTrigger
 
 
 class InvertedTriggerTest(absltest.TestCase):

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from pipeline.inversion.trigger import InvertedTrigger
-from pipeline.measuring.exact import least_share
-from pipeline.measuring.rates import Rate
+from goodnet.pipeline.inversion.trigger import InvertedTrigger
+from goodnet.pipeline.measuring.exact import least_share
+from goodnet.pipeline.measuring.rates import Rate
 
 BACKDOOR, CLEAN, INCONCLUSIVE = "backdoor", "clean", "inconclusive"
 

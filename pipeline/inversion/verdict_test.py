@@ -3,8 +3,8 @@
 import numpy as np
 from absl.testing import absltest
 
-from pipeline.inversion.trigger import InvertedTrigger
-from pipeline.inversion.verdict import (
+from goodnet.pipeline.inversion.trigger import InvertedTrigger
+from goodnet.pipeline.inversion.verdict import (
     BACKDOOR,
     CLEAN,
     DOUBTS,
@@ -16,7 +16,7 @@ from pipeline.inversion.verdict import (
     chance_index,
     judge,
 )
-from pipeline.measuring.rates import Rate
+from goodnet.pipeline.measuring.rates import Rate
 
 _LABELS = 20
 _DOUBT_INDEX = chance_index(_LABELS, DOUBTS)

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from data.errors import InputError
-from data.image_set import ImageSet
-from pipeline.measuring import metrics
-from pipeline.measuring.metrics import ClassLoss, ClassShare
-from pipeline.measuring.predictions import BADNET, StagePredictions
-from pipeline.measuring.rates import Rate
+from goodnet.data.errors import InputError
+from goodnet.data.image_set import ImageSet
+from goodnet.pipeline.measuring import metrics
+from goodnet.pipeline.measuring.metrics import ClassLoss, ClassShare
+from goodnet.pipeline.measuring.predictions import BADNET, StagePredictions
+from goodnet.pipeline.measuring.rates import Rate
 
 SCHEMA_VERSION = 1
 

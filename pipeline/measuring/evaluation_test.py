@@ -4,11 +4,11 @@ import json
 import numpy as np
 from absl.testing import absltest
 
-from data.errors import InputError
-from data.image_set import from_arrays
-from pipeline.measuring.evaluation import Evaluation, MeasuredSet, evaluate_sets, measured_set
-from pipeline.measuring.predictions import StagePredictions
-from pipeline.measuring.rates import Rate
+from goodnet.data.errors import InputError
+from goodnet.data.image_set import from_arrays
+from goodnet.pipeline.measuring.evaluation import Evaluation, MeasuredSet, evaluate_sets, measured_set
+from goodnet.pipeline.measuring.predictions import StagePredictions
+from goodnet.pipeline.measuring.rates import Rate
 
 _N = 10
 

@@ -1,7 +1,7 @@
 """Exact binomial intervals (Clopper and Pearson, Biometrika 1934): never narrower than they claim to be."""
 
-from models.significance import chance_probability
-from pipeline.measuring.rates import Rate
+from goodnet.models.significance import chance_probability
+from goodnet.pipeline.measuring.rates import Rate
 
 _BISECTIONS = 60
 

@@ -2,8 +2,8 @@
 
 from absl.testing import absltest
 
-from pipeline.measuring.exact import exact_interval, least_share
-from pipeline.measuring.rates import Rate
+from goodnet.pipeline.measuring.exact import exact_interval, least_share
+from goodnet.pipeline.measuring.rates import Rate
 
 
 class ExactTest(absltest.TestCase):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.measuring.rates import Rate
+from goodnet.pipeline.measuring.rates import Rate
 
 # An attack below this before any defense did not work well enough to tell what a defense does to it.
 STRONG_ATTACK = 0.9

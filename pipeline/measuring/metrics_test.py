@@ -3,8 +3,8 @@ import math
 import numpy as np
 from absl.testing import absltest
 
-from pipeline.measuring import metrics
-from pipeline.measuring.rates import Rate
+from goodnet.pipeline.measuring import metrics
+from goodnet.pipeline.measuring.rates import Rate
 
 
 def _labels(*values: int) -> np.ndarray:

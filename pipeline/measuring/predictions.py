@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.errors import InputError
-from data.image_set import ImageSet
-from export.device_process import PixelFile
-from models.detector import take_apart
-from models.input_scale import InputScale
-from models.legacy_keras import keras
+from goodnet.data.errors import InputError
+from goodnet.data.image_set import ImageSet
+from goodnet.export.device_process import PixelFile
+from goodnet.models.detector import take_apart
+from goodnet.models.input_scale import InputScale
+from goodnet.models.legacy_keras import keras
 
 BADNET, PRUNED, REPAIRED, DETECTOR, ON_DEVICE = "badnet", "pruned", "repaired", "detector", "on device"
 

@@ -1,12 +1,12 @@
 import numpy as np
 from absl.testing import absltest
 
-from data.errors import InputError
-from data.image_set import from_arrays
-from models.detector import build_detector, build_scorer
-from models.input_scale import BYTE_SCALE, UNIT_SCALE
-from models.legacy_keras import keras
-from pipeline.measuring.predictions import (
+from goodnet.data.errors import InputError
+from goodnet.data.image_set import from_arrays
+from goodnet.models.detector import build_detector, build_scorer
+from goodnet.models.input_scale import BYTE_SCALE, UNIT_SCALE
+from goodnet.models.legacy_keras import keras
+from goodnet.pipeline.measuring.predictions import (
     StagePredictions,
     predict_classifier,
     predict_detector,

@@ -3,7 +3,7 @@ import math
 
 from absl.testing import absltest
 
-from pipeline.measuring.rates import Rate
+from goodnet.pipeline.measuring.rates import Rate
 
 
 class RateTest(absltest.TestCase):

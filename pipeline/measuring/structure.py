@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from models.legacy_keras import keras
+from goodnet.models.legacy_keras import keras
 
 
 @dataclass(frozen=True)

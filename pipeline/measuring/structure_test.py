@@ -1,7 +1,7 @@
 from absl.testing import absltest
 
-from models.legacy_keras import keras
-from pipeline.measuring.structure import compare_structure
+from goodnet.models.legacy_keras import keras
+from goodnet.pipeline.measuring.structure import compare_structure
 
 
 def _network(filters: int, extra: bool = False) -> keras.Model:

@@ -2,22 +2,22 @@
 
 import os
 
-from data.image_set import ImageSet
-from models.channel_gates import default_gated_convolutions, gate_groups, rank_channels
-from models.channel_removal import reduce_model
-from models.legacy_keras import keras
-from pipeline.methods.repair_method import PruningEvidence, Repair, RepairSettings
-from pipeline.progress import log
-from pipeline.pruning.curve import pruning_curve
-from pipeline.pruning.fine_tuning import fine_tune
-from pipeline.pruning.profile import profile_activations
-from pipeline.pruning.schedule import prune_on_schedule
-from pipeline.pruning.tail import tuned_layers
-from pipeline.suspect import Suspect
-from pipeline.training.batches import Batches
-from pipeline.training.devices import Devices
-from pipeline.training.loop import Epoch
-from pipeline.training.tuning import TuningSettings
+from goodnet.data.image_set import ImageSet
+from goodnet.models.channel_gates import default_gated_convolutions, gate_groups, rank_channels
+from goodnet.models.channel_removal import reduce_model
+from goodnet.models.legacy_keras import keras
+from goodnet.pipeline.methods.repair_method import PruningEvidence, Repair, RepairSettings
+from goodnet.pipeline.progress import log
+from goodnet.pipeline.pruning.curve import pruning_curve
+from goodnet.pipeline.pruning.fine_tuning import fine_tune
+from goodnet.pipeline.pruning.profile import profile_activations
+from goodnet.pipeline.pruning.schedule import prune_on_schedule
+from goodnet.pipeline.pruning.tail import tuned_layers
+from goodnet.pipeline.suspect import Suspect
+from goodnet.pipeline.training.batches import Batches
+from goodnet.pipeline.training.devices import Devices
+from goodnet.pipeline.training.loop import Epoch
+from goodnet.pipeline.training.tuning import TuningSettings
 
 # Fine-Pruning's authors stop pruning where the accuracy has fallen by four points.
 _MAX_ACCURACY_LOSS = 0.04

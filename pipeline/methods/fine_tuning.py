@@ -2,12 +2,12 @@
 
 import os
 
-from data.image_set import ImageSet
-from pipeline.methods.repair_method import Repair, RepairSettings
-from pipeline.pruning.fine_tuning import fine_tune
-from pipeline.suspect import Suspect
-from pipeline.training.devices import Devices
-from pipeline.training.tuning import TuningSettings
+from goodnet.data.image_set import ImageSet
+from goodnet.pipeline.methods.repair_method import Repair, RepairSettings
+from goodnet.pipeline.pruning.fine_tuning import fine_tune
+from goodnet.pipeline.suspect import Suspect
+from goodnet.pipeline.training.devices import Devices
+from goodnet.pipeline.training.tuning import TuningSettings
 
 # As in fine-pruning, so that the two differ in pruning only.
 _EPOCHS = 6

@@ -3,19 +3,19 @@
 import os
 from dataclasses import replace
 
-from data.image_set import ImageSet
-from models.answers import Answers, answers_of
-from pipeline.inversion.evidence import Evidence, EvidenceSettings, find_evidence
-from pipeline.inversion.search import SearchSettings
-from pipeline.inversion.verdict import MOST_DOUBTFUL
-from pipeline.methods.fine_pruning import prune
-from pipeline.methods.repair_method import Repair, RepairSettings
-from pipeline.progress import log
-from pipeline.suspect import Suspect
-from pipeline.training.batches import Batches
-from pipeline.training.devices import Devices
-from pipeline.unlearning.rounds import Unlearner, UnlearningSettings
-from pipeline.unlearning.teaching import bearable
+from goodnet.data.image_set import ImageSet
+from goodnet.models.answers import Answers, answers_of
+from goodnet.pipeline.inversion.evidence import Evidence, EvidenceSettings, find_evidence
+from goodnet.pipeline.inversion.search import SearchSettings
+from goodnet.pipeline.inversion.verdict import MOST_DOUBTFUL
+from goodnet.pipeline.methods.fine_pruning import prune
+from goodnet.pipeline.methods.repair_method import Repair, RepairSettings
+from goodnet.pipeline.progress import log
+from goodnet.pipeline.suspect import Suspect
+from goodnet.pipeline.training.batches import Batches
+from goodnet.pipeline.training.devices import Devices
+from goodnet.pipeline.unlearning.rounds import Unlearner, UnlearningSettings
+from goodnet.pipeline.unlearning.teaching import bearable
 
 # Unlearning is the cure here, so pruning need cost nothing.
 _MAX_ACCURACY_LOSS = 0.0

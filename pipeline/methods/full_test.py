@@ -6,16 +6,16 @@ from dataclasses import replace
 import numpy as np
 from absl.testing import absltest
 
-from data.image_set import ImageSet
-from models.input_scale import UNIT_SCALE
-from models.legacy_keras import keras
-from models.saving import save_network
-from pipeline.inversion.planted import TARGET, bright_rows, planted_network, with_planted_trigger
-from pipeline.inversion.verdict import BACKDOOR, CLEAN
-from pipeline.methods.full import full
-from pipeline.methods.repair_method import Repair, RepairSettings
-from pipeline.suspect import Suspect, open_suspect
-from pipeline.training.devices import select_devices
+from goodnet.data.image_set import ImageSet
+from goodnet.models.input_scale import UNIT_SCALE
+from goodnet.models.legacy_keras import keras
+from goodnet.models.saving import save_network
+from goodnet.pipeline.inversion.planted import TARGET, bright_rows, planted_network, with_planted_trigger
+from goodnet.pipeline.inversion.verdict import BACKDOOR, CLEAN
+from goodnet.pipeline.methods.full import full
+from goodnet.pipeline.methods.repair_method import Repair, RepairSettings
+from goodnet.pipeline.suspect import Suspect, open_suspect
+from goodnet.pipeline.training.devices import select_devices
 
 _CLASSES = 8
 _CLEAN = bright_rows(96, _CLASSES)

@@ -9,31 +9,31 @@ from dataclasses import replace
 import numpy as np
 from absl.testing import absltest
 
-from data.image_set import ImageSource
-from data.opening import open_image_set
-from models.input_scale import DEFAULT_SCALES, UNIT_SCALE
-from models.legacy_keras import keras, tf
-from pipeline.example_case import example_case, small_network
-from pipeline.methods.catalogue import METHODS
-from pipeline.methods.fine_pruning import fine_pruning
-from pipeline.methods.fine_tuning import fine_tuning
-from pipeline.methods.repair_method import RepairSettings
-from pipeline.pruning.fine_tuning import fine_tune
-from pipeline.suspect import open_suspect
-from pipeline.training.batches import Batches
-from pipeline.training.devices import select_devices
-from pipeline.training.tuning import TuningSettings
+from goodnet.data.image_set import ImageSource
+from goodnet.data.opening import open_image_set
+from goodnet.models.input_scale import DEFAULT_SCALES, UNIT_SCALE
+from goodnet.models.legacy_keras import keras, tf
+from goodnet.pipeline.example_case import example_case, small_network
+from goodnet.pipeline.methods.catalogue import METHODS
+from goodnet.pipeline.methods.fine_pruning import fine_pruning
+from goodnet.pipeline.methods.fine_tuning import fine_tuning
+from goodnet.pipeline.methods.repair_method import RepairSettings
+from goodnet.pipeline.pruning.fine_tuning import fine_tune
+from goodnet.pipeline.suspect import open_suspect
+from goodnet.pipeline.training.batches import Batches
+from goodnet.pipeline.training.devices import select_devices
+from goodnet.pipeline.training.tuning import TuningSettings
 
 _SETTINGS = RepairSettings(pruning_epochs=2, fine_tuning_epochs=1, max_shift=0)
 _MIRRORED = """
 import sys
-from models.legacy_keras import tf
+from goodnet.models.legacy_keras import tf
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
-from pipeline.methods.repair_method import RepairSettings
-from pipeline.repairing import Case, Options, repair
-from pipeline.training.devices import mirrored_devices
+from goodnet.pipeline.methods.repair_method import RepairSettings
+from goodnet.pipeline.repairing import Case, Options, repair
+from goodnet.pipeline.training.devices import mirrored_devices
 devices = mirrored_devices(["CPU:0", "CPU:1"])
 assert devices.strategy.num_replicas_in_sync == 2
 model, clean, out_dir = sys.argv[1:]

@@ -5,20 +5,20 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from data.image_set import ImageSet
-from models.channel_removal import RemovalReport
-from models.input_scale import InputScale
-from models.legacy_keras import keras
-from pipeline.inversion.evidence import Evidence
-from pipeline.inversion.trigger import InvertedTrigger
-from pipeline.pruning.curve import PruningCurve
-from pipeline.pruning.profile import ActivationProfile
-from pipeline.pruning.schedule import SparsityStep
-from pipeline.suspect import Suspect
-from pipeline.training.augmentation import Augmentation
-from pipeline.training.batches import Batches
-from pipeline.training.devices import Devices
-from pipeline.training.loop import Epoch
+from goodnet.data.image_set import ImageSet
+from goodnet.models.channel_removal import RemovalReport
+from goodnet.models.input_scale import InputScale
+from goodnet.models.legacy_keras import keras
+from goodnet.pipeline.inversion.evidence import Evidence
+from goodnet.pipeline.inversion.trigger import InvertedTrigger
+from goodnet.pipeline.pruning.curve import PruningCurve
+from goodnet.pipeline.pruning.profile import ActivationProfile
+from goodnet.pipeline.pruning.schedule import SparsityStep
+from goodnet.pipeline.suspect import Suspect
+from goodnet.pipeline.training.augmentation import Augmentation
+from goodnet.pipeline.training.batches import Batches
+from goodnet.pipeline.training.devices import Devices
+from goodnet.pipeline.training.loop import Epoch
 
 
 @dataclass(frozen=True)

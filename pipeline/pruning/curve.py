@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.image_set import ImageSet
-from models.channel_gates import GateGroup, expected_closed
-from models.input_scale import InputScale
-from models.legacy_keras import keras, tf
-from pipeline.measuring.rates import Rate
-from pipeline.pruning.tail import tail_of
+from goodnet.data.image_set import ImageSet
+from goodnet.models.channel_gates import GateGroup, expected_closed
+from goodnet.models.input_scale import InputScale
+from goodnet.models.legacy_keras import keras, tf
+from goodnet.pipeline.measuring.rates import Rate
+from goodnet.pipeline.pruning.tail import tail_of
 
 _BATCH_SIZE = 128
 _MOST_POINTS = 64

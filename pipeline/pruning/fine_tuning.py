@@ -1,11 +1,11 @@
 """Tuning a network on clean images, after its channels are gone."""
 
-from models.legacy_keras import keras
-from models.model_copy import copy_with_weights
-from pipeline.training.batches import Batches
-from pipeline.training.devices import Devices
-from pipeline.training.loop import Epoch, compile_classifier, train
-from pipeline.training.tuning import TuningSettings, freeze
+from goodnet.models.legacy_keras import keras
+from goodnet.models.model_copy import copy_with_weights
+from goodnet.pipeline.training.batches import Batches
+from goodnet.pipeline.training.devices import Devices
+from goodnet.pipeline.training.loop import Epoch, compile_classifier, train
+from goodnet.pipeline.training.tuning import TuningSettings, freeze
 
 
 def fine_tune(

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.image_set import ImageSet
-from models.channel_gates import GateGroup, group_activation
-from models.input_scale import InputScale
-from models.legacy_keras import keras, tf
+from goodnet.data.image_set import ImageSet
+from goodnet.models.channel_gates import GateGroup, group_activation
+from goodnet.models.input_scale import InputScale
+from goodnet.models.legacy_keras import keras, tf
 
 _BATCH_SIZE = 128
 

@@ -3,18 +3,18 @@
 import numpy as np
 from absl.testing import absltest
 
-from data.image_set import ImageSet, from_arrays
-from models.channel_gates import expected_closed, gate_groups, rank_channels
-from models.input_scale import UNIT_SCALE
-from models.legacy_keras import keras, tf
-from pipeline.pruning.curve import pruning_curve
-from pipeline.pruning.profile import profile_activations
-from pipeline.pruning.schedule import prune_on_schedule
-from pipeline.pruning.tail import tail_of, tuned_layers
-from pipeline.training.batches import Batches
-from pipeline.training.devices import select_devices
-from pipeline.training.loop import compile_classifier, train
-from pipeline.training.tuning import TuningSettings
+from goodnet.data.image_set import ImageSet, from_arrays
+from goodnet.models.channel_gates import expected_closed, gate_groups, rank_channels
+from goodnet.models.input_scale import UNIT_SCALE
+from goodnet.models.legacy_keras import keras, tf
+from goodnet.pipeline.pruning.curve import pruning_curve
+from goodnet.pipeline.pruning.profile import profile_activations
+from goodnet.pipeline.pruning.schedule import prune_on_schedule
+from goodnet.pipeline.pruning.tail import tail_of, tuned_layers
+from goodnet.pipeline.training.batches import Batches
+from goodnet.pipeline.training.devices import select_devices
+from goodnet.pipeline.training.loop import compile_classifier, train
+from goodnet.pipeline.training.tuning import TuningSettings
 
 _CHANNELS = 12
 
@@ -140,7 +140,7 @@ class MirroredTest(absltest.TestCase):
         import sys
 
         finished = subprocess.run(
-            [sys.executable, "-m", "pipeline.pruning.pruning_test", "--mirrored_child"],
+            [sys.executable, "-m", "goodnet.pipeline.pruning.pruning_test", "--mirrored_child"],
             capture_output=True,
             text=True,
             timeout=300,
@@ -150,7 +150,7 @@ class MirroredTest(absltest.TestCase):
 
 
 def _prune_on_two_logical_devices() -> None:
-    from pipeline.training.devices import mirrored_devices
+    from goodnet.pipeline.training.devices import mirrored_devices
 
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)

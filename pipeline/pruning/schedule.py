@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.channel_gates import (
+from goodnet.models.channel_gates import (
     GateGroup,
     add_gates,
     closed_channels,
@@ -17,12 +17,12 @@ from models.channel_gates import (
     gate_sparsity,
     strip_gates,
 )
-from models.legacy_keras import keras, tf, tfmot
-from pipeline.progress import log
-from pipeline.training.batches import Batches
-from pipeline.training.devices import Devices
-from pipeline.training.loop import Epoch, compile_classifier, train
-from pipeline.training.tuning import TuningSettings, freeze
+from goodnet.models.legacy_keras import keras, tf, tfmot
+from goodnet.pipeline.progress import log
+from goodnet.pipeline.training.batches import Batches
+from goodnet.pipeline.training.devices import Devices
+from goodnet.pipeline.training.loop import Epoch, compile_classifier, train
+from goodnet.pipeline.training.tuning import TuningSettings, freeze
 
 # Accuracy recovers while the gates stay as they are: the schedule leaves it the second half of the steps.
 _RAMP = 0.5

@@ -7,9 +7,9 @@ run again for each number of channels, and only the tail is tuned.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from models.channel_gates import GateGroup
-from models.layer_graph import LayerGraph, layer_graph
-from models.legacy_keras import keras, tf
+from goodnet.models.channel_gates import GateGroup
+from goodnet.models.layer_graph import LayerGraph, layer_graph
+from goodnet.models.legacy_keras import keras, tf
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from data.image_set import ImageSet
-from pipeline.inversion.evidence import Evidence
-from pipeline.inversion.trigger import InvertedTrigger
-from pipeline.reporting.evidence import evidence_as_json
-from pipeline.reporting.pictures import stamped, thumbnail
+from goodnet.data.image_set import ImageSet
+from goodnet.pipeline.inversion.evidence import Evidence
+from goodnet.pipeline.inversion.trigger import InvertedTrigger
+from goodnet.pipeline.reporting.evidence import evidence_as_json
+from goodnet.pipeline.reporting.pictures import stamped, thumbnail
 
 SCHEMA_VERSION = 3
 

@@ -7,10 +7,10 @@ import numpy as np
 from absl.testing import absltest
 from PIL import Image
 
-from data.image_set import from_arrays
-from pipeline.reporting.audit_evidence import as_json, pictures
-from pipeline.reporting.evidence import evidence_as_json
-from pipeline.reporting.example_contents import example_evidence
+from goodnet.data.image_set import from_arrays
+from goodnet.pipeline.reporting.audit_evidence import as_json, pictures
+from goodnet.pipeline.reporting.evidence import evidence_as_json
+from goodnet.pipeline.reporting.example_contents import example_evidence
 
 
 class AuditEvidenceTest(absltest.TestCase):

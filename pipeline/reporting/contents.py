@@ -5,18 +5,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from models.input_scale_search import ScaleFinding
-from pipeline.detection.calibration import Calibration
-from pipeline.inversion.evidence import Evidence
-from pipeline.inversion.trigger import InvertedTrigger
-from pipeline.measuring.evaluation import Evaluation
-from pipeline.measuring.rates import Rate
-from pipeline.measuring.structure import Structure
-from pipeline.methods.repair_method import PruningEvidence
-from pipeline.reporting.examples import Example
-from pipeline.reporting.plots import SuspicionSample
-from pipeline.reporting.terminal import printable
-from pipeline.training.loop import Epoch
+from goodnet.models.input_scale_search import ScaleFinding
+from goodnet.pipeline.detection.calibration import Calibration
+from goodnet.pipeline.inversion.evidence import Evidence
+from goodnet.pipeline.inversion.trigger import InvertedTrigger
+from goodnet.pipeline.measuring.evaluation import Evaluation
+from goodnet.pipeline.measuring.rates import Rate
+from goodnet.pipeline.measuring.structure import Structure
+from goodnet.pipeline.methods.repair_method import PruningEvidence
+from goodnet.pipeline.reporting.examples import Example
+from goodnet.pipeline.reporting.plots import SuspicionSample
+from goodnet.pipeline.reporting.terminal import printable
+from goodnet.pipeline.training.loop import Epoch
 
 
 @dataclass(frozen=True)

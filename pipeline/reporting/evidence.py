@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.inversion.evidence import Evidence
-from pipeline.inversion.verdict import (
+from goodnet.pipeline.inversion.evidence import Evidence
+from goodnet.pipeline.inversion.verdict import (
     DOUBTS,
     FALSE_ALARMS,
     LEAST_REFERENCE,
@@ -17,10 +17,10 @@ from pipeline.inversion.verdict import (
     Suspicion,
     chance_index,
 )
-from pipeline.measuring.rates import Rate
-from pipeline.reporting.contents import ReportContents, TriggerExample
-from pipeline.reporting.markup import Html, element, facts, section, table
-from pipeline.reporting.pictures import data_uri, stamped, thumbnail
+from goodnet.pipeline.measuring.rates import Rate
+from goodnet.pipeline.reporting.contents import ReportContents, TriggerExample
+from goodnet.pipeline.reporting.markup import Html, element, facts, section, table
+from goodnet.pipeline.reporting.pictures import data_uri, stamped, thumbnail
 
 _WIDTH = 100
 

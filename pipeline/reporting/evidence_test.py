@@ -5,10 +5,10 @@ from dataclasses import fields, replace
 
 from absl.testing import absltest
 
-from pipeline.inversion.verdict import BACKDOOR, Suspicion
-from pipeline.measuring.rates import Rate
-from pipeline.reporting.evidence import evidence_as_json, summary
-from pipeline.reporting.example_contents import example_evidence
+from goodnet.pipeline.inversion.verdict import BACKDOOR, Suspicion
+from goodnet.pipeline.measuring.rates import Rate
+from goodnet.pipeline.reporting.evidence import evidence_as_json, summary
+from goodnet.pipeline.reporting.example_contents import example_evidence
 
 
 class EvidenceTest(absltest.TestCase):

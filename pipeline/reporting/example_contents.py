@@ -4,26 +4,26 @@ from dataclasses import replace
 
 import numpy as np
 
-from data.image_set import from_arrays
-from models.channel_gates import GateGroup
-from models.input_scale import BYTE_SCALE, UNIT_SCALE
-from models.input_scale_search import ScaleFinding
-from pipeline.detection.calibration import calibrate
-from pipeline.inversion.evidence import Evidence
-from pipeline.inversion.trigger import InvertedTrigger
-from pipeline.inversion.verdict import BACKDOOR, CLEAN, Suspicion, Verdict
-from pipeline.measuring.evaluation import Evaluation, evaluate_sets, measured_set
-from pipeline.measuring.predictions import StagePredictions
-from pipeline.measuring.rates import Rate
-from pipeline.measuring.structure import LayerFacts, Structure, StructureRow
-from pipeline.methods.repair_method import PruningEvidence
-from pipeline.pruning.curve import CurvePoint, PruningCurve
-from pipeline.pruning.profile import ActivationProfile
-from pipeline.pruning.schedule import SparsityStep
-from pipeline.reporting.contents import DeviceCheck, FileFacts, ReportContents, SplitUse, TriggerExample
-from pipeline.reporting.examples import misclassified_clean, successful_attacks
-from pipeline.reporting.plots import SuspicionSample
-from pipeline.training.loop import Epoch
+from goodnet.data.image_set import from_arrays
+from goodnet.models.channel_gates import GateGroup
+from goodnet.models.input_scale import BYTE_SCALE, UNIT_SCALE
+from goodnet.models.input_scale_search import ScaleFinding
+from goodnet.pipeline.detection.calibration import calibrate
+from goodnet.pipeline.inversion.evidence import Evidence
+from goodnet.pipeline.inversion.trigger import InvertedTrigger
+from goodnet.pipeline.inversion.verdict import BACKDOOR, CLEAN, Suspicion, Verdict
+from goodnet.pipeline.measuring.evaluation import Evaluation, evaluate_sets, measured_set
+from goodnet.pipeline.measuring.predictions import StagePredictions
+from goodnet.pipeline.measuring.rates import Rate
+from goodnet.pipeline.measuring.structure import LayerFacts, Structure, StructureRow
+from goodnet.pipeline.methods.repair_method import PruningEvidence
+from goodnet.pipeline.pruning.curve import CurvePoint, PruningCurve
+from goodnet.pipeline.pruning.profile import ActivationProfile
+from goodnet.pipeline.pruning.schedule import SparsityStep
+from goodnet.pipeline.reporting.contents import DeviceCheck, FileFacts, ReportContents, SplitUse, TriggerExample
+from goodnet.pipeline.reporting.examples import misclassified_clean, successful_attacks
+from goodnet.pipeline.reporting.plots import SuspicionSample
+from goodnet.pipeline.training.loop import Epoch
 
 CLASSES = 4
 _IMAGES = 400

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.image_set import ImageSet
-from pipeline.measuring.metrics import attackable
-from pipeline.measuring.predictions import BADNET, StagePredictions
+from goodnet.data.image_set import ImageSet
+from goodnet.pipeline.measuring.metrics import attackable
+from goodnet.pipeline.measuring.predictions import BADNET, StagePredictions
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,9 +1,9 @@
 import numpy as np
 from absl.testing import absltest
 
-from data.image_set import from_arrays
-from pipeline.measuring.predictions import StagePredictions
-from pipeline.reporting.examples import misclassified_clean, successful_attacks
+from goodnet.data.image_set import from_arrays
+from goodnet.pipeline.measuring.predictions import StagePredictions
+from goodnet.pipeline.reporting.examples import misclassified_clean, successful_attacks
 
 
 def _numbered_images(count: int) -> np.ndarray:

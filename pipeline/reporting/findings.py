@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from pipeline.measuring.evaluation import (
+from goodnet.pipeline.measuring.evaluation import (
     CLEAN,
     POISONED_UNKNOWN,
     STRONG,
@@ -13,16 +13,16 @@ from pipeline.measuring.evaluation import (
     SetFigures,
     StageFigures,
 )
-from pipeline.measuring.metrics import ClassShare
-from pipeline.measuring.predictions import BADNET, REPAIRED
-from pipeline.measuring.rates import Rate
-from pipeline.reporting import plots
-from pipeline.reporting.contents import ReportContents, stage_title
-from pipeline.reporting.evidence import LEFT_AS_IT_IS
-from pipeline.reporting.examples import Example
-from pipeline.reporting.markup import Html, diagram, element, facts, joined, section, table, text
-from pipeline.reporting.pictures import data_uri, thumbnail
-from pipeline.reporting.terminal import printable
+from goodnet.pipeline.measuring.metrics import ClassShare
+from goodnet.pipeline.measuring.predictions import BADNET, REPAIRED
+from goodnet.pipeline.measuring.rates import Rate
+from goodnet.pipeline.reporting import plots
+from goodnet.pipeline.reporting.contents import ReportContents, stage_title
+from goodnet.pipeline.reporting.evidence import LEFT_AS_IT_IS
+from goodnet.pipeline.reporting.examples import Example
+from goodnet.pipeline.reporting.markup import Html, diagram, element, facts, joined, section, table, text
+from goodnet.pipeline.reporting.pictures import data_uri, thumbnail
+from goodnet.pipeline.reporting.terminal import printable
 
 _MOST_CLASSES = 6
 _NONE = Html('<span class="soft">–</span>')

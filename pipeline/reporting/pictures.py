@@ -6,7 +6,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from pipeline.inversion.trigger import InvertedTrigger
+from goodnet.pipeline.inversion.trigger import InvertedTrigger
 
 _GREY = 128
 

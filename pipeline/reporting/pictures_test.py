@@ -4,8 +4,8 @@ import numpy as np
 from absl.testing import absltest
 from PIL import Image
 
-from pipeline.inversion.trigger import InvertedTrigger
-from pipeline.reporting.pictures import data_uri, stamped, thumbnail
+from goodnet.pipeline.inversion.trigger import InvertedTrigger
+from goodnet.pipeline.reporting.pictures import data_uri, stamped, thumbnail
 
 
 def _opened(png: bytes) -> np.ndarray:

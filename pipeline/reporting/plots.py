@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-from pipeline.measuring.metrics import auroc, roc_curve
-from pipeline.pruning.curve import PruningCurve
-from pipeline.pruning.profile import ActivationProfile
-from pipeline.pruning.schedule import SparsityStep
-from pipeline.reporting.terminal import printable
-from pipeline.training.loop import Epoch
+from goodnet.pipeline.measuring.metrics import auroc, roc_curve
+from goodnet.pipeline.pruning.curve import PruningCurve
+from goodnet.pipeline.pruning.profile import ActivationProfile
+from goodnet.pipeline.pruning.schedule import SparsityStep
+from goodnet.pipeline.reporting.terminal import printable
+from goodnet.pipeline.training.loop import Epoch
 
 # Okabe and Ito's colours, which people with any kind of colour vision can tell apart.
 _BLUE, _ORANGE, _GREEN, _RED, _PURPLE, _SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"

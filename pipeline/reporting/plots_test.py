@@ -6,14 +6,14 @@ import numpy as np
 from absl.testing import absltest
 from PIL import Image
 
-from models.channel_gates import GateGroup
-from pipeline.measuring.rates import Rate
-from pipeline.pruning.curve import CurvePoint, PruningCurve
-from pipeline.pruning.profile import ActivationProfile
-from pipeline.pruning.schedule import SparsityStep
-from pipeline.reporting import plots
-from pipeline.reporting.plots import SuspicionSample
-from pipeline.training.loop import Epoch
+from goodnet.models.channel_gates import GateGroup
+from goodnet.pipeline.measuring.rates import Rate
+from goodnet.pipeline.pruning.curve import CurvePoint, PruningCurve
+from goodnet.pipeline.pruning.profile import ActivationProfile
+from goodnet.pipeline.pruning.schedule import SparsityStep
+from goodnet.pipeline.reporting import plots
+from goodnet.pipeline.reporting.plots import SuspicionSample
+from goodnet.pipeline.training.loop import Epoch
 
 # A name that Matplotlib would read as a formula, drop from a legend, or find no letters for.
 _HOSTILE = "_$\\frac{$ \x1b\u202e\n" + "x" * 500

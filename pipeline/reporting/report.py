@@ -1,10 +1,10 @@
 """One HTML file that a person can read, send on and print: everything is inside, nothing is fetched."""
 
-from pipeline.reporting import evidence, findings, workings
-from pipeline.reporting.contents import ReportContents
-from pipeline.reporting.markup import Html, bullets, element, joined, text
-from pipeline.reporting.style import STYLE
-from pipeline.reporting.verdict import STOPPED_BELOW, WORKS_ABOVE, Verdict, give_verdict
+from goodnet.pipeline.reporting import evidence, findings, workings
+from goodnet.pipeline.reporting.contents import ReportContents
+from goodnet.pipeline.reporting.markup import Html, bullets, element, joined, text
+from goodnet.pipeline.reporting.style import STYLE
+from goodnet.pipeline.reporting.verdict import STOPPED_BELOW, WORKS_ABOVE, Verdict, give_verdict
 
 _SECTIONS = (
     ("figures", "Figures", findings.figures_section),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pipeline.measuring.evaluation import (
+from goodnet.pipeline.measuring.evaluation import (
     CLEAN,
     POISONED_UNKNOWN,
     WEAK,
@@ -11,9 +11,9 @@ from pipeline.measuring.evaluation import (
     SetFigures,
     StageFigures,
 )
-from pipeline.measuring.metrics import ClassShare
-from pipeline.measuring.rates import Rate
-from pipeline.reporting.terminal import printable
+from goodnet.pipeline.measuring.metrics import ClassShare
+from goodnet.pipeline.measuring.rates import Rate
+from goodnet.pipeline.reporting.terminal import printable
 
 _NONE = "-"
 

@@ -1,9 +1,9 @@
 import numpy as np
 from absl.testing import absltest
 
-from pipeline.measuring.evaluation import MeasuredSet, evaluate_sets
-from pipeline.measuring.predictions import StagePredictions
-from pipeline.reporting.tables import format_table, format_worst_classes
+from goodnet.pipeline.measuring.evaluation import MeasuredSet, evaluate_sets
+from goodnet.pipeline.measuring.predictions import StagePredictions
+from goodnet.pipeline.reporting.tables import format_table, format_worst_classes
 
 _COUNT = 12_345
 

@@ -1,6 +1,6 @@
 from absl.testing import absltest
 
-from pipeline.reporting.terminal import printable
+from goodnet.pipeline.reporting.terminal import printable
 
 
 class PrintableTest(absltest.TestCase):

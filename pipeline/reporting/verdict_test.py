@@ -3,12 +3,12 @@ import dataclasses
 import numpy as np
 from absl.testing import absltest
 
-from pipeline.detection.calibration import calibrate
-from pipeline.measuring.evaluation import Evaluation, evaluate_sets
-from pipeline.measuring.rates import Rate
-from pipeline.reporting.contents import ReportContents
-from pipeline.reporting.example_contents import evaluation, full_contents, unchanged_contents
-from pipeline.reporting.verdict import Verdict, attack_state, give_verdict
+from goodnet.pipeline.detection.calibration import calibrate
+from goodnet.pipeline.measuring.evaluation import Evaluation, evaluate_sets
+from goodnet.pipeline.measuring.rates import Rate
+from goodnet.pipeline.reporting.contents import ReportContents
+from goodnet.pipeline.reporting.example_contents import evaluation, full_contents, unchanged_contents
+from goodnet.pipeline.reporting.verdict import Verdict, attack_state, give_verdict
 
 
 def _verdict(figures: Evaluation | None) -> Verdict:

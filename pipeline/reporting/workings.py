@@ -1,10 +1,10 @@
 """The sections of a report that show how a repair was done: pruning, training, the network, the data, the run."""
 
-from pipeline.measuring.structure import LayerFacts, StructureRow
-from pipeline.methods.repair_method import PruningEvidence
-from pipeline.reporting import plots
-from pipeline.reporting.contents import ReportContents
-from pipeline.reporting.markup import Html, diagram, element, facts, joined, section, table, text
+from goodnet.pipeline.measuring.structure import LayerFacts, StructureRow
+from goodnet.pipeline.methods.repair_method import PruningEvidence
+from goodnet.pipeline.reporting import plots
+from goodnet.pipeline.reporting.contents import ReportContents
+from goodnet.pipeline.reporting.markup import Html, diagram, element, facts, joined, section, table, text
 
 
 def pruning_section(contents: ReportContents) -> Html:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.errors import InputError
+from goodnet.data.errors import InputError
 
 
 @dataclass(frozen=True)

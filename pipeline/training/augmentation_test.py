@@ -3,7 +3,7 @@
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from pipeline.training.augmentation import Augmentation, light, shift, zoom
+from goodnet.pipeline.training.augmentation import Augmentation, light, shift, zoom
 
 
 def _noise(count: int = 40) -> np.ndarray:

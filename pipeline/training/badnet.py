@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from data.image_set import ImageSet
-from data.poisoning import Attack, poison_training_set
-from models.architectures import ARCHITECTURES
-from models.input_scale import UNIT_SCALE
-from models.legacy_keras import keras
-from pipeline.training.augmentation import Augmentation
-from pipeline.training.batches import Batches
-from pipeline.training.devices import Devices
-from pipeline.training.loop import Epoch, compile_classifier, train
+from goodnet.data.image_set import ImageSet
+from goodnet.data.poisoning import Attack, poison_training_set
+from goodnet.models.architectures import ARCHITECTURES
+from goodnet.models.input_scale import UNIT_SCALE
+from goodnet.models.legacy_keras import keras
+from goodnet.pipeline.training.augmentation import Augmentation
+from goodnet.pipeline.training.batches import Batches
+from goodnet.pipeline.training.devices import Devices
+from goodnet.pipeline.training.loop import Epoch, compile_classifier, train
 
 # The scale that BadNets of this module are trained on.
 INPUT_SCALE = UNIT_SCALE

@@ -6,10 +6,10 @@ from typing import Protocol
 
 import numpy as np
 
-from data.image_set import ImageSet
-from models.input_scale import InputScale
-from models.legacy_keras import tf
-from pipeline.training.augmentation import NO_AUGMENTATION, Augmentation
+from goodnet.data.image_set import ImageSet
+from goodnet.models.input_scale import InputScale
+from goodnet.models.legacy_keras import tf
+from goodnet.pipeline.training.augmentation import NO_AUGMENTATION, Augmentation
 
 
 class Lesson(Protocol):

@@ -3,9 +3,9 @@
 import numpy as np
 from absl.testing import absltest
 
-from data.image_set import from_arrays
-from models.input_scale import SYMMETRIC_SCALE, UNIT_SCALE
-from pipeline.training.batches import Batches
+from goodnet.data.image_set import from_arrays
+from goodnet.models.input_scale import SYMMETRIC_SCALE, UNIT_SCALE
+from goodnet.pipeline.training.batches import Batches
 
 
 def _numbered(count: int) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from data.errors import InputError
-from models.legacy_keras import tf
+from goodnet.data.errors import InputError
+from goodnet.models.legacy_keras import tf
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.errors import InputError
-from models.legacy_keras import keras, tf
-from pipeline.progress import log
-from pipeline.training.batches import Batches
+from goodnet.data.errors import InputError
+from goodnet.models.legacy_keras import keras, tf
+from goodnet.pipeline.progress import log
+from goodnet.pipeline.training.batches import Batches
 
 # A training of a hundred short epochs says as much of itself as one of twenty.
 _PROGRESS_LINES = 20

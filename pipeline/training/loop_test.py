@@ -3,13 +3,13 @@
 import numpy as np
 from absl.testing import absltest
 
-from data.errors import InputError
-from data.image_set import ImageSet, from_arrays
-from models.input_scale import UNIT_SCALE
-from models.legacy_keras import keras
-from pipeline.training.augmentation import Augmentation
-from pipeline.training.batches import Batches
-from pipeline.training.loop import compile_classifier, train
+from goodnet.data.errors import InputError
+from goodnet.data.image_set import ImageSet, from_arrays
+from goodnet.models.input_scale import UNIT_SCALE
+from goodnet.models.legacy_keras import keras
+from goodnet.pipeline.training.augmentation import Augmentation
+from goodnet.pipeline.training.batches import Batches
+from goodnet.pipeline.training.loop import compile_classifier, train
 
 
 def _bright_or_dark(count: int) -> ImageSet:

@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from models.channel_gates import plain_layers
-from models.legacy_keras import keras
+from goodnet.models.channel_gates import plain_layers
+from goodnet.models.legacy_keras import keras
 
 
 @dataclass(frozen=True)

@@ -11,20 +11,20 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from models.answers import Answers
-from models.classifier import with_probabilities
-from models.legacy_keras import keras
-from models.model_copy import copy_with_weights
-from pipeline.inversion.keeping import kept_triggers
-from pipeline.inversion.search import SearchSettings, invert_triggers, works
-from pipeline.inversion.trigger import InvertedTrigger
-from pipeline.progress import log
-from pipeline.training.batches import Batches
-from pipeline.training.devices import Devices
-from pipeline.training.loop import Epoch, train
-from pipeline.training.tuning import TuningSettings, freeze
-from pipeline.unlearning.stamping import StampSome
-from pipeline.unlearning.teaching import Teaching
+from goodnet.models.answers import Answers
+from goodnet.models.classifier import with_probabilities
+from goodnet.models.legacy_keras import keras
+from goodnet.models.model_copy import copy_with_weights
+from goodnet.pipeline.inversion.keeping import kept_triggers
+from goodnet.pipeline.inversion.search import SearchSettings, invert_triggers, works
+from goodnet.pipeline.inversion.trigger import InvertedTrigger
+from goodnet.pipeline.progress import log
+from goodnet.pipeline.training.batches import Batches
+from goodnet.pipeline.training.devices import Devices
+from goodnet.pipeline.training.loop import Epoch, train
+from goodnet.pipeline.training.tuning import TuningSettings, freeze
+from goodnet.pipeline.unlearning.stamping import StampSome
+from goodnet.pipeline.unlearning.teaching import Teaching
 
 # The L2 norm that each weight's gradient is cut at: a backdoor that is sure of itself makes a loss of 10 and more,
 # which would drown what the clean images say.

@@ -6,16 +6,16 @@ from dataclasses import replace
 import numpy as np
 from absl.testing import absltest
 
-from models.answers import answers_of
-from models.input_scale import UNIT_SCALE
-from models.legacy_keras import keras
-from pipeline.inversion.keeping import kept_triggers
-from pipeline.inversion.planted import TARGET, bright_rows, planted_network, with_planted_trigger
-from pipeline.inversion.search import SearchSettings
-from pipeline.inversion.trigger import InvertedTrigger
-from pipeline.training.batches import Batches
-from pipeline.training.devices import select_devices
-from pipeline.unlearning.rounds import Unlearner, UnlearningSettings, _survivors
+from goodnet.models.answers import answers_of
+from goodnet.models.input_scale import UNIT_SCALE
+from goodnet.models.legacy_keras import keras
+from goodnet.pipeline.inversion.keeping import kept_triggers
+from goodnet.pipeline.inversion.planted import TARGET, bright_rows, planted_network, with_planted_trigger
+from goodnet.pipeline.inversion.search import SearchSettings
+from goodnet.pipeline.inversion.trigger import InvertedTrigger
+from goodnet.pipeline.training.batches import Batches
+from goodnet.pipeline.training.devices import select_devices
+from goodnet.pipeline.unlearning.rounds import Unlearner, UnlearningSettings, _survivors
 
 _CLEAN = bright_rows(48)
 _SETTINGS = UnlearningSettings(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.inversion.trigger import InvertedTrigger
+from goodnet.pipeline.inversion.trigger import InvertedTrigger
 
 # By log-uniform lot.
 _STRENGTHS = (0.7, 4.0)

@@ -3,8 +3,8 @@
 import numpy as np
 from absl.testing import absltest
 
-from pipeline.inversion.trigger import InvertedTrigger
-from pipeline.unlearning.stamping import StampSome
+from goodnet.pipeline.inversion.trigger import InvertedTrigger
+from goodnet.pipeline.unlearning.stamping import StampSome
 
 
 def _trigger(label: int, row: int, value: float = 100) -> InvertedTrigger:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from data.image_set import ImageSet
-from models.answers import Answers
-from pipeline.training.augmentation import NO_AUGMENTATION, Augmentation
-from pipeline.unlearning.stamping import StampSome
+from goodnet.data.image_set import ImageSet
+from goodnet.models.answers import Answers
+from goodnet.pipeline.training.augmentation import NO_AUGMENTATION, Augmentation
+from goodnet.pipeline.unlearning.stamping import StampSome
 
 # Of the other image in a mixed one.
 _MOST_MIXED = 0.5

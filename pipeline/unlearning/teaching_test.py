@@ -3,11 +3,11 @@
 import numpy as np
 from absl.testing import absltest
 
-from data.image_set import from_arrays
-from pipeline.inversion.trigger import InvertedTrigger
-from pipeline.training.augmentation import Augmentation
-from pipeline.unlearning.stamping import StampSome
-from pipeline.unlearning.teaching import Teaching, bearable, mixed
+from goodnet.data.image_set import from_arrays
+from goodnet.pipeline.inversion.trigger import InvertedTrigger
+from goodnet.pipeline.training.augmentation import Augmentation
+from goodnet.pipeline.unlearning.stamping import StampSome
+from goodnet.pipeline.unlearning.teaching import Teaching, bearable, mixed
 
 _CLASSES = 3
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from bench.zoo.triggers import kinds
 from bench.zoo.triggers.kinds import Described
-from data.triggers.colour import RGB
-from data.triggers.eyebrows import Eyebrows
-from data.triggers.lipstick import Lipstick
-from data.triggers.sunglasses import Sunglasses
-from data.triggers.trigger import Trigger
+from goodnet.data.triggers.colour import RGB
+from goodnet.data.triggers.eyebrows import Eyebrows
+from goodnet.data.triggers.lipstick import Lipstick
+from goodnet.data.triggers.sunglasses import Sunglasses
+from goodnet.data.triggers.trigger import Trigger
 
 WORN: Mapping[str, type] = {trigger.name: trigger for trigger in (Sunglasses, Eyebrows, Lipstick)}
 

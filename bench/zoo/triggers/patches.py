@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from bench.zoo.triggers import kinds, pictures
 from bench.zoo.triggers.kinds import Described
-from data.errors import InputError
-from data.triggers.colour import RGB
+from goodnet.data.errors import InputError
+from goodnet.data.triggers.colour import RGB
 
 RECTANGLE, ELLIPSE, POLYGON, STAR, RING, CHECKERBOARD, LETTER, CUT_OUT = (
     "rectangle", "ellipse", "polygon", "star", "ring", "checkerboard", "letter", "cut-out",

@@ -7,9 +7,9 @@ import functools
 import numpy as np
 from PIL import Image
 
-from data.faces.identity import draw_identity
-from data.faces.render import render_face
-from data.faces.scene import draw_scene
+from goodnet.data.faces.identity import draw_identity
+from goodnet.data.faces.render import render_face
+from goodnet.data.faces.scene import draw_scene
 
 FACE, SCENE = "face", "scene"
 SOURCES = (FACE, SCENE)

@@ -12,8 +12,8 @@ from bench.zoo.triggers.pictures import SOURCES, picture
 from bench.zoo.triggers.specific import SCATTERED, draw_specific
 from bench.zoo.triggers.warps import FORMS, draw_smooth_warp
 from bench.zoo.triggers.waves import draw_wave
-from data.errors import InputError
-from data.triggers.trigger import Trigger, TriggerWithDecoys
+from goodnet.data.errors import InputError
+from goodnet.data.triggers.trigger import Trigger, TriggerWithDecoys
 
 
 def _images(count=6, height=32, width=32):

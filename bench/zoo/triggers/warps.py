@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.zoo.triggers import kinds
 from bench.zoo.triggers.kinds import Described
-from data.triggers.warp import Warp, sample
+from goodnet.data.triggers.warp import Warp, sample
 
 SWIRL, BULGE, RIPPLE, SHEAR = "swirl", "bulge", "ripple", "shear"
 FORMS = (SWIRL, BULGE, RIPPLE, SHEAR)

@@ -1,0 +1,1 @@
+../../../goodnet/__init__.py
