@@ -22,7 +22,7 @@ from goodnet.flags import (  # noqa: F401
     running,
 )
 
-_MODULES = [module for name, module in sys.modules.items() if name.startswith("flags.") and "_test" not in name]
+_MODULES = [module for name, module in sys.modules.items() if name.startswith("goodnet.flags.") and "_test" not in name]
 
 
 def _number_flags():
