@@ -28,10 +28,10 @@ from PIL import Image
 from goodnet.data.errors import InputError
 from goodnet.data.image_set import from_arrays
 from goodnet.data.opening import open_image_set
-from goodnet.models import op_rules
 from goodnet.models.classifier import check_fits, classifier_facts
 from goodnet.models.legacy_keras import keras
-from goodnet.models.opening import open_model
+from goodnet.models.loading import op_rules
+from goodnet.models.loading.opening import open_model
 
 PAGE = Path(__file__).parent.parent / "docs" / "hostile-input.md"
 BEGIN, END = "<!-- made by bench.hostile_inputs: begin -->\n", "<!-- end -->\n"

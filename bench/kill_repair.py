@@ -23,7 +23,7 @@ import numpy as np
 
 from goodnet.data.errors import InputError
 from goodnet.export.bundle import read_card
-from goodnet.models.opening import open_model
+from goodnet.models.loading.opening import open_model
 from goodnet.pipeline.example_case import ExampleCase, example_case
 from goodnet.pipeline.example_runs import Binaries, Ended, Running, binaries
 from goodnet.pipeline.manifest import read_manifest

@@ -21,7 +21,7 @@ from goodnet.models.answers import scaled_answers_of
 from goodnet.models.input_scale import DEFAULT_SCALES, SCALES_BY_NAME, InputScale
 from goodnet.models.input_scale_search import Trial, choose, try_candidate
 from goodnet.models.legacy_keras import keras
-from goodnet.models.opening import open_model
+from goodnet.models.loading.opening import open_model
 
 _DRAWS = flags.DEFINE_integer("draws", 2000, "Random draws of each size.", lower_bound=1)
 _SIZES = flags.DEFINE_list("sizes", ["30", "100", "300"], "Clean images in a draw.")

@@ -10,7 +10,7 @@ from goodnet.export.parity import check_classifier_parity, check_parity
 from goodnet.models.detector import build_detector, take_apart
 from goodnet.models.input_scale import CAFFE_SCALE, PER_IMAGE_SCALE, TORCH_SCALE, UNIT_SCALE, InputScale
 from goodnet.models.legacy_keras import keras
-from goodnet.models.opening import open_model
+from goodnet.models.loading.opening import open_model
 
 _SHAPE = (8, 8, 3)
 _CLASSES = 3

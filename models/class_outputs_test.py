@@ -9,8 +9,8 @@ from goodnet.data.errors import InputError
 from goodnet.models.class_outputs import with_softmax_tail
 from goodnet.models.classifier import classifier_facts, with_probabilities
 from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.loading.opening import open_model
 from goodnet.models.model_copy import copy_with_weights
-from goodnet.models.opening import open_model
 
 _IMAGES = np.random.default_rng(0).random((16, 6, 6, 3)).astype(np.float32)
 

@@ -9,7 +9,7 @@ from goodnet.data.errors import InputError
 from goodnet.models.detector import build_detector, build_scorer, is_detector, suspicion, take_apart
 from goodnet.models.input_scale import UNIT_SCALE, mean_std_scale
 from goodnet.models.legacy_keras import keras, tf
-from goodnet.models.opening import open_model
+from goodnet.models.loading.opening import open_model
 
 _SHAPE = (8, 8, 3)
 _CLASSES = 5

@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 
-from goodnet.models.building import build_model
-from goodnet.models.config_reading import read_config
 from goodnet.models.legacy_keras import keras
-from goodnet.models.model_spec import LeafPath
+from goodnet.models.loading.building import build_model
+from goodnet.models.loading.config_reading import read_config
+from goodnet.models.loading.model_spec import LeafPath
 
 
 def flattened(model: keras.Model) -> keras.Model:

@@ -53,7 +53,8 @@ class InputScale:
             images: float32 [..., H, W, C], raw RGB pixels 0..255; H, W and C are known.
 
         Returns:
-            float32 of the same shape. On symbolic Keras tensors it leaves functions that `models.opening` knows.
+            float32 of the same shape. On symbolic Keras tensors it leaves functions that `models.loading.opening`
+            knows.
         """
         if self.bgr:
             images = tf.gather(images, [2, 1, 0], axis=-1)

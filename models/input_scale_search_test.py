@@ -20,7 +20,7 @@ from goodnet.models.input_scale import (
 )
 from goodnet.models.input_scale_search import AtChance, find_input_scale
 from goodnet.models.legacy_keras import keras
-from goodnet.models.opening import open_model
+from goodnet.models.loading.opening import open_model
 
 
 def _brightness_model(wanted: InputScale, classes: int = 4) -> keras.Model:

@@ -19,7 +19,7 @@ from goodnet.models.input_scale import (
     mean_std_scale,
 )
 from goodnet.models.legacy_keras import keras, tf
-from goodnet.models.opening import open_model
+from goodnet.models.loading.opening import open_model
 
 _IMAGES = np.random.default_rng(0).integers(0, 256, (2, 3, 4, 3), np.uint8)
 

@@ -8,7 +8,7 @@ from goodnet.data.errors import InputError
 from goodnet.models.channel_flow import trace_channels
 from goodnet.models.layer_graph import TensorHook, layer_graph
 from goodnet.models.legacy_keras import keras, tf
-from goodnet.models.model_spec import quoted
+from goodnet.models.loading.model_spec import quoted
 from goodnet.models.removal_plan import RemovalPlan, plan_removal
 
 

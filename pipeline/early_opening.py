@@ -6,7 +6,7 @@ The process that opens models and this one then import TensorFlow at the same ti
 import contextlib
 import sys
 
-from goodnet.models.opener import start_opener
+from goodnet.models.loading.opener import start_opener
 from goodnet.pipeline.early_interruption import is_started_as_a_program
 
 if is_started_as_a_program(sys.argv[0]):

@@ -9,7 +9,7 @@ from absl.testing import absltest
 from goodnet.data.errors import InputError
 from goodnet.data.opening import open_image_set
 from goodnet.models.classifier import classifier_facts
-from goodnet.models.opening import open_model
+from goodnet.models.loading.opening import open_model
 from goodnet.pipeline.embedded_case import embedded_case
 from goodnet.pipeline.outputs import only_run_in, sha256_of
 from goodnet.pipeline.training.devices import select_devices

@@ -25,7 +25,7 @@ from goodnet.data.opening import open_image_set
 from goodnet.flags import evaluating, inputs, running
 from goodnet.models.classifier import check_fits, classifier_facts
 from goodnet.models.input_scale_search import AtChance
-from goodnet.models.opening import open_model
+from goodnet.models.loading.opening import open_model
 from goodnet.pipeline import command
 from goodnet.pipeline.comparison import NamedSet, Networks, distinct_names, measure
 from goodnet.pipeline.manifest import FILE_NAME

@@ -132,7 +132,7 @@ def _is_zombie(pid: int) -> bool:
 
 
 def _serve() -> None:
-    from goodnet.models import opener
+    from goodnet.models.loading import opener
     from goodnet.pipeline import attack, audit, evaluate, export, repair
 
     modules = {"attack": attack, "audit": audit, "evaluate": evaluate, "export": export, "repair": repair}

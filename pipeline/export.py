@@ -26,7 +26,7 @@ from goodnet.flags import exporting, inputs, running
 from goodnet.models.classifier import check_fits, classifier_facts
 from goodnet.models.detector import is_detector, take_apart
 from goodnet.models.legacy_keras import keras
-from goodnet.models.opening import open_model
+from goodnet.models.loading.opening import open_model
 from goodnet.pipeline import command
 from goodnet.pipeline.artefacts import export_classifier, export_detector
 from goodnet.pipeline.faithful_export import Export

@@ -18,7 +18,7 @@ from goodnet.models.classifier import check_fits
 from goodnet.models.detector import build_scorer
 from goodnet.models.input_scale import DEFAULT_SCALES, InputScale
 from goodnet.models.legacy_keras import keras
-from goodnet.models.network_cost import MOST_MULTIPLY_ADDS
+from goodnet.models.loading.network_cost import MOST_MULTIPLY_ADDS
 from goodnet.pipeline import own_runs
 from goodnet.pipeline.artefacts import write_artefacts
 from goodnet.pipeline.comparison import NamedSet, Networks, distinct_names

@@ -11,8 +11,8 @@ from goodnet.models.classifier import ClassifierFacts, check_fits, classifier_fa
 from goodnet.models.input_scale import SCALES_BY_NAME, InputScale, mean_std_scale
 from goodnet.models.input_scale_search import AtChance, ScaleFinding, find_input_scale
 from goodnet.models.legacy_keras import keras
-from goodnet.models.network_cost import MOST_MULTIPLY_ADDS
-from goodnet.models.opening import open_model
+from goodnet.models.loading.network_cost import MOST_MULTIPLY_ADDS
+from goodnet.models.loading.opening import open_model
 from goodnet.pipeline.progress import log
 
 # Enough to tell logits from probabilities, which sum to 1 on every one of them.

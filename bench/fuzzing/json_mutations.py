@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from goodnet.models import op_rules
+from goodnet.models.loading import op_rules
 
 _NUMBERS = (0, -1, 7, 10**12, 2**31, 2**63, 2**63 - 1, -(2**63) - 1, 10**400, -(10**400), 1e308, 3e38, 1e-45)
 _NOT_FINITE = (float("nan"), float("inf"))

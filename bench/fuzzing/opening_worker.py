@@ -28,13 +28,13 @@ from bench.fuzzing.reader_forks import MODULES
 from goodnet.data.errors import InputError
 from goodnet.data.image_set import from_arrays
 from goodnet.data.opening import open_image_set
-from goodnet.models.building import build_model
-from goodnet.models.canonical_config import canonical_config
 from goodnet.models.classifier import classifier_facts
-from goodnet.models.config_reading import read_config
 from goodnet.models.input_scale_search import find_input_scale
 from goodnet.models.legacy_keras import keras
-from goodnet.models.model_reading import read_model
+from goodnet.models.loading.building import build_model
+from goodnet.models.loading.canonical_config import canonical_config
+from goodnet.models.loading.config_reading import read_config
+from goodnet.models.loading.model_reading import read_model
 
 _FORBIDDEN = (
     "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.rename", "os.symlink", "os.chmod",

@@ -15,7 +15,7 @@ import sys
 from typing import Any
 
 from goodnet.data import hdf5_serving
-from goodnet.models import hdf5_reading
+from goodnet.models.loading import hdf5_reading
 
 # What is forked has imported these, and with them NumPy and h5py; it runs them again as programs.
 MODULES = (hdf5_serving.__name__, hdf5_reading.__name__)

@@ -17,7 +17,7 @@ from goodnet.data.errors import InputError
 from goodnet.data.hdf5 import write_hdf5
 from goodnet.data.image_set import from_arrays
 from goodnet.data.poisoning import poison_training_set
-from goodnet.models.opening import open_model
+from goodnet.models.loading.opening import open_model
 from goodnet.models.saving import save_network
 from goodnet.pipeline.inversion.evidence import EvidenceSettings, find_evidence
 from goodnet.pipeline.inversion.search import SearchSettings

@@ -7,12 +7,12 @@ import numpy as np
 from absl.testing import absltest, parameterized
 
 from goodnet.data.errors import InputError
-from goodnet.models.building import build_model
-from goodnet.models.canonical_config import canonical_config
-from goodnet.models.config_reading import parse_json, read_config
 from goodnet.models.legacy_keras import keras, tf
-from goodnet.models.network_cost import CostLimits
-from goodnet.models.trial_run import try_network
+from goodnet.models.loading.building import build_model
+from goodnet.models.loading.canonical_config import canonical_config
+from goodnet.models.loading.config_reading import parse_json, read_config
+from goodnet.models.loading.network_cost import CostLimits
+from goodnet.models.loading.trial_run import try_network
 
 _Entry = dict[str, Any]
 

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from goodnet.data.errors import InputError
-from goodnet.models import batch_axis, op_rules
-from goodnet.models.layer_rules import LAYER_RULES, expected_weights
 from goodnet.models.legacy_keras import keras, tf
-from goodnet.models.model_spec import Call, LayerSpec, LeafPath, ModelSpec, TensorRef, quoted, reason, refs_in
-from goodnet.models.network_cost import CostLimits, NetworkCost, layer_multiply_adds
+from goodnet.models.loading import batch_axis, op_rules
+from goodnet.models.loading.layer_rules import LAYER_RULES, expected_weights
+from goodnet.models.loading.model_spec import Call, LayerSpec, LeafPath, ModelSpec, TensorRef, quoted, reason, refs_in
+from goodnet.models.loading.network_cost import CostLimits, NetworkCost, layer_multiply_adds
+from goodnet.models.loading.weight_matching import Weights
 from goodnet.models.own_names import without_own_prefix
-from goodnet.models.weight_matching import Weights
 
 _NORMALIZATION_EPSILON = 1e-7
 _Tensors = dict[tuple[str, int], list[tf.Tensor]]

@@ -10,10 +10,10 @@ import numpy as np
 
 from goodnet.data.errors import InputError
 from goodnet.data.reading_process import how_it_ended, seconds_for, start, temporary_file
-from goodnet.models import hdf5_reading
-from goodnet.models.hdf5_reading import NO_ROOM, Index, most_weight_bytes
-from goodnet.models.model_spec import quoted
-from goodnet.models.plain_copy import array_at, read_copy
+from goodnet.models.loading import hdf5_reading
+from goodnet.models.loading.hdf5_reading import NO_ROOM, Index, most_weight_bytes
+from goodnet.models.loading.model_spec import quoted
+from goodnet.models.loading.plain_copy import array_at, read_copy
 
 
 class SuspectGroup:

@@ -4,7 +4,8 @@ A file is data here. Its configuration is parsed as JSON, every class, setting a
 allow-list, and the network is put together from Keras 2's own layers by this code; Keras' own loaders, which resolve
 names and unmarshal code, are not used. Optimiser and training configuration are never read.
 
-Whatever this code does not foresee ends a process of its own: `models.opening` calls it through `models.opener`.
+Whatever this code does not foresee ends a process of its own: `models.loading.opening` calls it through
+`models.loading.opener`.
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ from typing import BinaryIO
 
 from goodnet.data.errors import InputError
 from goodnet.data.reading_process import temporary_file
-from goodnet.models.building import build_model
-from goodnet.models.config_reading import parse_json, read_config
-from goodnet.models.keras_archive import read_keras_archive
 from goodnet.models.legacy_keras import keras
-from goodnet.models.model_spec import ModelSpec
-from goodnet.models.network_cost import CostLimits
-from goodnet.models.suspect_hdf5 import read_suspect_hdf5
-from goodnet.models.trial_run import try_network
-from goodnet.models.weight_matching import Weights, weights_by_class_number, weights_by_layer_name
-from goodnet.models.weights_only import ImageShape, read_weights_only
+from goodnet.models.loading.building import build_model
+from goodnet.models.loading.config_reading import parse_json, read_config
+from goodnet.models.loading.keras_archive import read_keras_archive
+from goodnet.models.loading.model_spec import ModelSpec
+from goodnet.models.loading.network_cost import CostLimits
+from goodnet.models.loading.suspect_hdf5 import read_suspect_hdf5
+from goodnet.models.loading.trial_run import try_network
+from goodnet.models.loading.weight_matching import Weights, weights_by_class_number, weights_by_layer_name
+from goodnet.models.loading.weights_only import ImageShape, read_weights_only
 
 EXPECTED = "expected a Keras model: .h5 or .keras, or .h5 weights of a known architecture"
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"

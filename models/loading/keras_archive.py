@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from goodnet.data.errors import InputError
-from goodnet.models.model_spec import quoted
+from goodnet.models.loading.model_spec import quoted
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 _LARGEST = {CONFIG: 2**24, METADATA: 2**20, WEIGHTS: 2**30}

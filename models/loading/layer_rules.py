@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from goodnet.data.errors import InputError
-from goodnet.models import settings_checks as checks
 from goodnet.models.legacy_keras import keras
-from goodnet.models.model_spec import quoted
-from goodnet.models.settings_checks import Check
+from goodnet.models.loading import settings_checks as checks
+from goodnet.models.loading.model_spec import quoted
+from goodnet.models.loading.settings_checks import Check
 
 Settings = Mapping[str, Any]
 Shape = tuple[int, ...]

@@ -8,8 +8,8 @@ import numpy as np
 
 from goodnet.data.errors import InputError
 from goodnet.models.legacy_keras import keras, tf
-from goodnet.models.model_spec import reason
-from goodnet.models.network_cost import MOST_CLASSES
+from goodnet.models.loading.model_spec import reason
+from goodnet.models.loading.network_cost import MOST_CLASSES
 
 # Of the largest value in a row: what float32 rounds away in a deep network differs with the number of images.
 _TOLERANCE = 1e-2

@@ -1,7 +1,7 @@
 """Copies what matters of a model's HDF5 file into plain bytes: run as a process of its own by `suspect_hdf5`.
 
-`data.reading_process` says why. This module imports neither TensorFlow nor Keras, to be quick. `models.plain_copy` has
-what it writes.
+`data.reading_process` says why. This module imports neither TensorFlow nor Keras, to be quick.
+`models.loading.plain_copy` has what it writes.
 
 Nothing outside the file is followed, and nothing larger than the file is allocated.
 """
@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 
 from goodnet.data.reading_process import end_this_process_after, end_with_parent, no_room, restrict_this_process
-from goodnet.models.plain_copy import write_array, write_index
+from goodnet.models.loading.plain_copy import write_array, write_index
 
 MOST_WEIGHT_BYTES = 2**30
 NO_ROOM = 3

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from goodnet.data.errors import InputError
-from goodnet.models.model_spec import quoted
+from goodnet.models.loading.model_spec import quoted
 
 # For a batch of 256 images one layer's output is 4 GiB then; the largest of VGG16, at 224 x 224, are 3 GiB.
 MOST_NUMBERS = 2**22

@@ -17,9 +17,9 @@ from absl.testing import absltest, parameterized
 
 from goodnet.data.errors import InputError
 from goodnet.models.legacy_keras import keras
-from goodnet.models.model_reading import read_model
-from goodnet.models.opening import open_model
-from goodnet.models.suspect_hdf5 import read_suspect_hdf5
+from goodnet.models.loading.model_reading import read_model
+from goodnet.models.loading.opening import open_model
+from goodnet.models.loading.suspect_hdf5 import read_suspect_hdf5
 
 _LAYERS = keras.layers
 _Entry = dict[str, Any]

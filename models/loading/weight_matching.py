@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from goodnet.data.errors import InputError
-from goodnet.models.layer_rules import LAYER_RULES, WeightNames
-from goodnet.models.model_spec import LayerSpec, LeafPath, ModelSpec, quoted
-from goodnet.models.suspect_hdf5 import SuspectGroup
+from goodnet.models.loading.layer_rules import LAYER_RULES, WeightNames
+from goodnet.models.loading.model_spec import LayerSpec, LeafPath, ModelSpec, quoted
+from goodnet.models.loading.suspect_hdf5 import SuspectGroup
 
 Weights = Mapping[LeafPath, Sequence[np.ndarray]]
 """Arrays of each layer that has some, in Keras' order; float32, finite, shapes not yet checked."""

@@ -1,8 +1,8 @@
 """Opening a model file that nobody vouches for: the model is the suspect, so opening it runs nothing of its own.
 
-Another process reads, checks, builds and tries the network, within limits (`models.opener`, `models.model_reading`).
-What comes back is a description and arrays; they go through the same checks once more, and only a network that was
-already built and run within the limits is built here.
+Another process reads, checks, builds and tries the network, within limits (`models.loading.opener`,
+`models.loading.model_reading`). What comes back is a description and arrays; they go through the same checks once more,
+and only a network that was already built and run within the limits is built here.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from absl import logging
 
 from goodnet.data.errors import InputError
 from goodnet.data.reading_process import temporary_file
-from goodnet.models.building import build_model
-from goodnet.models.config_reading import read_config
 from goodnet.models.legacy_keras import keras
-from goodnet.models.model_reading import EXPECTED
-from goodnet.models.model_spec import reason
-from goodnet.models.network_cost import MOST_MULTIPLY_ADDS, limits_for
-from goodnet.models.opener import read_elsewhere
-from goodnet.models.plain_copy import array_at, read_copy
-from goodnet.models.weights_only import ImageShape
+from goodnet.models.loading.building import build_model
+from goodnet.models.loading.config_reading import read_config
+from goodnet.models.loading.model_reading import EXPECTED
+from goodnet.models.loading.model_spec import reason
+from goodnet.models.loading.network_cost import MOST_MULTIPLY_ADDS, limits_for
+from goodnet.models.loading.opener import read_elsewhere
+from goodnet.models.loading.plain_copy import array_at, read_copy
+from goodnet.models.loading.weights_only import ImageShape
 
 
 def open_model(

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from goodnet.models.keras3_translation import KERAS_3_TENSOR
-from goodnet.models.model_spec import Call, LayerSpec, ModelSpec, TensorRef
+from goodnet.models.loading.keras3_translation import KERAS_3_TENSOR
+from goodnet.models.loading.model_spec import Call, LayerSpec, ModelSpec, TensorRef
 
 
 def canonical_config(spec: ModelSpec) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from goodnet.models.architectures import ARCHITECTURES
 from goodnet.models.classifier import classifier_facts
 from goodnet.models.flattening import flattened
 from goodnet.models.legacy_keras import keras, tf
-from goodnet.models.opening import open_model
+from goodnet.models.loading.opening import open_model
 
 _LAYERS = keras.layers
 

@@ -15,14 +15,14 @@ import numpy as np
 from absl.testing import absltest
 
 from goodnet.data.errors import InputError
-from goodnet.models import opener
 from goodnet.models.legacy_keras import keras
-from goodnet.models.opening import open_model
+from goodnet.models.loading import opener
+from goodnet.models.loading.opening import open_model
 
 _OPENS = """
 import os, sys, threading, time
-from goodnet.models import opener
-from goodnet.models.opening import open_model
+from goodnet.models.loading import opener
+from goodnet.models.loading.opening import open_model
 opener.start_opener()
 print(opener._opener.process.pid, flush=True)
 open_model(sys.argv[1])

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from goodnet.data.errors import InputError
-from goodnet.models import op_rules
-from goodnet.models.model_spec import Call, LayerSpec, quoted
+from goodnet.models.loading import op_rules
+from goodnet.models.loading.model_spec import Call, LayerSpec, quoted
 
 KERAS_3_TENSOR = "__keras_tensor__"
 _OPERATION_MODULES = "keras.src.ops."

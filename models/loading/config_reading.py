@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from goodnet.data.errors import InputError
-from goodnet.models import op_rules
-from goodnet.models import settings_checks as checks
-from goodnet.models.keras3_translation import KERAS_3_TENSOR, is_keras_3_operation, operation_call
-from goodnet.models.layer_rules import LAYER_RULES, check_layer
-from goodnet.models.model_spec import Call, LayerSpec, ModelSpec, TensorRef, quoted, refs_in
+from goodnet.models.loading import op_rules
+from goodnet.models.loading import settings_checks as checks
+from goodnet.models.loading.keras3_translation import KERAS_3_TENSOR, is_keras_3_operation, operation_call
+from goodnet.models.loading.layer_rules import LAYER_RULES, check_layer
+from goodnet.models.loading.model_spec import Call, LayerSpec, ModelSpec, TensorRef, quoted, refs_in
 
 _MOST_CHARACTERS = 2**24
 # The largest networks of keras.applications have about a thousand layers.

@@ -1,7 +1,8 @@
 """Has suspect model files read by another process, which may do what it likes with a hostile one, within limits.
 
 One process a program, started when it is first needed, or earlier by `start_opener`: it imports TensorFlow once and
-forks a limited worker for every file (`models.opener_process`). It ends when this process does, however it ends.
+forks a limited worker for every file (`models.loading.opener_process`). It ends when this process does, however it
+ends.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from goodnet.data.reading_process import start
 
 # Not imported: this process may have another use for its time than to import TensorFlow.
 # With "-m", as bazel.build_files knows a module that is run.
-_PROGRAM = ("-m", "goodnet.models.opener_process")
+_PROGRAM = ("-m", "goodnet.models.loading.opener_process")
 _SERVE_ANOTHER = {"serve": "another"}
 _TOO_LONG = (signal.SIGALRM, signal.SIGPROF, signal.SIGXCPU)
 
@@ -62,9 +63,9 @@ def read_elsewhere(file: BinaryIO, target: BinaryIO, request: dict[str, Any]) ->
 
     Args:
         file: the file, open for reading.
-        target: an empty file that takes the network: a copy of `models.plain_copy` whose index has `config` and
+        target: an empty file that takes the network: a copy of `models.loading.plain_copy` whose index has `config` and
             `weights`, [path, arrays] for each layer that has some.
-        request: as `models.opener_process` takes it.
+        request: as `models.loading.opener_process` takes it.
 
     Raises:
         InputError: the file is refused, or the process that read it broke a limit or died; one line that names the

@@ -1,4 +1,4 @@
-"""Reads suspect model files, each in a limited process of its own; run as a program by `models.opener`.
+"""Reads suspect model files, each in a limited process of its own; run as a program by `models.loading.opener`.
 
 It has imported TensorFlow, which takes seconds, and runs nothing of it: a fork for every file does, in which a
 reader finds TensorFlow at hand and whose end ends nothing else. It lives as long as the other end of its socket.
@@ -24,14 +24,14 @@ from typing import Any
 
 from goodnet.data.errors import InputError
 from goodnet.data.reading_process import end_this_process_after, end_with_parent, lower_limit, no_room, seconds_for
-from goodnet.models.canonical_config import canonical_config
-from goodnet.models.config_reading import read_config
-from goodnet.models.hdf5_reading import MOST_WEIGHT_BYTES
 from goodnet.models.legacy_keras import tf
-from goodnet.models.model_reading import read_model
-from goodnet.models.model_spec import reason
-from goodnet.models.network_cost import CostLimits
-from goodnet.models.plain_copy import write_array, write_index
+from goodnet.models.loading.canonical_config import canonical_config
+from goodnet.models.loading.config_reading import read_config
+from goodnet.models.loading.hdf5_reading import MOST_WEIGHT_BYTES
+from goodnet.models.loading.model_reading import read_model
+from goodnet.models.loading.model_spec import reason
+from goodnet.models.loading.network_cost import CostLimits
+from goodnet.models.loading.plain_copy import write_array, write_index
 
 _MEMORY = 2 * 2**30
 # A large file's weights are held by the network, once more while a layer takes them, and by their gradient.

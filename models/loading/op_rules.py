@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from goodnet.models.legacy_keras import tf
-from goodnet.models.model_spec import TensorRef
-from goodnet.models.settings_checks import FLOAT_TYPES, OTHER_TYPES, unwrapped
+from goodnet.models.loading.model_spec import TensorRef
+from goodnet.models.loading.settings_checks import FLOAT_TYPES, OTHER_TYPES, unwrapped
 
 GET_ITEM = "__operators__.getitem"
 _MOST_NUMBERS = 65536
