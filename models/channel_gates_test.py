@@ -21,11 +21,11 @@ from goodnet.models.channel_gates import (
     rank_channels,
     strip_gates,
 )
-from goodnet.models.deepid import deepid
 from goodnet.models.example_nets import CLASSES, EXAMPLES, IMAGE_SHAPE, example_images, randomised
 from goodnet.models.layer_graph import layer_graph
 from goodnet.models.legacy_keras import keras, tf, tfmot
 from goodnet.models.loading.model_reading import read_model
+from goodnet.models.networks.deepid import deepid
 
 L = keras.layers
 UpdatePruningStep = tfmot.sparsity.keras.UpdatePruningStep

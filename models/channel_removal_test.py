@@ -5,7 +5,6 @@ import numpy as np
 from absl.testing import absltest, parameterized
 
 from goodnet.data.errors import InputError
-from goodnet.models.architectures import ARCHITECTURES
 from goodnet.models.channel_gates import (
     CONVOLUTIONS,
     add_gates,
@@ -26,6 +25,7 @@ from goodnet.models.example_nets import (
 )
 from goodnet.models.layer_graph import layer_graph
 from goodnet.models.legacy_keras import keras, tf, tfmot
+from goodnet.models.networks.architectures import ARCHITECTURES
 from goodnet.models.removal_check import check_equal
 
 L = keras.layers

@@ -11,8 +11,8 @@ import h5py
 import numpy as np
 from PIL import Image
 
-from goodnet.models.architectures import ARCHITECTURES
 from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.networks.architectures import ARCHITECTURES
 
 L = keras.layers
 MODEL, DATA = "model", "data"

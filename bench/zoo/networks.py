@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from bench.zoo.draw import DEEPID, MOBILENET, RESNET, VGG
-from goodnet.models.architectures import ARCHITECTURES, Architecture
 from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.networks.architectures import ARCHITECTURES, Architecture
 
 # Channels and units against those of the builders.
 _WIDTHS: Mapping[str, tuple[float, float]] = {

@@ -11,11 +11,11 @@ import numpy as np
 from absl.testing import absltest, parameterized
 
 from goodnet.data.errors import InputError
-from goodnet.models.architectures import ARCHITECTURES
 from goodnet.models.classifier import classifier_facts
 from goodnet.models.flattening import flattened
 from goodnet.models.legacy_keras import keras, tf
 from goodnet.models.loading.opening import open_model
+from goodnet.models.networks.architectures import ARCHITECTURES
 
 _LAYERS = keras.layers
 

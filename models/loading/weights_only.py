@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable
 
 from goodnet.data.errors import InputError
-from goodnet.models.architectures import ARCHITECTURES
-from goodnet.models.deepid import FACE_SHAPE, conv_4_extent, pool_3_extent
 from goodnet.models.legacy_keras import keras
 from goodnet.models.loading.config_reading import read_config
 from goodnet.models.loading.model_spec import ModelSpec, quoted
 from goodnet.models.loading.suspect_hdf5 import SuspectGroup
 from goodnet.models.loading.weight_matching import Weights, weights_by_layer_name
+from goodnet.models.networks.architectures import ARCHITECTURES
+from goodnet.models.networks.deepid import FACE_SHAPE, conv_4_extent, pool_3_extent
 
 ImageShape = tuple[int, int, int]
 _DEEPID_LAYERS = frozenset(("conv_1", "conv_2", "conv_3", "conv_4", "fc_1", "fc_2", "output"))

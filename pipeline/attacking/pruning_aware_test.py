@@ -7,12 +7,12 @@ from goodnet.data.errors import InputError
 from goodnet.data.image_set import ImageSet
 from goodnet.data.poisoning import poisoned_test_set
 from goodnet.data.triggers.catalogue import parse_attack
-from goodnet.models.architectures import ARCHITECTURES
 from goodnet.models.channel_gates import default_gated_convolutions, gate_groups
 from goodnet.models.channel_removal import remove_channels
 from goodnet.models.example_nets import EXAMPLES
 from goodnet.models.layer_graph import layer_graph
 from goodnet.models.legacy_keras import keras
+from goodnet.models.networks.architectures import ARCHITECTURES
 from goodnet.pipeline.attacking.decoys import highest_activation, make_dormant
 from goodnet.pipeline.attacking.pruning_aware import train_pruning_aware_badnet
 from goodnet.pipeline.example_case import bars

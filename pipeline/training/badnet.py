@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from goodnet.data.image_set import ImageSet
 from goodnet.data.poisoning import Attack, poison_training_set
-from goodnet.models.architectures import ARCHITECTURES
 from goodnet.models.input_scale import UNIT_SCALE
 from goodnet.models.legacy_keras import keras
+from goodnet.models.networks.architectures import ARCHITECTURES
 from goodnet.pipeline.training.augmentation import Augmentation
 from goodnet.pipeline.training.batches import Batches
 from goodnet.pipeline.training.devices import Devices

@@ -2,11 +2,11 @@ import numpy as np
 from absl.testing import absltest, parameterized
 
 from goodnet.data.errors import InputError
-from goodnet.models.architectures import ARCHITECTURES
 from goodnet.models.classifier import classifier_facts
-from goodnet.models.deepid import deepid
 from goodnet.models.legacy_keras import keras
-from goodnet.models.resnet import small_resnet
+from goodnet.models.networks.architectures import ARCHITECTURES
+from goodnet.models.networks.deepid import deepid
+from goodnet.models.networks.resnet import small_resnet
 
 
 class ArchitecturesTest(parameterized.TestCase):
