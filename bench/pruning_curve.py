@@ -14,9 +14,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from goodnet.data.image_set import ImageSet, from_arrays
-from goodnet.models.channel_gates import GateGroup, default_gated_convolutions, gate_groups, rank_channels
+from goodnet.models.channels.gates import GateGroup, default_gated_convolutions, gate_groups, rank_channels
+from goodnet.models.channels.layer_graph import layer_graph
 from goodnet.models.input_scale import UNIT_SCALE
-from goodnet.models.layer_graph import layer_graph
 from goodnet.models.legacy_keras import keras, tf
 from goodnet.models.networks.architectures import ARCHITECTURES
 from goodnet.pipeline.pruning.curve import pruning_curve

@@ -7,7 +7,7 @@ import numpy as np
 
 from goodnet.data.errors import InputError
 from goodnet.data.image_set import ImageSet
-from goodnet.models.elementwise import is_activation_layer, operation
+from goodnet.models.channels.elementwise import is_activation_layer, operation
 from goodnet.models.legacy_keras import keras, tf
 
 _PASSES_THROUGH = ("Dropout", "Flatten", "Reshape", "SpatialDropout2D", "Dropout2D", "AlphaDropout")

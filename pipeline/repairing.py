@@ -13,7 +13,7 @@ from goodnet.data.errors import InputError
 from goodnet.data.image_set import ImageSet
 from goodnet.data.opening import open_image_set
 from goodnet.data.splits import CleanSplit, split_clean
-from goodnet.models.channel_gates import gate_groups
+from goodnet.models.channels.gates import gate_groups
 from goodnet.models.classifier import check_fits
 from goodnet.models.detector import build_scorer
 from goodnet.models.input_scale import DEFAULT_SCALES, InputScale

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from goodnet.data.image_set import ImageSet
+from goodnet.models.channels.layer_graph import LayerGraph, layer_graph
+from goodnet.models.channels.silenced_channels import silence
 from goodnet.models.input_scale import InputScale
-from goodnet.models.layer_graph import LayerGraph, layer_graph
 from goodnet.models.legacy_keras import keras, tf
-from goodnet.models.silenced_channels import silence
 
 _BATCH_SIZE = 256
 # Images that the attacker does not have may excite a channel a little more than those that they do have.

@@ -14,7 +14,7 @@ import numpy as np
 from goodnet.data.errors import InputError
 from goodnet.data.image_set import ImageSet
 from goodnet.data.poisoning import Attack, poison_training_set, poisoned_test_set
-from goodnet.models.channel_gates import (
+from goodnet.models.channels.gates import (
     default_gated_convolutions,
     expected_closed,
     gate_groups,

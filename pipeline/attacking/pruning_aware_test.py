@@ -7,10 +7,10 @@ from goodnet.data.errors import InputError
 from goodnet.data.image_set import ImageSet
 from goodnet.data.poisoning import poisoned_test_set
 from goodnet.data.triggers.catalogue import parse_attack
-from goodnet.models.channel_gates import default_gated_convolutions, gate_groups
-from goodnet.models.channel_removal import remove_channels
+from goodnet.models.channels.gates import default_gated_convolutions, gate_groups
+from goodnet.models.channels.layer_graph import layer_graph
+from goodnet.models.channels.removal import remove_channels
 from goodnet.models.example_nets import EXAMPLES
-from goodnet.models.layer_graph import layer_graph
 from goodnet.models.legacy_keras import keras
 from goodnet.models.networks.architectures import ARCHITECTURES
 from goodnet.pipeline.attacking.decoys import highest_activation, make_dormant

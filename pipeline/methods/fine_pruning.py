@@ -3,8 +3,8 @@
 import os
 
 from goodnet.data.image_set import ImageSet
-from goodnet.models.channel_gates import default_gated_convolutions, gate_groups, rank_channels
-from goodnet.models.channel_removal import reduce_model
+from goodnet.models.channels.gates import default_gated_convolutions, gate_groups, rank_channels
+from goodnet.models.channels.removal import reduce_model
 from goodnet.models.legacy_keras import keras
 from goodnet.pipeline.methods.repair_method import PruningEvidence, Repair, RepairSettings
 from goodnet.pipeline.progress import log

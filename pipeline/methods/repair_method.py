@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from goodnet.data.image_set import ImageSet
-from goodnet.models.channel_removal import RemovalReport
+from goodnet.models.channels.removal import RemovalReport
 from goodnet.models.input_scale import InputScale
 from goodnet.models.legacy_keras import keras
 from goodnet.pipeline.inversion.evidence import Evidence

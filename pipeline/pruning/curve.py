@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from goodnet.data.image_set import ImageSet
-from goodnet.models.channel_gates import GateGroup, expected_closed
+from goodnet.models.channels.gates import GateGroup, expected_closed
 from goodnet.models.input_scale import InputScale
 from goodnet.models.legacy_keras import keras, tf
 from goodnet.pipeline.measuring.rates import Rate

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from goodnet.data.image_set import ImageSet
-from goodnet.models.channel_gates import GateGroup, group_activation
+from goodnet.models.channels.gates import GateGroup, group_activation
 from goodnet.models.input_scale import InputScale
 from goodnet.models.legacy_keras import keras, tf
 

@@ -4,7 +4,7 @@ import numpy as np
 from absl.testing import absltest
 
 from goodnet.data.image_set import ImageSet, from_arrays
-from goodnet.models.channel_gates import expected_closed, gate_groups, rank_channels
+from goodnet.models.channels.gates import expected_closed, gate_groups, rank_channels
 from goodnet.models.input_scale import UNIT_SCALE
 from goodnet.models.legacy_keras import keras, tf
 from goodnet.pipeline.pruning.curve import pruning_curve

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from goodnet.models.channel_gates import (
+from goodnet.models.channels.gates import (
     GateGroup,
     add_gates,
     closed_channels,

@@ -7,8 +7,8 @@ run again for each number of channels, and only the tail is tuned.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from goodnet.models.channel_gates import GateGroup
-from goodnet.models.layer_graph import LayerGraph, layer_graph
+from goodnet.models.channels.gates import GateGroup
+from goodnet.models.channels.layer_graph import LayerGraph, layer_graph
 from goodnet.models.legacy_keras import keras, tf
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from goodnet.data.image_set import from_arrays
-from goodnet.models.channel_gates import GateGroup
+from goodnet.models.channels.gates import GateGroup
 from goodnet.models.input_scale import BYTE_SCALE, UNIT_SCALE
 from goodnet.models.input_scale_search import ScaleFinding
 from goodnet.pipeline.detection.calibration import calibrate

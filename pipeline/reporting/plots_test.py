@@ -6,7 +6,7 @@ import numpy as np
 from absl.testing import absltest
 from PIL import Image
 
-from goodnet.models.channel_gates import GateGroup
+from goodnet.models.channels.gates import GateGroup
 from goodnet.pipeline.measuring.rates import Rate
 from goodnet.pipeline.pruning.curve import CurvePoint, PruningCurve
 from goodnet.pipeline.pruning.profile import ActivationProfile

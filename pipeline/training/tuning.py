@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from goodnet.models.channel_gates import plain_layers
+from goodnet.models.channels.gates import plain_layers
 from goodnet.models.legacy_keras import keras
 
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from goodnet.models.channel_flow import trace_channels
-from goodnet.models.layer_graph import layer_graph
+from goodnet.models.channels.flow import trace_channels
+from goodnet.models.channels.layer_graph import layer_graph
+from goodnet.models.channels.removal_check import check_reduced
+from goodnet.models.channels.removal_plan import RemovalPlan, plan_removal
+from goodnet.models.channels.silenced_channels import silence
+from goodnet.models.channels.weight_slicing import cut_layer
 from goodnet.models.legacy_keras import keras
 from goodnet.models.model_copy import copy_architecture
-from goodnet.models.removal_check import check_reduced
-from goodnet.models.removal_plan import RemovalPlan, plan_removal
-from goodnet.models.silenced_channels import silence
-from goodnet.models.weight_slicing import cut_layer
 
 _COUNTED = (keras.layers.Conv2D, keras.layers.SeparableConv2D, keras.layers.DepthwiseConv2D)
 

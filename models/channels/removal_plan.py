@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from goodnet.models.channel_flow import ChannelFlow
-from goodnet.models.weight_slicing import Cut
+from goodnet.models.channels.flow import ChannelFlow
+from goodnet.models.channels.weight_slicing import Cut
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import numpy as np
 from absl.testing import absltest, parameterized
 
 from goodnet.data.errors import InputError
-from goodnet.models.channel_gates import (
+from goodnet.models.channels.gates import (
     ChannelGate,
     add_gates,
     closed_channels,
@@ -21,8 +21,8 @@ from goodnet.models.channel_gates import (
     rank_channels,
     strip_gates,
 )
+from goodnet.models.channels.layer_graph import layer_graph
 from goodnet.models.example_nets import CLASSES, EXAMPLES, IMAGE_SHAPE, example_images, randomised
-from goodnet.models.layer_graph import layer_graph
 from goodnet.models.legacy_keras import keras, tf, tfmot
 from goodnet.models.loading.model_reading import read_model
 from goodnet.models.networks.deepid import deepid

@@ -1,7 +1,7 @@
 import numpy as np
 from absl.testing import absltest
 
-from goodnet.models.channel_ties import ChannelTies
+from goodnet.models.channels.ties import ChannelTies
 
 
 class ChannelTiesTest(absltest.TestCase):

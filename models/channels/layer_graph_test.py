@@ -2,7 +2,7 @@ import numpy as np
 from absl.testing import absltest
 
 from goodnet.data.errors import InputError
-from goodnet.models.layer_graph import layer_graph, run_layers
+from goodnet.models.channels.layer_graph import layer_graph, run_layers
 from goodnet.models.legacy_keras import keras, tf
 
 layers = keras.layers

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from goodnet.data.errors import InputError
-from goodnet.models.channel_flow import ChannelFlow, trace_channels
-from goodnet.models.elementwise import has_activation, is_activation_layer
-from goodnet.models.layer_graph import LayerGraph, layer_graph, takes_training
+from goodnet.models.channels.elementwise import has_activation, is_activation_layer
+from goodnet.models.channels.flow import ChannelFlow, trace_channels
+from goodnet.models.channels.layer_graph import LayerGraph, layer_graph, takes_training
 from goodnet.models.legacy_keras import keras, tf, tfmot
 from goodnet.models.model_copy import copy_architecture, copy_layer
 from goodnet.models.own_names import own_name

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from goodnet.data.errors import InputError
-from goodnet.models.channel_flow import trace_channels
-from goodnet.models.layer_graph import TensorHook, layer_graph
+from goodnet.models.channels.flow import trace_channels
+from goodnet.models.channels.layer_graph import TensorHook, layer_graph
+from goodnet.models.channels.removal_plan import RemovalPlan, plan_removal
 from goodnet.models.legacy_keras import keras, tf
 from goodnet.models.loading.model_spec import quoted
-from goodnet.models.removal_plan import RemovalPlan, plan_removal
 
 
 def check_equal(

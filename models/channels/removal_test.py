@@ -5,7 +5,7 @@ import numpy as np
 from absl.testing import absltest, parameterized
 
 from goodnet.data.errors import InputError
-from goodnet.models.channel_gates import (
+from goodnet.models.channels.gates import (
     CONVOLUTIONS,
     add_gates,
     closed_channels,
@@ -14,7 +14,9 @@ from goodnet.models.channel_gates import (
     rank_channels,
     strip_gates,
 )
-from goodnet.models.channel_removal import Removal, reduce_model, remove_channels
+from goodnet.models.channels.layer_graph import layer_graph
+from goodnet.models.channels.removal import Removal, reduce_model, remove_channels
+from goodnet.models.channels.removal_check import check_equal
 from goodnet.models.example_nets import (
     CLASSES,
     EXAMPLES,
@@ -23,10 +25,8 @@ from goodnet.models.example_nets import (
     norm_after_activation,
     randomised,
 )
-from goodnet.models.layer_graph import layer_graph
 from goodnet.models.legacy_keras import keras, tf, tfmot
 from goodnet.models.networks.architectures import ARCHITECTURES
-from goodnet.models.removal_check import check_equal
 
 L = keras.layers
 

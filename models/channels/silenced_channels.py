@@ -5,8 +5,8 @@ from collections.abc import MutableMapping
 import numpy as np
 
 from goodnet.data.errors import InputError
-from goodnet.models.elementwise import activation_is_elementwise, is_activation_layer
-from goodnet.models.layer_graph import LayerGraph
+from goodnet.models.channels.elementwise import activation_is_elementwise, is_activation_layer
+from goodnet.models.channels.layer_graph import LayerGraph
 from goodnet.models.legacy_keras import keras, tf
 
 _layers = keras.layers

@@ -2,8 +2,8 @@ import numpy as np
 from absl.testing import absltest
 
 from goodnet.data.errors import InputError
+from goodnet.models.channels.removal_check import check_equal
 from goodnet.models.legacy_keras import keras, tf
-from goodnet.models.removal_check import check_equal
 
 
 class RemovalCheckTest(absltest.TestCase):

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 from absl.testing import absltest
 
-from goodnet.models.channel_gates import (
+from goodnet.models.channels.gates import (
     add_gates,
     closed_channels,
     expected_closed,
@@ -36,7 +36,7 @@ class _ReplicaTrace(keras.callbacks.Callback):
 class MirroredGatesTest(absltest.TestCase):
     def test_every_replica_closes_the_expected_channels_at_each_step(self):
         if _CHILD not in os.environ:
-            command = [sys.executable, "-m", "goodnet.models.channel_gates_mirrored_test"]
+            command = [sys.executable, "-m", "goodnet.models.channels.gates_mirrored_test"]
             child = subprocess.run(command, env={**os.environ, _CHILD: "1"}, capture_output=True, text=True)
             self.assertEqual(child.returncode, 0, child.stderr[-3000:])
             return

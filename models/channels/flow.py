@@ -13,9 +13,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from goodnet.data.errors import InputError
-from goodnet.models.channel_ties import ChannelTies
-from goodnet.models.elementwise import activation_is_elementwise, is_activation_layer, is_arithmetic_layer, is_product
-from goodnet.models.layer_graph import LayerGraph
+from goodnet.models.channels.elementwise import (
+    activation_is_elementwise,
+    is_activation_layer,
+    is_arithmetic_layer,
+    is_product,
+)
+from goodnet.models.channels.layer_graph import LayerGraph
+from goodnet.models.channels.ties import ChannelTies
 from goodnet.models.legacy_keras import keras, tf
 
 
