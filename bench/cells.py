@@ -13,8 +13,8 @@ from bench.figures import repair_figures
 from bench.grid import BadNet, Cell
 from bench.locks import held
 from bench.recipes import attack_arguments
-from goodnet.pipeline.outputs import make_folder, sha256_of
-from goodnet.pipeline.source_digest import source_digest
+from goodnet.pipeline.run.output_files import make_folder, sha256_of
+from goodnet.pipeline.run.source_digest import source_digest
 
 COLUMNS = (
     *("cell", "dataset", "network", "attack", "seed", "clean_percent", "method"),

@@ -11,7 +11,7 @@ from goodnet.data.faces.face_sets import DEFAULT_IDENTITIES, DEFAULT_IMAGES_PER_
 from goodnet.data.hdf5 import write_hdf5
 from goodnet.data.image_set import ImageSet
 from goodnet.data.opening import open_image_set
-from goodnet.pipeline.outputs import make_folder
+from goodnet.pipeline.run.output_files import make_folder
 
 GTSRB, PHOTOGRAPHS, FACES, FACES_AT_SCALE = "gtsrb", "photographs", "faces", "faces-1283"
 

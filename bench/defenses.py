@@ -21,8 +21,8 @@ from bench.grid import Cell, all_cells, chosen_cells
 from bench.locks import held
 from bench.row_file import RowFile
 from goodnet.flags import benchmarking, running
-from goodnet.pipeline import command
-from goodnet.pipeline.progress import log
+from goodnet.pipeline.run import command
+from goodnet.pipeline.run.progress import log
 
 flags.adopt_module_key_flags(benchmarking)
 for _shared in (running.CACHE_DIR, running.SEED):

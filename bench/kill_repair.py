@@ -26,8 +26,8 @@ from goodnet.export.bundle import read_card
 from goodnet.models.loading.opening import open_model
 from goodnet.pipeline.example_case import ExampleCase, example_case
 from goodnet.pipeline.example_runs import Binaries, Ended, Running, binaries
-from goodnet.pipeline.manifest import read_manifest
-from goodnet.pipeline.outputs import sha256_of
+from goodnet.pipeline.run.manifest import read_manifest
+from goodnet.pipeline.run.output_files import sha256_of
 
 _ARTEFACTS = ("pruned.h5", "repaired.h5", "repaired.keras", "detector.keras", "detector.tflite")
 _ALL = {*_ARTEFACTS, "manifest.json", "metrics.json", "report.html"}

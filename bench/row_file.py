@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.locks import held
 from goodnet.data.errors import InputError
-from goodnet.pipeline.outputs import make_folder, write_bytes
+from goodnet.pipeline.run.output_files import make_folder, write_bytes
 
 Row = Mapping[str, str]
 

@@ -21,9 +21,9 @@ from goodnet.pipeline.detection.calibration import Calibration
 from goodnet.pipeline.faithful_export import Candidate, Export, export_faithfully
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
 from goodnet.pipeline.methods.repair_method import Repair
-from goodnet.pipeline.outputs import sha256_of, write_bytes, write_whole
 from goodnet.pipeline.parity_images import clean_batches, stamped_batches
-from goodnet.pipeline.runs import Artefacts
+from goodnet.pipeline.run.finished_runs import Artefacts
+from goodnet.pipeline.run.output_files import sha256_of, write_bytes, write_whole
 from goodnet.pipeline.suspect import Suspect
 
 # More images do not move the ranges that int8 scales are set by; two hundred already cost seconds.

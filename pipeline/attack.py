@@ -8,7 +8,7 @@ Writes X_bd_net.h5 (the whole model, pixels in 0..1), X_bd_weights.h5, a poisone
 layout of CSAW-HackML-2020 (with the true labels besides), and X_attack.json with clean accuracy and attack success.
 """
 
-import goodnet.pipeline.early_interruption  # noqa: F401
+import goodnet.pipeline.run.early_interruption  # noqa: F401
 
 # isort: split
 import glob
@@ -28,10 +28,10 @@ from goodnet.data.triggers.catalogue import parse_attack
 from goodnet.flags import attacking, faces, inputs, pruning, running
 from goodnet.models.classifier import ClassifierFacts, check_fits
 from goodnet.models.legacy_keras import keras
-from goodnet.pipeline import command
 from goodnet.pipeline.attacking.pruning_aware import train_pruning_aware_badnet
 from goodnet.pipeline.badnet_files import file_name, write_badnet
-from goodnet.pipeline.outputs import make_folder, only_run_in
+from goodnet.pipeline.run import command
+from goodnet.pipeline.run.output_files import make_folder, only_run_in
 from goodnet.pipeline.training.augmentation import check_shift
 from goodnet.pipeline.training.badnet import BadNetSettings, train_badnet
 from goodnet.pipeline.training.devices import select_devices

@@ -10,8 +10,8 @@ or inconclusive; with --fail_on=backdoor the first makes the exit status 3. A tr
 warp for instance, may pass unseen. docs/audit.md says how often the verdict is wrong.
 """
 
-import goodnet.pipeline.early_interruption
-import goodnet.pipeline.early_opening  # noqa: F401
+import goodnet.pipeline.run.early_interruption
+import goodnet.pipeline.run.early_opening  # noqa: F401
 
 # isort: split
 import os
@@ -24,17 +24,17 @@ from goodnet.data.errors import InputError
 from goodnet.data.opening import open_image_set
 from goodnet.flags import auditing, inputs, running
 from goodnet.models.legacy_keras import keras
-from goodnet.pipeline import command
 from goodnet.pipeline.inversion.evidence import EvidenceSettings, find_evidence
 from goodnet.pipeline.inversion.search import SearchSettings
 from goodnet.pipeline.inversion.verdict import BACKDOOR
-from goodnet.pipeline.outputs import check_inputs, make_folder, only_run_in, sha256_of, write_bytes, write_json
 from goodnet.pipeline.reporting.audit_evidence import as_json, pictures
 from goodnet.pipeline.reporting.evidence import summary
-from goodnet.pipeline.source_digest import source_digest
+from goodnet.pipeline.run import command
+from goodnet.pipeline.run.output_files import check_inputs, make_folder, only_run_in, sha256_of, write_bytes, write_json
+from goodnet.pipeline.run.source_digest import source_digest
+from goodnet.pipeline.run.work_folder import FOLDER, check_unnamed, close_work_dir, open_work_dir
 from goodnet.pipeline.suspect import chance_policy, open_suspect, scale_candidates
 from goodnet.pipeline.training.devices import select_devices
-from goodnet.pipeline.unfinished import FOLDER, check_unnamed, close_work_dir, open_work_dir
 
 flags.adopt_module_key_flags(auditing)
 for _flag in (

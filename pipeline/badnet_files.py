@@ -13,8 +13,8 @@ from goodnet.models.saving import save_network, save_weights
 from goodnet.pipeline.measuring.metrics import attack_success, clean_accuracy
 from goodnet.pipeline.measuring.predictions import predict_classifier
 from goodnet.pipeline.measuring.rates import Rate
-from goodnet.pipeline.outputs import write_json, write_whole
-from goodnet.pipeline.progress import log
+from goodnet.pipeline.run.output_files import write_json, write_whole
+from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.training.badnet import INPUT_SCALE
 
 SCHEMA_VERSION = 1

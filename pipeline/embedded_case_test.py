@@ -11,7 +11,7 @@ from goodnet.data.opening import open_image_set
 from goodnet.models.classifier import classifier_facts
 from goodnet.models.loading.opening import open_model
 from goodnet.pipeline.embedded_case import embedded_case
-from goodnet.pipeline.outputs import only_run_in, sha256_of
+from goodnet.pipeline.run.output_files import only_run_in, sha256_of
 from goodnet.pipeline.training.devices import select_devices
 
 _IDENTITIES, _IMAGES = 3, 8

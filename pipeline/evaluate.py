@@ -9,8 +9,8 @@ where a set says that it is poisoned (it knows the true labels) or is given as -
 figures are left there as metrics.json.
 """
 
-import goodnet.pipeline.early_interruption
-import goodnet.pipeline.early_opening  # noqa: F401
+import goodnet.pipeline.run.early_interruption
+import goodnet.pipeline.run.early_opening  # noqa: F401
 
 # isort: split
 import os
@@ -26,14 +26,14 @@ from goodnet.flags import evaluating, inputs, running
 from goodnet.models.classifier import check_fits, classifier_facts
 from goodnet.models.input_scale_search import AtChance
 from goodnet.models.loading.opening import open_model
-from goodnet.pipeline import command
 from goodnet.pipeline.comparison import NamedSet, Networks, distinct_names, measure
-from goodnet.pipeline.manifest import FILE_NAME
 from goodnet.pipeline.measuring.evaluation import evaluate_sets
-from goodnet.pipeline.outputs import check_replaceable, make_folder, only_run_in, write_json
-from goodnet.pipeline.progress import log
 from goodnet.pipeline.reporting.tables import format_table, format_worst_classes
-from goodnet.pipeline.runs import Run, find_run, open_run
+from goodnet.pipeline.run import command
+from goodnet.pipeline.run.finished_runs import Run, find_run, open_run
+from goodnet.pipeline.run.manifest import FILE_NAME
+from goodnet.pipeline.run.output_files import check_replaceable, make_folder, only_run_in, write_json
+from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.suspect import open_classifier, open_suspect, scale_candidates
 from goodnet.pipeline.training.devices import select_devices
 

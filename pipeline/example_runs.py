@@ -160,7 +160,7 @@ def _become(module: ModuleType, request: dict) -> None:
     sys.argv = [request["name"], *request["argv"]]
     if request["killed_at"] is not None:
         sys.addaudithook(_Killer(request["folder"], request["killed_at"], request["killed_by"]))
-    from goodnet.pipeline import command
+    from goodnet.pipeline.run import command
 
     command.run(module.main, resumable=request["name"] in ("audit", "repair"))
 

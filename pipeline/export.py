@@ -8,8 +8,8 @@ are compared on, as they are and stamped at random. A detector's threshold goes 
 the Keras model, half or full precision is written; where the precision that was asked for does not, nothing is.
 """
 
-import goodnet.pipeline.early_interruption
-import goodnet.pipeline.early_opening  # noqa: F401
+import goodnet.pipeline.run.early_interruption
+import goodnet.pipeline.run.early_opening  # noqa: F401
 
 # isort: split
 import os
@@ -27,11 +27,11 @@ from goodnet.models.classifier import check_fits, classifier_facts
 from goodnet.models.detector import is_detector, take_apart
 from goodnet.models.legacy_keras import keras
 from goodnet.models.loading.opening import open_model
-from goodnet.pipeline import command
 from goodnet.pipeline.artefacts import export_classifier, export_detector
 from goodnet.pipeline.faithful_export import Export
-from goodnet.pipeline.outputs import check_replaceable, sha256_of, write_bytes
-from goodnet.pipeline.progress import log
+from goodnet.pipeline.run import command
+from goodnet.pipeline.run.output_files import check_replaceable, sha256_of, write_bytes
+from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.suspect import chance_policy, open_suspect, scale_candidates
 
 flags.adopt_module_key_flags(exporting)

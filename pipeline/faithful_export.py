@@ -16,7 +16,7 @@ from goodnet.data.errors import InputError
 from goodnet.export.parity import Parity
 from goodnet.pipeline.measuring.exact import exact_interval
 from goodnet.pipeline.measuring.rates import Rate
-from goodnet.pipeline.progress import log
+from goodnet.pipeline.run.progress import log
 
 # What is tried instead, in this order: each costs more on the device and rounds less.
 _FALL_BACK = ("float16", "float32")

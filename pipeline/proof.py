@@ -13,7 +13,7 @@ from goodnet.pipeline.comparison import Answered, NamedSet, Networks, measure
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
 from goodnet.pipeline.measuring.evaluation import Evaluation, evaluate_sets
 from goodnet.pipeline.parity_images import clean_batches, stamped_batches
-from goodnet.pipeline.progress import log
+from goodnet.pipeline.run.progress import log
 
 _PARITY_IMAGES = 3000
 

@@ -10,8 +10,8 @@ of a backdoor is left as it is: these files then hold the model itself, unless -
 the same. Poisoned data is only measured on, and opened only after every model is written.
 """
 
-import goodnet.pipeline.early_interruption
-import goodnet.pipeline.early_opening  # noqa: F401
+import goodnet.pipeline.run.early_interruption
+import goodnet.pipeline.run.early_opening  # noqa: F401
 
 # isort: split
 import os
@@ -22,15 +22,15 @@ from absl import flags
 from goodnet.data.class_names import target_for_each
 from goodnet.data.errors import InputError
 from goodnet.flags import detection, exporting, faces, inputs, methods, pruning, running
-from goodnet.pipeline import command
 from goodnet.pipeline.embedded_case import embedded_case
 from goodnet.pipeline.methods.repair_method import RepairSettings
-from goodnet.pipeline.outputs import check_inputs
 from goodnet.pipeline.repairing import Case, Options, repair
-from goodnet.pipeline.runs import default_run_dir
+from goodnet.pipeline.run import command
+from goodnet.pipeline.run.finished_runs import default_run_dir
+from goodnet.pipeline.run.output_files import check_inputs
+from goodnet.pipeline.run.work_folder import check_unnamed
 from goodnet.pipeline.suspect import scale_candidates
 from goodnet.pipeline.training.devices import Devices, select_devices
-from goodnet.pipeline.unfinished import check_unnamed
 
 for _module in (inputs, running, methods, pruning, detection, exporting, faces):
     flags.adopt_module_key_flags(_module)

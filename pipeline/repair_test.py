@@ -17,8 +17,8 @@ from goodnet.models.legacy_keras import keras
 from goodnet.pipeline.example_case import bars, example_case
 from goodnet.pipeline.example_runs import binaries
 from goodnet.pipeline.inversion.planted import TARGET, bright_rows, planted_network
-from goodnet.pipeline.manifest import read_manifest
-from goodnet.pipeline.outputs import sha256_of
+from goodnet.pipeline.run.manifest import read_manifest
+from goodnet.pipeline.run.output_files import sha256_of
 
 _ARTEFACTS = frozenset({"pruned.h5", "repaired.h5", "repaired.keras", "detector.keras", "detector.tflite"})
 _CONTRACT = _ARTEFACTS | {"manifest.json", "metrics.json", "report.html"}

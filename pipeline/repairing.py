@@ -19,29 +19,29 @@ from goodnet.models.detector import build_scorer
 from goodnet.models.input_scale import DEFAULT_SCALES, InputScale
 from goodnet.models.legacy_keras import keras
 from goodnet.models.loading.network_cost import MOST_MULTIPLY_ADDS
-from goodnet.pipeline import own_runs
 from goodnet.pipeline.artefacts import write_artefacts
 from goodnet.pipeline.comparison import NamedSet, Networks, distinct_names
 from goodnet.pipeline.detection.calibration import Calibration, calibrate
 from goodnet.pipeline.detection.strip import CalibratedStrip, calibrated_strip
 from goodnet.pipeline.faithful_export import Export
-from goodnet.pipeline.manifest import FILE_NAME, Provenance, manifest_bytes
 from goodnet.pipeline.measuring.evaluation import Evaluation
 from goodnet.pipeline.measuring.predictions import predict_scores
 from goodnet.pipeline.methods.catalogue import METHODS
 from goodnet.pipeline.methods.repair_method import Repair, RepairSettings
-from goodnet.pipeline.outputs import make_folder, only_run_in, sha256_of
-from goodnet.pipeline.progress import log
 from goodnet.pipeline.proof import prove
 from goodnet.pipeline.repair_report import report_contents
 from goodnet.pipeline.reporting.evidence import LEFT_AS_IT_IS, evidence_as_json, summary
 from goodnet.pipeline.reporting.report import render_report
 from goodnet.pipeline.reporting.tables import format_table
-from goodnet.pipeline.runs import Artefacts
+from goodnet.pipeline.run import own_runs
+from goodnet.pipeline.run.finished_runs import Artefacts
+from goodnet.pipeline.run.manifest import FILE_NAME, Provenance, manifest_bytes
+from goodnet.pipeline.run.output_files import make_folder, only_run_in, sha256_of
+from goodnet.pipeline.run.progress import log
+from goodnet.pipeline.run.work_folder import FOLDER, close_work_dir, leave, open_work_dir, publish, remove_earlier
 from goodnet.pipeline.suspect import Suspect, chance_policy, open_suspect, scale_findings
 from goodnet.pipeline.training.augmentation import check_shift
 from goodnet.pipeline.training.devices import Devices
-from goodnet.pipeline.unfinished import FOLDER, close_work_dir, leave, open_work_dir, publish, remove_earlier
 
 METRICS = "metrics.json"
 REPORT = "report.html"

@@ -13,7 +13,7 @@ from goodnet.models.input_scale_search import AtChance, ScaleFinding, find_input
 from goodnet.models.legacy_keras import keras
 from goodnet.models.loading.network_cost import MOST_MULTIPLY_ADDS
 from goodnet.models.loading.opening import open_model
-from goodnet.pipeline.progress import log
+from goodnet.pipeline.run.progress import log
 
 # Enough to tell logits from probabilities, which sum to 1 on every one of them.
 _IMAGES_TO_PROBE = 64

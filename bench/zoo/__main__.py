@@ -33,9 +33,9 @@ from bench.zoo.rows import ZooRows, cell_name
 from bench.zoo.summary import summary
 from goodnet.data.errors import InputError
 from goodnet.flags import benchmarking, running
-from goodnet.pipeline import command
-from goodnet.pipeline.outputs import make_folder, write_bytes
-from goodnet.pipeline.progress import log
+from goodnet.pipeline.run import command
+from goodnet.pipeline.run.output_files import make_folder, write_bytes
+from goodnet.pipeline.run.progress import log
 
 _RESULTS = "out/bench/zoo.csv"
 _ROOT = str(Path(__file__).resolve().parent.parent.parent)

@@ -19,7 +19,7 @@ from goodnet.data.poisoning import Attack, poison_training_set, poisoned_test_se
 from goodnet.models.input_scale import UNIT_SCALE
 from goodnet.models.legacy_keras import keras
 from goodnet.models.saving import save_network
-from goodnet.pipeline.outputs import make_folder, write_bytes, write_whole
+from goodnet.pipeline.run.output_files import make_folder, write_bytes, write_whole
 from goodnet.pipeline.training.augmentation import shift
 from goodnet.pipeline.training.batches import Batches
 from goodnet.pipeline.training.loop import compile_classifier, train

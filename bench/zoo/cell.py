@@ -24,8 +24,8 @@ from goodnet.pipeline.detection.calibration import calibrate
 from goodnet.pipeline.measuring.metrics import attack_success, clean_accuracy, robust_accuracy
 from goodnet.pipeline.measuring.predictions import predict_scores
 from goodnet.pipeline.methods.repair_method import Repair, RepairSettings
-from goodnet.pipeline.outputs import sha256_of
-from goodnet.pipeline.source_digest import source_digest
+from goodnet.pipeline.run.output_files import sha256_of
+from goodnet.pipeline.run.source_digest import source_digest
 from goodnet.pipeline.suspect import open_suspect
 from goodnet.pipeline.training.devices import select_devices
 

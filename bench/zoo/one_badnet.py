@@ -11,8 +11,8 @@ from bench.zoo.cell import Place, repaired_rows
 from bench.zoo.draw import draw
 from bench.zoo.rows import ZooRows
 from goodnet.models.legacy_keras import tf
-from goodnet.pipeline import command
-from goodnet.pipeline.progress import log
+from goodnet.pipeline.run import command
+from goodnet.pipeline.run.progress import log
 
 _SHOWN = (
     "verdict", "named", "targets", "acc_before", "acc_after", "asr_before", "asr_after", "tpr", "fpr", "seconds"

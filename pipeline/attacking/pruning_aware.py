@@ -24,8 +24,8 @@ from goodnet.models.channels.gates import (
 )
 from goodnet.models.legacy_keras import keras
 from goodnet.pipeline.attacking.decoys import make_dormant
-from goodnet.pipeline.progress import log
 from goodnet.pipeline.pruning.profile import profile_activations
+from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.training.badnet import INPUT_SCALE, BadNetSettings, fit_badnet, train_badnet
 from goodnet.pipeline.training.devices import Devices
 

@@ -20,7 +20,7 @@ from goodnet.pipeline.inversion.search import SearchSettings, invert_triggers, w
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
 from goodnet.pipeline.inversion.verdict import Ordinary, Suspicion, Verdict, judge
 from goodnet.pipeline.measuring.rates import Rate
-from goodnet.pipeline.progress import log
+from goodnet.pipeline.run.progress import log
 
 # Fewer images than this are all fitted to, and each trigger is confirmed on them.
 _LEAST_TO_HOLD_OUT = 60

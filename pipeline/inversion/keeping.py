@@ -10,7 +10,7 @@ import numpy as np
 
 from goodnet.data.errors import InputError
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
-from goodnet.pipeline.outputs import write_whole
+from goodnet.pipeline.run.output_files import write_whole
 
 _NAMES = tuple(field.name for field in fields(InvertedTrigger))
 

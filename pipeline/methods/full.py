@@ -10,7 +10,7 @@ from goodnet.pipeline.inversion.search import SearchSettings
 from goodnet.pipeline.inversion.verdict import MOST_DOUBTFUL
 from goodnet.pipeline.methods.fine_pruning import prune
 from goodnet.pipeline.methods.repair_method import Repair, RepairSettings
-from goodnet.pipeline.progress import log
+from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.suspect import Suspect
 from goodnet.pipeline.training.batches import Batches
 from goodnet.pipeline.training.devices import Devices

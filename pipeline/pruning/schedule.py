@@ -18,7 +18,7 @@ from goodnet.models.channels.gates import (
     strip_gates,
 )
 from goodnet.models.legacy_keras import keras, tf, tfmot
-from goodnet.pipeline.progress import log
+from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.training.batches import Batches
 from goodnet.pipeline.training.devices import Devices
 from goodnet.pipeline.training.loop import Epoch, compile_classifier, train

@@ -10,7 +10,7 @@ import numpy as np
 
 from goodnet.data.errors import InputError
 from goodnet.models.legacy_keras import keras, tf
-from goodnet.pipeline.progress import log
+from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.training.batches import Batches
 
 # A training of a hundred short epochs says as much of itself as one of twenty.

@@ -18,7 +18,7 @@ from goodnet.models.model_copy import copy_with_weights
 from goodnet.pipeline.inversion.keeping import kept_triggers
 from goodnet.pipeline.inversion.search import SearchSettings, invert_triggers, works
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
-from goodnet.pipeline.progress import log
+from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.training.batches import Batches
 from goodnet.pipeline.training.devices import Devices
 from goodnet.pipeline.training.loop import Epoch, train

@@ -11,8 +11,8 @@ _HEAD = """
 import sys, time
 from absl import flags
 from goodnet.data.errors import InputError
-from goodnet.pipeline import command
-from goodnet.pipeline.progress import log
+from goodnet.pipeline.run import command
+from goodnet.pipeline.run.progress import log
 SIZE = flags.DEFINE_integer("size", 1, "A size.", lower_bound=1)
 MODEL = flags.DEFINE_string("model", None, "A model.")
 def main(argv):

@@ -7,10 +7,10 @@ from typing import Any
 
 from goodnet.data.errors import InputError
 from goodnet.models.input_scale import InputScale
-from goodnet.pipeline import own_runs
-from goodnet.pipeline.manifest import FILE_NAME, manifest_bytes, read_manifest
-from goodnet.pipeline.outputs import sha256_of
-from goodnet.pipeline.progress import log
+from goodnet.pipeline.run import own_runs
+from goodnet.pipeline.run.manifest import FILE_NAME, manifest_bytes, read_manifest
+from goodnet.pipeline.run.output_files import sha256_of
+from goodnet.pipeline.run.progress import log
 
 _SUFFIX = "_repaired"
 

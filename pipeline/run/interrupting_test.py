@@ -7,11 +7,12 @@ import sys
 
 from absl.testing import absltest, parameterized
 
+import goodnet
 from goodnet.pipeline import attack, audit, evaluate, export, repair
-from goodnet.pipeline.early_interruption import is_started_as_a_program
+from goodnet.pipeline.run.early_interruption import is_started_as_a_program
 
 _BINARIES = tuple(binary.__name__ for binary in (attack, audit, evaluate, export, repair))
-_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(goodnet.__file__)))
 # Bazel finds the project's modules by a path that only this process was given.
 _ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
@@ -33,7 +34,9 @@ class InterruptingTest(parameterized.TestCase):
         self.assertNotIn("Traceback", said)
 
     def test_a_program_that_imports_it_keeps_its_own_signals(self):
-        program = "import signal, goodnet.pipeline.early_interruption; print(signal.getsignal(signal.SIGINT).__name__)"
+        program = (
+            "import signal, goodnet.pipeline.run.early_interruption; print(signal.getsignal(signal.SIGINT).__name__)"
+        )
         printed = subprocess.run(
             [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True, env=_ENVIRONMENT
         ).stdout
@@ -57,14 +60,14 @@ class InterruptingTest(parameterized.TestCase):
     def test_a_program_that_imports_it_keeps_its_own_folder(self):
         folder = self.create_tempdir()
         folder.create_file("mine.py", content="print('mine')")
-        program = [sys.executable, "-c", "import goodnet.pipeline.early_interruption, mine"]
+        program = [sys.executable, "-c", "import goodnet.pipeline.run.early_interruption, mine"]
         printed = subprocess.run(
             program, cwd=folder.full_path, stdout=subprocess.PIPE, text=True, check=True, env=_ENVIRONMENT
         ).stdout
         self.assertEqual(printed, "mine\n")
 
     def test_what_counts_as_started(self):
-        here = os.path.dirname(__file__)
+        here = os.path.dirname(repair.__file__)
         self.assertTrue(is_started_as_a_program(os.path.join(here, "repair.py")))
         for other in ("", "-c", "-m", "/usr/bin/pytest", os.path.join(os.path.dirname(here), "mine.py")):
             self.assertFalse(is_started_as_a_program(other), other)

@@ -6,9 +6,9 @@ import os
 from absl.testing import absltest
 
 from goodnet.data.errors import InputError
-from goodnet.pipeline.manifest import FILE_NAME, SCHEMA_VERSION, Provenance, read_manifest
-from goodnet.pipeline.outputs import sha256_of, write_json
-from goodnet.pipeline.source_digest import source_digest
+from goodnet.pipeline.run.manifest import FILE_NAME, SCHEMA_VERSION, Provenance, read_manifest
+from goodnet.pipeline.run.output_files import sha256_of, write_json
+from goodnet.pipeline.run.source_digest import source_digest
 
 _PROVENANCE = Provenance("repair", {"epochs": 3}, seed=7, devices=("CPU:0",), inputs={"model.h5": "12"})
 

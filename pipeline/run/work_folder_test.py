@@ -7,8 +7,8 @@ from unittest import mock
 from absl.testing import absltest
 
 from goodnet.data.errors import InputError
-from goodnet.pipeline.outputs import write_bytes
-from goodnet.pipeline.unfinished import check_unnamed, close_work_dir, open_work_dir, publish, remove_earlier
+from goodnet.pipeline.run.output_files import write_bytes
+from goodnet.pipeline.run.work_folder import check_unnamed, close_work_dir, open_work_dir, publish, remove_earlier
 
 _REQUEST = {"settings": {"epochs": 3, "layers": ("a", "b")}, "seed": 0, "inputs": {"model.h5": "12"}, "code": "34"}
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from goodnet.data.errors import InputError
 from goodnet.export.regular_files import open_regular
-from goodnet.pipeline import own_runs
-from goodnet.pipeline.outputs import check_replaceable, write_bytes, write_json
+from goodnet.pipeline.run import own_runs
+from goodnet.pipeline.run.output_files import check_replaceable, write_bytes, write_json
 
 FOLDER = ".unfinished"
 _REQUEST = "request.json"

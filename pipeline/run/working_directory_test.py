@@ -4,7 +4,7 @@ from unittest import mock
 
 from absl.testing import absltest
 
-from goodnet.pipeline.working_directory import enter_working_directory
+from goodnet.pipeline.run.working_directory import enter_working_directory
 
 
 class WorkingDirectoryTest(absltest.TestCase):

@@ -4,7 +4,7 @@ import functools
 import hashlib
 from pathlib import Path
 
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parent.parent.parent
 # What the results of a run follow from.
 _PACKAGES = ("data", "export", "models", "pipeline")
 

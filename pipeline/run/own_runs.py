@@ -9,8 +9,8 @@ import os
 import re
 import uuid
 
-from goodnet.pipeline.command import default_cache_dir
-from goodnet.pipeline.progress import log
+from goodnet.pipeline.run.command import default_cache_dir
+from goodnet.pipeline.run.progress import log
 
 _NAME = re.compile(r"[0-9a-f]{32}|[0-9a-f]{64}")
 

@@ -8,10 +8,10 @@ from absl.testing import absltest
 
 from goodnet.data.errors import InputError
 from goodnet.models.input_scale import SYMMETRIC_SCALE
-from goodnet.pipeline import own_runs
-from goodnet.pipeline.manifest import FILE_NAME, Provenance, manifest_bytes
-from goodnet.pipeline.outputs import sha256_of, write_bytes, write_json
-from goodnet.pipeline.runs import Artefacts, default_run_dir, find_run, open_run
+from goodnet.pipeline.run import own_runs
+from goodnet.pipeline.run.finished_runs import Artefacts, default_run_dir, find_run, open_run
+from goodnet.pipeline.run.manifest import FILE_NAME, Provenance, manifest_bytes
+from goodnet.pipeline.run.output_files import sha256_of, write_bytes, write_json
 
 
 class RunsTest(absltest.TestCase):

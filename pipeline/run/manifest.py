@@ -11,8 +11,8 @@ from typing import Any
 
 from goodnet.data.errors import InputError
 from goodnet.export.regular_files import open_regular
-from goodnet.pipeline.outputs import sha256_of
-from goodnet.pipeline.source_digest import source_digest
+from goodnet.pipeline.run.output_files import sha256_of
+from goodnet.pipeline.run.source_digest import source_digest
 
 SCHEMA_VERSION = 1
 FILE_NAME = "manifest.json"

@@ -9,7 +9,7 @@ import sys
 from absl.testing import absltest
 
 from goodnet.data.errors import InputError
-from goodnet.pipeline.outputs import (
+from goodnet.pipeline.run.output_files import (
     check_inputs,
     check_replaceable,
     make_folder,
@@ -22,7 +22,7 @@ from goodnet.pipeline.outputs import (
 
 _HOLD = """
 import sys, time
-from goodnet.pipeline.outputs import only_run_in
+from goodnet.pipeline.run.output_files import only_run_in
 with only_run_in(sys.argv[1]):
     print("held", flush=True)
     time.sleep(600)
@@ -31,7 +31,7 @@ _WRITE_TOO_MUCH = """
 import resource, signal, sys
 import numpy as np
 from goodnet.data.errors import InputError
-from goodnet.pipeline.outputs import write_bytes, write_whole
+from goodnet.pipeline.run.output_files import write_bytes, write_whole
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 values = np.random.default_rng(0).random(5000)
@@ -208,7 +208,7 @@ class LockTest(absltest.TestCase):
         program = """
 import os, sys, time
 from goodnet.data.errors import InputError
-from goodnet.pipeline.outputs import only_run_in
+from goodnet.pipeline.run.output_files import only_run_in
 end = time.monotonic() + 2
 entered = 0
 while time.monotonic() < end:

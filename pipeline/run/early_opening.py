@@ -7,7 +7,7 @@ import contextlib
 import sys
 
 from goodnet.models.loading.opener import start_opener
-from goodnet.pipeline.early_interruption import is_started_as_a_program
+from goodnet.pipeline.run.early_interruption import is_started_as_a_program
 
 if is_started_as_a_program(sys.argv[0]):
     # What keeps it from starting is said when a model is opened.

@@ -17,7 +17,7 @@ from typing import Any
 
 from goodnet.data.errors import InputError
 from goodnet.export.regular_files import entries, open_regular, regular_files
-from goodnet.pipeline.progress import log
+from goodnet.pipeline.run.progress import log
 
 _CHUNK = 1 << 20
 # What is beside a file while it is written: `write_whole` makes such folders, `data.hdf5.write_hdf5` such files.

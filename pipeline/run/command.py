@@ -13,11 +13,11 @@ import absl.logging
 from absl import app, flags
 
 from goodnet.data.errors import InputError
-from goodnet.pipeline.interrupting import STATUS, end_at_once_when_interrupted, interrupt_main, was_interrupted
-from goodnet.pipeline.progress import log
 from goodnet.pipeline.reporting.terminal import printable
-from goodnet.pipeline.standard_streams import EnduringStream, open_closed_streams
-from goodnet.pipeline.working_directory import enter_working_directory
+from goodnet.pipeline.run.interrupting import STATUS, end_at_once_when_interrupted, interrupt_main, was_interrupted
+from goodnet.pipeline.run.progress import log
+from goodnet.pipeline.run.standard_streams import EnduringStream, open_closed_streams
+from goodnet.pipeline.run.working_directory import enter_working_directory
 
 
 def run(main: Callable[[Sequence[str]], int | None], resumable: bool = False) -> None:

@@ -4,7 +4,7 @@ import re
 
 from absl.testing import absltest
 
-from goodnet.pipeline.source_digest import source_digest
+from goodnet.pipeline.run.source_digest import source_digest
 
 
 class SourceDigestTest(absltest.TestCase):
