@@ -20,8 +20,8 @@ from goodnet.models.saving import save_network
 from goodnet.pipeline.detection.calibration import Calibration
 from goodnet.pipeline.faithful_export import Candidate, Export, export_faithfully
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
+from goodnet.pipeline.measuring.parity_images import clean_batches, stamped_batches
 from goodnet.pipeline.methods.repair_method import Repair
-from goodnet.pipeline.parity_images import clean_batches, stamped_batches
 from goodnet.pipeline.run.finished_runs import Artefacts
 from goodnet.pipeline.run.output_files import sha256_of, write_bytes, write_whole
 from goodnet.pipeline.suspect import Suspect

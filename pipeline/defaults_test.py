@@ -7,7 +7,7 @@ from absl.testing import absltest
 from goodnet.flags import detection, exporting, inputs, methods, pruning, running
 from goodnet.models.input_scale import DEFAULT_SCALES
 from goodnet.pipeline.methods.repair_method import RepairSettings
-from goodnet.pipeline.repairing import Options
+from goodnet.pipeline.repair_steps import Options
 from goodnet.pipeline.suspect import scale_candidates
 
 

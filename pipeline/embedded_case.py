@@ -11,7 +11,7 @@ import goodnet.pipeline.training
 from goodnet.data.faces.face_sets import face_sets
 from goodnet.data.hdf5 import write_hdf5
 from goodnet.data.triggers.catalogue import parse_attack
-from goodnet.pipeline.badnet_files import write_badnet
+from goodnet.pipeline.attacking.badnet_files import write_badnet
 from goodnet.pipeline.run.output_files import make_folder, only_run_in, write_json
 from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.training.badnet import BadNetSettings, train_badnet

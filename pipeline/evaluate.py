@@ -26,7 +26,7 @@ from goodnet.flags import evaluating, inputs, running
 from goodnet.models.classifier import check_fits, classifier_facts
 from goodnet.models.input_scale_search import AtChance
 from goodnet.models.loading.opening import open_model
-from goodnet.pipeline.comparison import NamedSet, Networks, distinct_names, measure
+from goodnet.pipeline.measuring.comparison import NamedSet, Networks, distinct_names, measure
 from goodnet.pipeline.measuring.evaluation import evaluate_sets
 from goodnet.pipeline.reporting.tables import format_table, format_worst_classes
 from goodnet.pipeline.run import command

@@ -15,7 +15,7 @@ from goodnet.data.opening import open_image_set
 from goodnet.pipeline.example_case import TARGET, example_case
 from goodnet.pipeline.example_runs import binaries
 from goodnet.pipeline.methods.repair_method import RepairSettings
-from goodnet.pipeline.repairing import Case, Options, repair
+from goodnet.pipeline.repair_steps import Case, Options, repair
 from goodnet.pipeline.run.output_files import sha256_of
 from goodnet.pipeline.training.devices import select_devices
 

@@ -24,7 +24,7 @@ from goodnet.data.errors import InputError
 from goodnet.flags import detection, exporting, faces, inputs, methods, pruning, running
 from goodnet.pipeline.embedded_case import embedded_case
 from goodnet.pipeline.methods.repair_method import RepairSettings
-from goodnet.pipeline.repairing import Case, Options, repair
+from goodnet.pipeline.repair_steps import Case, Options, repair
 from goodnet.pipeline.run import command
 from goodnet.pipeline.run.finished_runs import default_run_dir
 from goodnet.pipeline.run.output_files import check_inputs

@@ -32,7 +32,7 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
 from goodnet.pipeline.methods.repair_method import RepairSettings
-from goodnet.pipeline.repairing import Case, Options, repair
+from goodnet.pipeline.repair_steps import Case, Options, repair
 from goodnet.pipeline.training.devices import mirrored_devices
 devices = mirrored_devices(["CPU:0", "CPU:1"])
 assert devices.strategy.num_replicas_in_sync == 2

@@ -20,17 +20,17 @@ from goodnet.models.input_scale import DEFAULT_SCALES, InputScale
 from goodnet.models.legacy_keras import keras
 from goodnet.models.loading.network_cost import MOST_MULTIPLY_ADDS
 from goodnet.pipeline.artefacts import write_artefacts
-from goodnet.pipeline.comparison import NamedSet, Networks, distinct_names
 from goodnet.pipeline.detection.calibration import Calibration, calibrate
 from goodnet.pipeline.detection.strip import CalibratedStrip, calibrated_strip
 from goodnet.pipeline.faithful_export import Export
+from goodnet.pipeline.measuring.artefact_figures import prove
+from goodnet.pipeline.measuring.comparison import NamedSet, Networks, distinct_names
 from goodnet.pipeline.measuring.evaluation import Evaluation
 from goodnet.pipeline.measuring.predictions import predict_scores
 from goodnet.pipeline.methods.catalogue import METHODS
 from goodnet.pipeline.methods.repair_method import Repair, RepairSettings
-from goodnet.pipeline.proof import prove
-from goodnet.pipeline.repair_report import report_contents
 from goodnet.pipeline.reporting.evidence import LEFT_AS_IT_IS, evidence_as_json, summary
+from goodnet.pipeline.reporting.repair_report import report_contents
 from goodnet.pipeline.reporting.report import render_report
 from goodnet.pipeline.reporting.tables import format_table
 from goodnet.pipeline.run import own_runs

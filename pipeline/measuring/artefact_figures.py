@@ -9,10 +9,10 @@ import numpy as np
 
 from goodnet.data.errors import InputError
 from goodnet.export.parity import Parity, check_parity
-from goodnet.pipeline.comparison import Answered, NamedSet, Networks, measure
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
+from goodnet.pipeline.measuring.comparison import Answered, NamedSet, Networks, measure
 from goodnet.pipeline.measuring.evaluation import Evaluation, evaluate_sets
-from goodnet.pipeline.parity_images import clean_batches, stamped_batches
+from goodnet.pipeline.measuring.parity_images import clean_batches, stamped_batches
 from goodnet.pipeline.run.progress import log
 
 _PARITY_IMAGES = 3000

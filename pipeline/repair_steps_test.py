@@ -16,7 +16,7 @@ from goodnet.export.bundle import read_card
 from goodnet.models.legacy_keras import keras
 from goodnet.pipeline.example_case import CLASSES, TARGET, example_case
 from goodnet.pipeline.methods.repair_method import RepairSettings
-from goodnet.pipeline.repairing import Case, Options, repair
+from goodnet.pipeline.repair_steps import Case, Options, repair
 from goodnet.pipeline.run.finished_runs import Artefacts
 from goodnet.pipeline.run.manifest import read_manifest
 from goodnet.pipeline.run.output_files import only_run_in, sha256_of

@@ -9,13 +9,13 @@ import numpy as np
 
 from goodnet.data.image_set import ImageSet
 from goodnet.data.splits import CleanSplit
-from goodnet.pipeline.comparison import Answered
 from goodnet.pipeline.detection.calibration import Calibration
+from goodnet.pipeline.measuring.artefact_figures import Proof
+from goodnet.pipeline.measuring.comparison import Answered
 from goodnet.pipeline.measuring.predictions import DETECTOR, REPAIRED
 from goodnet.pipeline.measuring.rates import Rate
 from goodnet.pipeline.measuring.structure import compare_structure
 from goodnet.pipeline.methods.repair_method import Repair
-from goodnet.pipeline.proof import Proof
 from goodnet.pipeline.reporting.contents import DeviceCheck, FileFacts, ReportContents, SplitUse, TriggerExample
 from goodnet.pipeline.reporting.examples import Example, misclassified_clean, successful_attacks
 from goodnet.pipeline.reporting.plots import SuspicionSample
