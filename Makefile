@@ -33,11 +33,11 @@ lint: $(CHECKERS)
 	$(BIN)/python -m bazel.build_files --check
 
 device-test: $(RUNTIME)
-	$(BIN)/python -m export.device_case $(VENV)/device-case
+	$(BIN)/python -m testing.device_case $(VENV)/device-case
 	for requirements in requirements-device requirements-device-litert; do \
 	  $(PYTHON) -m venv --clear .venv-device && \
 	  .venv-device/bin/python $(INSTALL) --quiet -r $$requirements.txt && \
-	  .venv-device/bin/python -m export.device_check $(VENV)/device-case || exit 1; \
+	  .venv-device/bin/python -m testing.device_check $(VENV)/device-case || exit 1; \
 	done
 
 $(RUNTIME): requirements.txt

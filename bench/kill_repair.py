@@ -24,10 +24,10 @@ import numpy as np
 from goodnet.data.errors import InputError
 from goodnet.export.bundle import read_card
 from goodnet.models.loading.opening import open_model
-from goodnet.pipeline.example_case import ExampleCase, example_case
-from goodnet.pipeline.example_runs import Binaries, Ended, Running, binaries
 from goodnet.pipeline.run.manifest import read_manifest
 from goodnet.pipeline.run.output_files import sha256_of
+from testing.example_case import ExampleCase, example_case
+from testing.example_runs import Binaries, Ended, Running, binaries
 
 _ARTEFACTS = ("pruned.h5", "repaired.h5", "repaired.keras", "detector.keras", "detector.tflite")
 _ALL = {*_ARTEFACTS, "manifest.json", "metrics.json", "report.html"}

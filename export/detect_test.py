@@ -13,9 +13,9 @@ from PIL import Image
 
 from goodnet.export.bundle import DetectorCard, add_bundle
 from goodnet.export.conversion import convert_classifier, convert_detector
-from goodnet.export.device_case import BACKDOOR, COLOURS, THRESHOLD, case_detector, case_images
 from goodnet.models.detector import take_apart
 from goodnet.models.input_scale import UNIT_SCALE
+from testing.device_case import BACKDOOR, COLOURS, THRESHOLD, case_detector, case_images
 
 _ROOT = str(Path(__file__).resolve().parent.parent)
 

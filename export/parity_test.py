@@ -6,10 +6,10 @@ from absl.testing import absltest
 
 from goodnet.data.errors import InputError
 from goodnet.export.conversion import convert_detector
-from goodnet.export.device_case import case_detector
 from goodnet.export.parity import check_parity
 from goodnet.models.detector import build_detector, take_apart
 from goodnet.models.input_scale import UNIT_SCALE
+from testing.device_case import case_detector
 
 _SHAPE = (8, 8, 3)
 

@@ -8,11 +8,11 @@ from absl.testing import absltest, parameterized
 
 from goodnet.export.bundle import DetectorCard, add_bundle
 from goodnet.export.conversion import convert_classifier, convert_detector
-from goodnet.export.device_case import BACKDOOR, COLOURS, THRESHOLD, case_detector, case_images
 from goodnet.export.runtime import RUNTIMES, Classification, Classifier, Detector, open_tflite
 from goodnet.models.detector import take_apart
 from goodnet.models.input_scale import UNIT_SCALE
 from goodnet.models.legacy_keras import tf
+from testing.device_case import BACKDOOR, COLOURS, THRESHOLD, case_detector, case_images
 
 _SHAPE = (8, 8, 3)
 

@@ -12,7 +12,7 @@ import zipfile
 from absl.testing import absltest
 
 import goodnet
-from goodnet.export import device_case
+from testing import device_case
 
 _ROOT = pathlib.Path(goodnet.__file__).parent.parent
 _SOURCES = ("data", "export", "flags", "goodnet", "models", "pipeline", "LICENSE", "README.md", "pyproject.toml")

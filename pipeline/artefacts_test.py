@@ -4,7 +4,7 @@ import numpy as np
 from absl.testing import absltest
 
 from goodnet.pipeline.artefacts import representative_images, unfreeze
-from goodnet.pipeline.example_case import SIDE, bars, small_network
+from testing.example_case import SIDE, bars, small_network
 
 
 class ArtefactsTest(absltest.TestCase):

@@ -10,8 +10,8 @@ from goodnet.data.hdf5 import write_hdf5
 from goodnet.data.image_set import from_arrays
 from goodnet.data.opening import open_image_set
 from goodnet.models.legacy_keras import keras
-from goodnet.pipeline.example_case import CLASSES, bars, example_case
-from goodnet.pipeline.example_runs import binaries
+from testing.example_case import CLASSES, bars, example_case
+from testing.example_runs import binaries
 
 
 class AttackTest(absltest.TestCase):

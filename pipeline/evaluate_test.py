@@ -12,12 +12,12 @@ from absl.testing import absltest
 from PIL import Image
 
 from goodnet.data.opening import open_image_set
-from goodnet.pipeline.example_case import TARGET, example_case
-from goodnet.pipeline.example_runs import binaries
 from goodnet.pipeline.methods.repair_method import RepairSettings
 from goodnet.pipeline.repair_steps import Case, Options, repair
 from goodnet.pipeline.run.output_files import sha256_of
 from goodnet.pipeline.training.devices import select_devices
+from testing.example_case import TARGET, example_case
+from testing.example_runs import binaries
 
 # In the order of their classes, which is not that of the alphabet.
 _NAMES = ("lying", "standing", "rising", "falling")

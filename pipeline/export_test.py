@@ -11,8 +11,8 @@ from goodnet.export.bundle import read_card
 from goodnet.models.detector import build_detector
 from goodnet.models.input_scale import UNIT_SCALE
 from goodnet.models.saving import save_network
-from goodnet.pipeline.example_runs import binaries
 from goodnet.pipeline.faithful_export_test import network_with_scales
+from testing.example_runs import binaries
 
 
 class ExportTest(absltest.TestCase):

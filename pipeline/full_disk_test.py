@@ -7,8 +7,8 @@ import tempfile
 
 from absl.testing import absltest
 
-from goodnet.pipeline.example_case import example_case
-from goodnet.pipeline.example_runs import binaries
+from testing.example_case import example_case
+from testing.example_runs import binaries
 
 # KiB. The checkpoints of this case take about 70, each network about 40, all files about 600.
 _SIZES = (4, 96)

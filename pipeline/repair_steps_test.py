@@ -14,13 +14,13 @@ from goodnet.data.errors import InputError
 from goodnet.data.opening import open_image_set
 from goodnet.export.bundle import read_card
 from goodnet.models.legacy_keras import keras
-from goodnet.pipeline.example_case import CLASSES, TARGET, example_case
 from goodnet.pipeline.methods.repair_method import RepairSettings
 from goodnet.pipeline.repair_steps import Case, Options, repair
 from goodnet.pipeline.run.finished_runs import Artefacts
 from goodnet.pipeline.run.manifest import read_manifest
 from goodnet.pipeline.run.output_files import only_run_in, sha256_of
 from goodnet.pipeline.training.devices import select_devices
+from testing.example_case import CLASSES, TARGET, example_case
 
 _ARTEFACTS = frozenset({"pruned.h5", "repaired.h5", "repaired.keras", "detector.keras", "detector.tflite"})
 _CONTRACT = _ARTEFACTS | {"manifest.json", "metrics.json", "report.html"}

@@ -12,8 +12,8 @@ from goodnet.models.input_scale import BYTE_SCALE, CAFFE_SCALE, DEFAULT_SCALES, 
 from goodnet.models.input_scale_search import AtChance
 from goodnet.models.legacy_keras import keras
 from goodnet.models.saving import save_network
-from goodnet.pipeline.example_case import CLASSES, SIDE, bars, example_case, small_network
 from goodnet.pipeline.suspect import open_suspect, scale_candidates, scale_findings
+from testing.example_case import CLASSES, SIDE, bars, example_case, small_network
 
 
 class SuspectTest(absltest.TestCase):

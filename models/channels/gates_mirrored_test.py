@@ -15,8 +15,8 @@ from goodnet.models.channels.gates import (
     rank_channels,
     strip_gates,
 )
-from goodnet.models.example_nets import CLASSES, EXAMPLES, example_images, randomised
 from goodnet.models.legacy_keras import keras, tf, tfmot
+from testing.example_nets import CLASSES, EXAMPLES, example_images, randomised
 
 _CHILD = "GOODNET_MIRRORED_CHILD"
 

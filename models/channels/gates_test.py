@@ -22,10 +22,10 @@ from goodnet.models.channels.gates import (
     strip_gates,
 )
 from goodnet.models.channels.layer_graph import layer_graph
-from goodnet.models.example_nets import CLASSES, EXAMPLES, IMAGE_SHAPE, example_images, randomised
 from goodnet.models.legacy_keras import keras, tf, tfmot
 from goodnet.models.loading.model_reading import read_model
 from goodnet.models.networks.deepid import deepid
+from testing.example_nets import CLASSES, EXAMPLES, IMAGE_SHAPE, example_images, randomised
 
 L = keras.layers
 UpdatePruningStep = tfmot.sparsity.keras.UpdatePruningStep

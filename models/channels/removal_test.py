@@ -17,16 +17,9 @@ from goodnet.models.channels.gates import (
 from goodnet.models.channels.layer_graph import layer_graph
 from goodnet.models.channels.removal import Removal, reduce_model, remove_channels
 from goodnet.models.channels.removal_check import check_equal
-from goodnet.models.example_nets import (
-    CLASSES,
-    EXAMPLES,
-    IMAGE_SHAPE,
-    example_images,
-    norm_after_activation,
-    randomised,
-)
 from goodnet.models.legacy_keras import keras, tf, tfmot
 from goodnet.models.networks.architectures import ARCHITECTURES
+from testing.example_nets import CLASSES, EXAMPLES, IMAGE_SHAPE, example_images, norm_after_activation, randomised
 
 L = keras.layers
 

@@ -10,7 +10,7 @@ from goodnet.data.opening import open_image_set
 from goodnet.data.triggers.catalogue import parse_attack
 from goodnet.models.loading.opening import open_model
 from goodnet.pipeline.attacking.badnet_files import file_name, write_badnet
-from goodnet.pipeline.example_case import TARGET, example_case, small_network
+from testing.example_case import TARGET, example_case, small_network
 
 
 class BadNetFilesTest(absltest.TestCase):

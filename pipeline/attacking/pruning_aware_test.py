@@ -10,16 +10,16 @@ from goodnet.data.triggers.catalogue import parse_attack
 from goodnet.models.channels.gates import default_gated_convolutions, gate_groups
 from goodnet.models.channels.layer_graph import layer_graph
 from goodnet.models.channels.removal import remove_channels
-from goodnet.models.example_nets import EXAMPLES
 from goodnet.models.legacy_keras import keras
 from goodnet.models.networks.architectures import ARCHITECTURES
 from goodnet.pipeline.attacking.decoys import highest_activation, make_dormant
 from goodnet.pipeline.attacking.pruning_aware import train_pruning_aware_badnet
-from goodnet.pipeline.example_case import bars
 from goodnet.pipeline.measuring.predictions import predict_classifier
 from goodnet.pipeline.pruning.profile import profile_activations
 from goodnet.pipeline.training.badnet import INPUT_SCALE, BadNetSettings
 from goodnet.pipeline.training.devices import select_devices
+from testing.example_case import bars
+from testing.example_nets import EXAMPLES
 
 _ATTACK = parse_attack("patch@1:size=6,margin=3")
 

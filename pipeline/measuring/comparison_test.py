@@ -9,9 +9,9 @@ from goodnet.models.classifier import classifier_facts
 from goodnet.models.detector import build_detector
 from goodnet.models.input_scale import UNIT_SCALE
 from goodnet.models.loading.opening import open_model
-from goodnet.pipeline.example_case import bars, example_case, small_network
 from goodnet.pipeline.measuring.comparison import NamedSet, Networks, distinct_names, measure
 from goodnet.pipeline.measuring.predictions import BADNET, DETECTOR, PRUNED, REPAIRED
+from testing.example_case import bars, example_case, small_network
 
 
 class ComparisonTest(absltest.TestCase):

@@ -13,7 +13,6 @@ from goodnet.data.image_set import ImageSource
 from goodnet.data.opening import open_image_set
 from goodnet.models.input_scale import DEFAULT_SCALES, UNIT_SCALE
 from goodnet.models.legacy_keras import keras, tf
-from goodnet.pipeline.example_case import example_case, small_network
 from goodnet.pipeline.methods.catalogue import METHODS
 from goodnet.pipeline.methods.fine_pruning import fine_pruning
 from goodnet.pipeline.methods.fine_tuning import fine_tuning
@@ -23,6 +22,7 @@ from goodnet.pipeline.suspect import open_suspect
 from goodnet.pipeline.training.batches import Batches
 from goodnet.pipeline.training.devices import select_devices
 from goodnet.pipeline.training.tuning import TuningSettings
+from testing.example_case import example_case, small_network
 
 _SETTINGS = RepairSettings(pruning_epochs=2, fine_tuning_epochs=1, max_shift=0)
 _MIRRORED = """

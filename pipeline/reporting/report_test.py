@@ -5,8 +5,8 @@ import re
 from absl.testing import absltest
 
 from goodnet.pipeline.reporting.contents import ReportContents
-from goodnet.pipeline.reporting.example_contents import full_contents, unchanged_contents
 from goodnet.pipeline.reporting.report import render_report
+from testing.example_contents import full_contents, unchanged_contents
 
 _HOSTILE = "<script>alert(1)</script>\"'><img src=http://evil.example/x onerror=y>&amp;$\\frac{ \x1b[31m\u202e_"
 _VOID = {"meta", "img", "br"}

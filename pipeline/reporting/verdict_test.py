@@ -7,8 +7,8 @@ from goodnet.pipeline.detection.calibration import calibrate
 from goodnet.pipeline.measuring.evaluation import Evaluation, evaluate_sets
 from goodnet.pipeline.measuring.rates import Rate
 from goodnet.pipeline.reporting.contents import ReportContents
-from goodnet.pipeline.reporting.example_contents import evaluation, full_contents, unchanged_contents
 from goodnet.pipeline.reporting.verdict import Verdict, attack_state, give_verdict
+from testing.example_contents import evaluation, full_contents, unchanged_contents
 
 
 def _verdict(figures: Evaluation | None) -> Verdict:

@@ -1,6 +1,6 @@
 """A small detector whose every answer is known beforehand, to try a device's environment with.
 
-    python -m export.device_case FOLDER
+    python -m testing.device_case FOLDER
 
 writes `detector.tflite` and images `LABEL-NAME.png`, named after the right answer. The BadNet in it is set by hand, not
 trained: it answers with the colour that an image has most of, and with blue wherever a corner is white. Its repair

@@ -5,11 +5,11 @@ import tempfile
 import numpy as np
 from absl.testing import absltest
 
-from goodnet.export import device_case
+from testing import device_case
 
 
 def run_check(*arguments):
-    command = [sys.executable, "-m", "goodnet.export.device_check", *arguments]
+    command = [sys.executable, "-m", "testing.device_check", *arguments]
     return subprocess.run(command, capture_output=True, text=True)
 
 

@@ -104,7 +104,7 @@ def binaries(*through: str) -> Iterator[Binaries]:
     Args:
         *through: a command that starts the one it is given as further arguments, if it is to be started so.
     """
-    command = [*through, sys.executable, "-m", "goodnet.pipeline.example_runs"]
+    command = [*through, sys.executable, "-m", "testing.example_runs"]
     with (
         tempfile.TemporaryDirectory(prefix="runs-") as folder,
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server,

@@ -1,8 +1,8 @@
 """Whether the detector runs with what a device has: NumPy, Pillow and a TFLite runtime, and no TensorFlow.
 
-    python -m export.device_check FOLDER
+    python -m testing.device_check FOLDER
 
-takes a folder of `export.device_case`, runs `export.detect` on its images as a person would, compares the runtime's
+takes a folder of `testing.device_case`, runs `export.detect` on its images as a person would, compares the runtime's
 answers with the names of the images, and exits with status 1 if one is wrong.
 """
 
@@ -38,7 +38,7 @@ def check(folder: Path) -> str:
         if found.label != expected:
             raise SystemExit(f"{path}: {found}; expected label {expected}")
     if not images:
-        raise SystemExit(f"{folder}: no images; expected a folder that export.device_case wrote")
+        raise SystemExit(f"{folder}: no images; expected a folder that testing.device_case wrote")
     command = [
         sys.executable,
         "-m",
