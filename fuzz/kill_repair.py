@@ -1,6 +1,6 @@
 r"""Kills a small repair at many moments, goes on with --resume, and compares with one that was left alone.
 
-    python -m bench.kill_repair --kills=60
+    python -m fuzz.kill_repair --kills=60
 
 Half of the kills come right before the run changes a file in its folder (evenly over all such changes), half at
 random moments; every fourth run is killed a second time when it goes on. After each kill the folder must hold nothing,

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from absl.testing import absltest
 
-from bench.fuzz_opening import fuzz, summary
-from bench.fuzzing.corpus import DATA, PROGRAM, make_corpus
-from bench.fuzzing.mutations import Input, make_input
-from bench.fuzzing.trials import bench
+from fuzz.corpus import DATA, PROGRAM, make_corpus
+from fuzz.mutations import Input, make_input
+from fuzz.opening import fuzz, summary
+from fuzz.trials import bench
 
 _INPUTS = 200
 _START_ANEW = 40

@@ -1,7 +1,7 @@
 """Hostile inputs by class, and what each gets: the table of docs/hostile-input.md.
 
-python -m bench.hostile_inputs            # prints the table
-python -m bench.hostile_inputs --write    # puts it into the page
+python -m fuzz.hostile_inputs            # prints the table
+python -m fuzz.hostile_inputs --write    # puts it into the page
 """
 
 import argparse
@@ -34,7 +34,7 @@ from goodnet.models.loading import op_rules
 from goodnet.models.loading.opening import open_model
 
 PAGE = Path(__file__).parent.parent / "docs" / "hostile-input.md"
-BEGIN, END = "<!-- made by bench.hostile_inputs: begin -->\n", "<!-- end -->\n"
+BEGIN, END = "<!-- made by fuzz.hostile_inputs: begin -->\n", "<!-- end -->\n"
 L = keras.layers
 _BOMB = "3 MB that inflate to 3 GB in one chunk"
 _Change = Callable[[Any], Any]

@@ -1,6 +1,6 @@
 r"""Opens thousands of damaged and hostile files as the product does, and counts what they got.
 
-    python -m bench.fuzz_opening --inputs=20000 --out=fuzz.jsonl
+    python -m fuzz.opening --inputs=20000 --out=fuzz.jsonl
 
 Inputs are made of small valid ones by their number: the same numbers, the same inputs. Results go to --out, a line
 each; a run that was interrupted goes on where it ended. Inputs that achieved what none may are kept beside it. The
@@ -22,9 +22,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.fuzzing.corpus import Seed, make_corpus
-from bench.fuzzing.mutations import Input, make_input
-from bench.fuzzing.trials import Bench, Trial, bench
+from fuzz.corpus import Seed, make_corpus
+from fuzz.mutations import Input, make_input
+from fuzz.trials import Bench, Trial, bench
 
 
 def fuzz(

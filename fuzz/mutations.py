@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.fuzzing.byte_mutations import BYTE_MUTATIONS
-from bench.fuzzing.corpus import Seed
-from bench.fuzzing.hdf5_mutations import mutate_config_in_hdf5, mutate_hdf5
-from bench.fuzzing.image_mutations import declare_another_size, with_texts_that_inflate
-from bench.fuzzing.zip_mutations import mutate_listing, mutate_member
+from fuzz.byte_mutations import BYTE_MUTATIONS
+from fuzz.corpus import Seed
+from fuzz.hdf5_mutations import mutate_config_in_hdf5, mutate_hdf5
+from fuzz.image_mutations import declare_another_size, with_texts_that_inflate
+from fuzz.zip_mutations import mutate_listing, mutate_member
 
 _HDF5, _ZIP = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
 _Mutation = Callable[[bytes, np.random.Generator], bytes]

@@ -19,8 +19,8 @@ from typing import IO, Any
 import h5py
 import numpy as np
 
-from bench.fuzzing import forked_start, reader_forks
-from bench.fuzzing.mutations import Input
+from fuzz import forked_start, reader_forks
+from fuzz.mutations import Input
 from goodnet.data.reading_process import start
 
 MOST_SECONDS = 10.0
@@ -134,7 +134,7 @@ class Bench:
                 "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1",
             }  # fmt: skip
             self._worker = subprocess.Popen(
-                [sys.executable, "-m", "bench.fuzzing.opening_worker"], cwd=folder / "work", env=environment, text=True,
+                [sys.executable, "-m", "fuzz.opening_worker"], cwd=folder / "work", env=environment, text=True,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             )  # fmt: skip
             assert self._worker.stdout is not None

@@ -23,8 +23,8 @@ from typing import Any
 import absl.logging
 import numpy as np
 
-from bench.fuzzing.corpus import DATA, PROGRAM
-from bench.fuzzing.reader_forks import MODULES
+from fuzz.corpus import DATA, PROGRAM
+from fuzz.reader_forks import MODULES
 from goodnet.data.errors import InputError
 from goodnet.data.image_set import from_arrays
 from goodnet.data.opening import open_image_set

@@ -7,8 +7,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from bench.fuzzing.byte_mutations import BYTE_MUTATIONS
-from bench.fuzzing.json_mutations import mutate_json
+from fuzz.byte_mutations import BYTE_MUTATIONS
+from fuzz.json_mutations import mutate_json
 
 # Files outside that links and storage point to, seen from the input's folder.
 SECRET_HDF5 = "../secret/secret.h5"

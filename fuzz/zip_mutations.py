@@ -8,9 +8,9 @@ import zipfile
 
 import numpy as np
 
-from bench.fuzzing.byte_mutations import BYTE_MUTATIONS
-from bench.fuzzing.hdf5_mutations import mutate_hdf5
-from bench.fuzzing.json_mutations import mutate_json
+from fuzz.byte_mutations import BYTE_MUTATIONS
+from fuzz.hdf5_mutations import mutate_hdf5
+from fuzz.json_mutations import mutate_json
 
 _NAMES = ("../canary/out", "/tmp/out", "assets/../../out", "..\\out", "data.pkl", "config.json", "assets/x", "x" * 300)
 
