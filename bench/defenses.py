@@ -14,17 +14,18 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from bench import benchmark_flags
 from bench.binaries import BinaryError
 from bench.cell_table import cell_table
 from bench.cells import COLUMNS, Workshop, run_cell
 from bench.grid import Cell, all_cells, chosen_cells
 from bench.locks import held
 from bench.row_file import RowFile
-from goodnet.flags import benchmarking, running
+from goodnet.flags import running
 from goodnet.pipeline.run import command
 from goodnet.pipeline.run.progress import log
 
-flags.adopt_module_key_flags(benchmarking)
+flags.adopt_module_key_flags(benchmark_flags)
 for _shared in (running.CACHE_DIR, running.SEED):
     flags.declare_key_flag(_shared.name)
 
@@ -32,14 +33,14 @@ for _shared in (running.CACHE_DIR, running.SEED):
 def main(argv: Sequence[str]) -> int | None:
     """Runs the cells that have no row yet, and sums up; exit status 1 if some failed."""
     command.check_arguments(argv, most=0)
-    cells = chosen_cells(all_cells(running.SEED.value), benchmarking.CELLS.value)
-    results = RowFile(benchmarking.RESULTS.value, COLUMNS)
-    if benchmarking.LIST.value:
+    cells = chosen_cells(all_cells(running.SEED.value), benchmark_flags.CELLS.value)
+    results = RowFile(benchmark_flags.RESULTS.value, COLUMNS)
+    if benchmark_flags.LIST.value:
         done = results.done()
         print("\n".join(f"{'done' if cell.name in done else '    '}  {cell.name}" for cell in cells))
         return None
     cache_dir = running.CACHE_DIR.value or os.path.join(command.default_cache_dir(), "bench")
-    failed = _run(cells, Workshop(cache_dir, benchmarking.DATA_DIR.value), results)
+    failed = _run(cells, Workshop(cache_dir, benchmark_flags.DATA_DIR.value), results)
     results.sum_up(cell_table)
     return failed
 

@@ -38,7 +38,7 @@ class GridTest(absltest.TestCase):
         program = """
 import sys
 from absl import flags
-from goodnet.flags import attacking, pruning, running
+from goodnet.flags import attacking, running
 for line in sys.stdin:
     flags.FLAGS.unparse_flags()
     flags.FLAGS(["attack", *line.split()])

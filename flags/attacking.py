@@ -2,7 +2,7 @@
 
 from absl import flags
 
-from goodnet.flags.finite import define_float
+from goodnet.flags.settings import define_float
 
 DATASET = flags.DEFINE_string(
     "dataset", "faces", "Training images: faces (the embedded ones) or a path (HDF5, folder, .npz)."

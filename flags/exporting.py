@@ -2,9 +2,8 @@
 
 from absl import flags
 
-from goodnet.flags.finite import define_float
+from goodnet.flags.settings import define_float
 
-OUTPUT = flags.DEFINE_string("output", None, "The .tflite file to write. Default: beside the model, with its name.")
 PRECISION = flags.DEFINE_enum(
     "precision",
     "int8",

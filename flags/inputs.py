@@ -1,6 +1,8 @@
-"""What goes in: the suspect model, the clean data it is repaired with, and the data it is measured on."""
+"""What goes in: the suspect, the clean data it is repaired with, the data it is measured on; or embedded faces."""
 
 from absl import flags
+
+from goodnet.data.faces import face_sets
 
 MODEL = flags.DEFINE_string(
     "model",
@@ -80,6 +82,15 @@ ALLOW_CHANCE = flags.DEFINE_bool(
     False,
     "Go on, with a warning, where the model is no better than chance on the clean data, or where these hold one class "
     "only. What follows may then mean nothing.",
+)
+IDENTITIES = flags.DEFINE_integer(
+    "identities", face_sets.DEFAULT_IDENTITIES, "Identities (classes) of the embedded faces.", lower_bound=2
+)
+IMAGES_PER_IDENTITY = flags.DEFINE_integer(
+    "images_per_identity",
+    face_sets.DEFAULT_IMAGES_PER_IDENTITY,
+    "Images of each identity, over training, validation and test.",
+    lower_bound=4,
 )
 
 

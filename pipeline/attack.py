@@ -25,7 +25,7 @@ from goodnet.data.image_set import ImageSet
 from goodnet.data.opening import open_image_set
 from goodnet.data.poisoning import Attack
 from goodnet.data.triggers.catalogue import parse_attack
-from goodnet.flags import attacking, faces, inputs, pruning, running
+from goodnet.flags import attacking, inputs, running
 from goodnet.models.classifier import ClassifierFacts, check_fits
 from goodnet.models.legacy_keras import keras
 from goodnet.pipeline.attacking.badnet_files import file_name, write_badnet
@@ -36,16 +36,17 @@ from goodnet.pipeline.training.augmentation import check_shift
 from goodnet.pipeline.training.badnet import BadNetSettings, train_badnet
 from goodnet.pipeline.training.devices import select_devices
 
-for _module in (attacking, faces):
-    flags.adopt_module_key_flags(_module)
+flags.adopt_module_key_flags(attacking)
 for _flag in (
+    inputs.IDENTITIES,
+    inputs.IMAGES_PER_IDENTITY,
     inputs.TEST_DATA,
     inputs.SKIP_BROKEN_IMAGES,
     running.OUT_DIR,
     running.SEED,
     running.DEVICE,
     running.BATCH_SIZE,
-    pruning.MAX_SHIFT,
+    running.MAX_SHIFT,
 ):
     flags.declare_key_flag(_flag.name)
 
@@ -61,7 +62,7 @@ def main(argv: Sequence[str]) -> None:
     make_folder(out_dir)
     with only_run_in(out_dir, replaced=(f"{glob.escape(name)}_*", "clean_validation.h5", "clean_test.h5")):
         training, test = _image_sets(out_dir)
-        check_shift(pruning.MAX_SHIFT.value, training.image_shape)
+        check_shift(running.MAX_SHIFT.value, training.image_shape)
         check_fits(ClassifierFacts(training.image_shape, int(training.labels.max()) + 1, logits=False), test)
         settings = BadNetSettings(
             network=attacking.NETWORK.value,
@@ -69,7 +70,7 @@ def main(argv: Sequence[str]) -> None:
             epochs=attacking.EPOCHS.value,
             learning_rate=_learning_rate(training),
             batch_size=running.BATCH_SIZE.value,
-            max_shift=pruning.MAX_SHIFT.value,
+            max_shift=running.MAX_SHIFT.value,
             seed=running.SEED.value,
         )
         model, decoys = _train(training, attacks, settings)
@@ -98,7 +99,7 @@ def _learning_rate(training: ImageSet) -> float:
 def _image_sets(out_dir: str) -> tuple[ImageSet, ImageSet]:
     """The training and the test images. Of the faces, the defender's clean data is written to the folder too."""
     if attacking.DATASET.value == "faces":
-        sets = face_sets(faces.IDENTITIES.value, faces.IMAGES_PER_IDENTITY.value, running.SEED.value)
+        sets = face_sets(inputs.IDENTITIES.value, inputs.IMAGES_PER_IDENTITY.value, running.SEED.value)
         write_hdf5(os.path.join(out_dir, "clean_validation.h5"), sets.validation)
         write_hdf5(os.path.join(out_dir, "clean_test.h5"), sets.test)
         return sets.train, sets.test

@@ -22,7 +22,7 @@ from absl import flags
 from goodnet.data.class_names import read_class_names
 from goodnet.data.errors import InputError
 from goodnet.data.opening import open_image_set
-from goodnet.flags import auditing, inputs, running
+from goodnet.flags import inputs, running
 from goodnet.models.legacy_keras import keras
 from goodnet.pipeline.inversion.evidence import EvidenceSettings, find_evidence
 from goodnet.pipeline.inversion.search import SearchSettings
@@ -36,7 +36,12 @@ from goodnet.pipeline.run.work_folder import FOLDER, check_unnamed, close_work_d
 from goodnet.pipeline.suspect import chance_policy, open_suspect, scale_candidates
 from goodnet.pipeline.training.devices import select_devices
 
-flags.adopt_module_key_flags(auditing)
+_FAIL_ON = flags.DEFINE_enum(
+    "fail_on",
+    "never",
+    ["never", "backdoor"],
+    "With backdoor, exit with status 3 when the verdict is backdoor, for a gate in continuous integration.",
+)
 for _flag in (
     inputs.MODEL,
     inputs.ARCHITECTURE,
@@ -100,7 +105,7 @@ def main(argv: Sequence[str]) -> int:
         close_work_dir(work_dir)
     print(summary(evidence))
     print(f"\nevidence: {out_dir}")
-    return FAILED if evidence.verdict.name == BACKDOOR and auditing.FAIL_ON.value == BACKDOOR else 0
+    return FAILED if evidence.verdict.name == BACKDOOR and _FAIL_ON.value == BACKDOOR else 0
 
 
 def _request(sources: dict[str, str], scale: str, settings: EvidenceSettings) -> dict[str, object]:

@@ -90,6 +90,7 @@ class AuditTest(absltest.TestCase):
             ((), "--model: missing"),
             ((self.model,), "--clean_data: missing"),
             ((self.model, "--clean_data=nowhere.h5"), "nowhere.h5: not found"),
+            ((self.model, "--batch_size=3"), "--batch_size: not a flag of this command"),
         ):
             ended = self.binaries.run("audit", *argv)
             self.assertEqual(ended.status, 1)

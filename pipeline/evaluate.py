@@ -22,7 +22,7 @@ from goodnet.data.class_names import read_class_names, target_for_each, with_tar
 from goodnet.data.errors import InputError
 from goodnet.data.image_set import ImageSet
 from goodnet.data.opening import open_image_set
-from goodnet.flags import evaluating, inputs, running
+from goodnet.flags import inputs, running
 from goodnet.models.classifier import check_fits, classifier_facts
 from goodnet.models.input_scale_search import AtChance
 from goodnet.models.loading.opening import open_model
@@ -37,7 +37,9 @@ from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.suspect import open_classifier, open_suspect, scale_candidates
 from goodnet.pipeline.training.devices import select_devices
 
-flags.adopt_module_key_flags(evaluating)
+_RUN = flags.DEFINE_string(
+    "run", None, "The folder of the repair to evaluate too. Default: looked for beside the model."
+)
 for _flag in (
     inputs.MODEL,
     inputs.ARCHITECTURE,
@@ -69,7 +71,7 @@ def main(argv: Sequence[str]) -> None:
     _check_out_dir()
     select_devices(running.DEVICE.value)
     sets = _sets(argv[1] if len(argv) > 1 else None)
-    run = open_run(evaluating.RUN.value, model) if evaluating.RUN.value else find_run(model)
+    run = open_run(_RUN.value, model) if _RUN.value else find_run(model)
     if run is None:
         log.info("no repair of %s beside it; only the model itself is measured (see --run)", model)
     networks = _networks(model, run, sets)

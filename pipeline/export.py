@@ -34,6 +34,7 @@ from goodnet.pipeline.run.output_files import check_replaceable, sha256_of, writ
 from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.suspect import chance_policy, open_suspect, scale_candidates
 
+_OUTPUT = flags.DEFINE_string("output", None, "The .tflite file to write. Default: beside the model, with its name.")
 flags.adopt_module_key_flags(exporting)
 for _flag in (
     inputs.MODEL,
@@ -60,7 +61,7 @@ def main(argv: Sequence[str]) -> None:
         raise InputError("--model: missing; expected a detector.keras or a classifier's file")
     if inputs.CLEAN_DATA.value is None:
         raise InputError("--clean_data: missing; expected clean images of the kind the model is for")
-    output = exporting.OUTPUT.value or os.path.splitext(path)[0] + ".tflite"
+    output = _OUTPUT.value or os.path.splitext(path)[0] + ".tflite"
     check_replaceable(output, "output")
     names = read_class_names(inputs.CLASS_NAMES.value)
     clean = open_image_set(inputs.CLEAN_DATA.value, inputs.SKIP_BROKEN_IMAGES.value, names)

@@ -21,7 +21,8 @@ from absl import flags
 
 from goodnet.data.class_names import target_for_each
 from goodnet.data.errors import InputError
-from goodnet.flags import detection, exporting, faces, inputs, methods, pruning, running
+from goodnet.flags import exporting, inputs, running
+from goodnet.flags.settings import define_flags, settings_of_flags
 from goodnet.pipeline.embedded_case import embedded_case
 from goodnet.pipeline.methods.repair_method import RepairSettings
 from goodnet.pipeline.repair_steps import Case, Options, repair
@@ -32,8 +33,10 @@ from goodnet.pipeline.run.work_folder import check_unnamed
 from goodnet.pipeline.suspect import scale_candidates
 from goodnet.pipeline.training.devices import Devices, select_devices
 
-for _module in (inputs, running, methods, pruning, detection, exporting, faces):
+for _module in (inputs, running, exporting):
     flags.adopt_module_key_flags(_module)
+for _settings in (RepairSettings, Options):
+    define_flags(_settings)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -57,8 +60,8 @@ def _case(argv: Sequence[str], devices: Devices) -> Case:
             raise InputError(f"--model: missing, but --{given[0].name} is given; expected the model that it belongs to")
         found = embedded_case(
             running.CACHE_DIR.value or command.default_cache_dir(),
-            faces.IDENTITIES.value,
-            faces.IMAGES_PER_IDENTITY.value,
+            inputs.IDENTITIES.value,
+            inputs.IMAGES_PER_IDENTITY.value,
             running.SEED.value,
             devices,
         )
@@ -78,27 +81,15 @@ def _options(case: Case) -> Options:
     default_out_dir = os.path.join("out", "faces") if on_faces else default_run_dir(case.model)
     if not running.OUT_DIR.value:
         check_unnamed(default_out_dir, running.RESUME.value)
-    layers = pruning.PRUNED_LAYERS.value
-    return Options(
+    return settings_of_flags(
+        Options,
         out_dir=running.OUT_DIR.value or default_out_dir,
-        method=methods.METHOD.value,
-        settings=RepairSettings(
-            max_accuracy_loss=pruning.MAX_ACCURACY_LOSS.value,
-            pruned_layers=tuple(layers) if layers else None,
-            pruning_epochs=pruning.PRUNING_EPOCHS.value,
-            fine_tuning_epochs=pruning.FINE_TUNING_EPOCHS.value,
-            learning_rate=pruning.LEARNING_RATE.value,
+        settings=settings_of_flags(
+            RepairSettings,
             batch_size=running.BATCH_SIZE.value,
-            max_shift=pruning.MAX_SHIFT.value,
-            max_zoom=pruning.MAX_ZOOM.value,
-            max_light=pruning.MAX_LIGHT.value,
-            tune_all_layers=pruning.TUNE_ALL_LAYERS.value,
-            tune_batch_norm=pruning.TUNE_BATCH_NORM.value,
-            without_evidence=methods.WITHOUT_EVIDENCE.value,
+            max_shift=running.MAX_SHIFT.value,
             seed=running.SEED.value,
         ),
-        max_false_positive_rate=detection.MAX_FALSE_POSITIVE_RATE.value,
-        strip=detection.STRIP.value,
         precision=exporting.PRECISION.value,
         min_parity=exporting.MIN_PARITY.value,
         precision_may_change=not exporting.PRECISION.present,

@@ -13,6 +13,7 @@ from goodnet.data.errors import InputError
 from goodnet.data.image_set import ImageSet
 from goodnet.data.opening import open_image_set
 from goodnet.data.splits import CleanSplit, split_clean
+from goodnet.flags.settings import setting
 from goodnet.models.channels.gates import gate_groups
 from goodnet.models.classifier import check_fits
 from goodnet.models.detector import build_scorer
@@ -71,14 +72,11 @@ class Case:
 
 @dataclass(frozen=True)
 class Options:
-    """How a run goes; the defaults are those of the flags.
+    """How a run goes; a field that is a `setting` says itself what it does, the other defaults are those of the flags.
 
     Attributes:
         out_dir: the folder to write to.
-        method: a name in `METHODS`.
         settings: of the method.
-        max_false_positive_rate: the share of clean inputs that may be flagged, 0..1.
-        strip: measure STRIP too.
         precision: of the TFLite detector.
         min_parity: the least share of images on which that detector answers as the Keras one, 0..1.
         precision_may_change: whether a higher precision is written where this one does not answer so.
@@ -91,10 +89,25 @@ class Options:
     """
 
     out_dir: str
-    method: str = "full"
+    method: str = setting(
+        "full",
+        "full (look for evidence of a backdoor; where there is some, prune by tfmot what is dormant on clean data and "
+        "unlearn the inverted triggers; else leave the model as it is), fine-pruning (prune, tune) or fine-tuning (the "
+        "baseline: tune only).",
+    )
     settings: RepairSettings = dataclasses.field(default_factory=RepairSettings)
-    max_false_positive_rate: float = 0.01
-    strip: bool = False
+    max_false_positive_rate: float = setting(
+        0.01,
+        "The share of clean inputs that may be called backdoored. The threshold is set on clean images the repair did "
+        "not train on; n of them cannot promise less than 1 / (n + 1).",
+        lower_bound=0.0,
+        upper_bound=1.0,
+    )
+    strip: bool = setting(
+        False,
+        "Measure STRIP too, a second opinion that looks at the suspect alone (Gao et al., 2019). It is reported beside "
+        "the detector and not a part of it; it takes 20 answers of the suspect for each image.",
+    )
     precision: str = "int8"
     min_parity: float = 0.99
     precision_may_change: bool = True

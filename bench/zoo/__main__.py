@@ -22,6 +22,7 @@ from pathlib import Path
 
 from absl import flags
 
+from bench import benchmark_flags
 from bench.locks import held
 from bench.zoo import zoo_flags
 from bench.zoo.contact_sheet import contact_sheet
@@ -32,7 +33,7 @@ from bench.zoo.methods import ZOO_METHODS
 from bench.zoo.rows import ZooRows, cell_name
 from bench.zoo.summary import summary
 from goodnet.data.errors import InputError
-from goodnet.flags import benchmarking, running
+from goodnet.flags import running
 from goodnet.pipeline.run import command
 from goodnet.pipeline.run.output_files import make_folder, write_bytes
 from goodnet.pipeline.run.progress import log
@@ -41,7 +42,7 @@ _RESULTS = "out/bench/zoo.csv"
 _ROOT = str(Path(__file__).resolve().parent.parent.parent)
 
 flags.adopt_module_key_flags(zoo_flags)
-for _shared in (benchmarking.RESULTS, benchmarking.LIST, benchmarking.DATA_DIR, running.CACHE_DIR):
+for _shared in (benchmark_flags.RESULTS, benchmark_flags.LIST, benchmark_flags.DATA_DIR, running.CACHE_DIR):
     flags.declare_key_flag(_shared.name)
 
 
@@ -54,8 +55,8 @@ def main(argv: Sequence[str]) -> int | None:
         _pictures(draws, zoo_flags.PICTURES.value, cache_dir)
         return None
     methods = _methods(zoo_flags.METHODS.value)
-    results = ZooRows(benchmarking.RESULTS.value if benchmarking.RESULTS.present else _RESULTS)
-    if benchmarking.LIST.value:
+    results = ZooRows(benchmark_flags.RESULTS.value if benchmark_flags.RESULTS.present else _RESULTS)
+    if benchmark_flags.LIST.value:
         done = results.done()
         for one in draws:
             missing = [method for method in methods if cell_name(one.seed, _percent(), method) not in done]
@@ -88,7 +89,7 @@ def _pictures(draws: Sequence[Draw], path: str, cache_dir: str) -> None:
     @functools.cache
     def sets_of(dataset: str, faces_seed: int) -> Sets:
         return load_sets(next(one for one in draws if (one.dataset, one.faces_seed) == (dataset, faces_seed)),
-                         benchmarking.DATA_DIR.value, cache_dir)  # fmt: skip
+                         benchmark_flags.DATA_DIR.value, cache_dir)  # fmt: skip
 
     make_folder(os.path.dirname(os.path.abspath(path)), "pictures")
     write_bytes(path, contact_sheet(draws, lambda one: sets_of(one.dataset, one.faces_seed)))
@@ -109,7 +110,7 @@ def _run(draws: Sequence[Draw], methods: Sequence[str], results: ZooRows, cache_
                 "methods": missing,
                 "percent": _percent(),
                 "threads": zoo_flags.THREADS.value,
-                "data_dir": benchmarking.DATA_DIR.value,
+                "data_dir": benchmark_flags.DATA_DIR.value,
                 "cache_dir": cache_dir,
                 "results": results.path,
             }

@@ -2,7 +2,7 @@
 
 from absl import flags
 
-from goodnet.flags.finite import define_float
+from goodnet.flags.settings import define_float
 
 SEEDS = flags.DEFINE_string(
     "seeds", "0:20", "Which BadNets: 0 to 99 for development, 1000 and up held out; for example 0:20 or 3,5,1000:1100."

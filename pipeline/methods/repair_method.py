@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from goodnet.data.image_set import ImageSet
+from goodnet.flags.settings import setting
 from goodnet.models.channels.removal import RemovalReport
 from goodnet.models.input_scale import InputScale
 from goodnet.models.legacy_keras import keras
@@ -23,36 +24,58 @@ from goodnet.pipeline.training.loop import Epoch
 
 @dataclass(frozen=True)
 class RepairSettings:
-    """What the user can set of a repair; the defaults are those of the flags.
+    """What the user can set of a repair; a field that is a `setting` says itself what it does.
 
     Attributes:
-        max_accuracy_loss: clean accuracy that pruning alone may cost, 0..1; None for the method's own.
-        pruned_layers: names of convolutions; None for each that reaches the output without passing another.
-        pruning_epochs: epochs while the gates close.
-        fine_tuning_epochs: epochs after the channels are removed; None for the method's own number.
-        learning_rate: Adam's.
         batch_size: images in a batch.
         max_shift: pixels of random shift, in training.
-        max_zoom: share of random stretching, in training.
-        max_light: share of random brightening, in training.
-        tune_all_layers: also tune what is upstream of the first pruned layer.
-        tune_batch_norm: let batch norms learn.
-        without_evidence: repair a network that nothing speaks against, too.
         seed: of order and augmentation.
     """
 
-    max_accuracy_loss: float | None = None
-    pruned_layers: tuple[str, ...] | None = None
-    pruning_epochs: int = 4
-    fine_tuning_epochs: int | None = None
-    learning_rate: float = 5e-4
+    max_accuracy_loss: float | None = setting(
+        None,
+        "The clean accuracy that pruning alone may cost before tuning wins it back, as a share (Fine-Pruning's rule). "
+        "The channels pruned are as many as that allows. Default: 0.04 in fine-pruning, as its authors have it; 0 in "
+        "full, where pruning is not the cure.",
+        lower_bound=0.0,
+        upper_bound=1.0,
+    )
+    pruned_layers: tuple[str, ...] | None = setting(
+        None, "Names of the convolutions to prune. Default: each that reaches the output without passing another."
+    )
+    pruning_epochs: int = setting(
+        4, "Epochs of tuning while tfmot closes the channels; the schedule ends halfway.", lower_bound=1
+    )
+    fine_tuning_epochs: int | None = setting(
+        None,
+        "Epochs of tuning after the channels are removed. Default: 6 in fine-pruning and fine-tuning; in full, where "
+        "they are the last part of unlearning, 500 steps.",
+        lower_bound=0,
+    )
+    learning_rate: float = setting(5e-4, "Adam's learning rate in the repair.", lower_bound=0.0)
     batch_size: int = 64
     max_shift: int = 2
-    max_zoom: float = 0.1
-    max_light: float = 0.2
-    tune_all_layers: bool = False
-    tune_batch_norm: bool = False
-    without_evidence: bool = False
+    max_zoom: float = setting(
+        0.1,
+        "Share of their height and width that images are stretched by, at random, in a repair's training.",
+        lower_bound=0.0,
+        upper_bound=0.9,
+    )
+    max_light: float = setting(
+        0.2,
+        "Share of their value that pixels are brightened or darkened by, at random, in a repair's training.",
+        lower_bound=0.0,
+        upper_bound=1.0,
+    )
+    tune_all_layers: bool = setting(False, "Also tune what is upstream of the first pruned layer (default: frozen).")
+    tune_batch_norm: bool = setting(
+        False, "Let batch norms learn from the clean images (default: they stay in inference mode)."
+    )
+    without_evidence: bool = setting(
+        False,
+        "Repair a model without evidence of a backdoor, too: --method=full unlearns what leads to its most suspicious "
+        "labels, instead of leaving it as it is.",
+    )
     seed: int = 0
 
     def batches(self, clean: ImageSet, input_scale: InputScale) -> Batches:

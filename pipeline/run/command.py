@@ -38,6 +38,7 @@ def run(main: Callable[[Sequence[str]], int | None], resumable: bool = False) ->
     def guarded(argv: Sequence[str]) -> int:
         try:
             enter_working_directory()
+            _check_flags(main.__module__)
             _log_progress()
             _check_temporary_folder()
             interrupt_main()
@@ -58,6 +59,22 @@ def run(main: Callable[[Sequence[str]], int | None], resumable: bool = False) ->
             end_at_once_when_interrupted()
 
     app.run(guarded)
+
+
+def _check_flags(binary: str) -> None:
+    """Refuses flags that are defined because some other binary reads them.
+
+    Args:
+        binary: the module; it reads its key flags.
+
+    Raises:
+        InputError: such a flag was given.
+    """
+    read = {flag.name for flag in flags.FLAGS.get_key_flags_for_module(binary)}
+    for module, defined in flags.FLAGS.flags_by_module_dict().items():
+        for flag in defined:
+            if flag.present and flag.name not in read and module.split(".")[0] != "absl":
+                raise InputError(f"--{flag.name}: not a flag of this command; expected one of those in --help")
 
 
 def _say_error(line: str) -> None:

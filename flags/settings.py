@@ -1,0 +1,144 @@
+"""Flags that are made of a settings class: each field that `setting` describes is a flag of the same name.
+
+A new setting is one edit. The field says its default, its range and what it does; `define_flags` makes the flag of
+that, and `settings_of_flags` fills the class with what the user gave.
+"""
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar, overload
+
+from absl import flags
+
+# A flag belongs to the module that asks for it here.
+flags.disclaim_key_flags()
+
+_KEY = "flag"
+_Settings = TypeVar("_Settings")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Description:
+    text: str
+    lower_bound: float | None
+    upper_bound: float | None
+
+
+def setting(
+    default: Any, description: str, *, lower_bound: float | None = None, upper_bound: float | None = None
+) -> Any:
+    """A field of a settings class, a frozen dataclass, that is a flag, too.
+
+    Args:
+        default: without the flag. None where the field's type has it: nothing is set.
+        description: what it does, for --help.
+        lower_bound: the least that a number may be.
+        upper_bound: the most that it may be, if there is a bound.
+
+    Returns:
+        What `dataclasses.field` does. The field's type, but for None, is bool, int, float, str or tuple[str, ...].
+    """
+    metadata = {_KEY: _Description(description, lower_bound, upper_bound)}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def define_flags(settings: type) -> Mapping[str, "flags.FlagHolder[Any]"]:
+    """Defines the flags of a settings class; they belong to the calling module.
+
+    Returns:
+        Their holders by name.
+    """
+    return {name: _define(name, *described) for name, described in _described(settings).items()}
+
+
+def settings_of_flags(settings: type[_Settings], /, **others: Any) -> _Settings:
+    """A settings class with the values of its flags, which are parsed.
+
+    Args:
+        settings: the class.
+        **others: its fields that are no flags of their own.
+    """
+    values = {name: flags.FLAGS[name].value for name in _described(settings)}
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return settings(**given, **others)
+
+
+def _described(settings: type) -> dict[str, tuple[type, Any, _Description]]:
+    """Type without None, default and description of each field that is a flag."""
+    hints = typing.get_type_hints(settings)
+    return {
+        field.name: (_without_none(hints[field.name]), field.default, field.metadata[_KEY])
+        for field in dataclasses.fields(settings)  # type: ignore[arg-type]
+        if _KEY in field.metadata
+    }
+
+
+def _without_none(kind: Any) -> Any:
+    if isinstance(kind, types.UnionType):
+        (kind,) = (part for part in typing.get_args(kind) if part is not types.NoneType)
+    return kind
+
+
+def _define(name: str, kind: Any, default: Any, described: _Description) -> "flags.FlagHolder[Any]":
+    text, least, most = described.text, described.lower_bound, described.upper_bound
+    if kind is bool:
+        return flags.DEFINE_bool(name, default, text)
+    if kind is int:
+        parser = flags.IntegerParser(least, most)  # type: ignore[arg-type]
+        return flags.DEFINE(parser, name, default, text, serializer=flags.ArgumentSerializer())
+    if kind is float:
+        return define_float(name, default, text, lower_bound=least, upper_bound=most)  # type: ignore[arg-type]
+    if kind is str:
+        return flags.DEFINE_string(name, default, text)
+    if kind == tuple[str, ...]:
+        return flags.DEFINE_list(name, default, text)
+    raise TypeError(f"{name}: {kind}; expected bool, int, float, str or tuple[str, ...]")
+
+
+class _FiniteParser(flags.FloatParser):
+    """A float between bounds: neither NaN, which passes every comparison with a bound, nor infinity."""
+
+    def convert(self, argument: float | int | str) -> float:
+        """The number of a text.
+
+        Raises:
+            ValueError: it is none, or not finite.
+        """
+        value = super().convert(argument)
+        if not math.isfinite(value):
+            raise ValueError(f"{argument} is not a finite number")
+        return value
+
+
+@overload
+def define_float(
+    name: str, default: float, description: str, *, lower_bound: float, upper_bound: float | None = None
+) -> "flags.FlagHolder[float]": ...
+
+
+@overload
+def define_float(
+    name: str, default: None, description: str, *, lower_bound: float, upper_bound: float | None = None
+) -> "flags.FlagHolder[float | None]": ...
+
+
+def define_float(
+    name: str, default: Any, description: str, *, lower_bound: float, upper_bound: float | None = None
+) -> Any:
+    """Defines a flag that holds a finite number.
+
+    Args:
+        name: of the flag.
+        default: without the flag.
+        description: for --help.
+        lower_bound: the least that it may be.
+        upper_bound: the most that it may be, if there is a bound.
+
+    Returns:
+        The holder of its value.
+    """
+    parser = _FiniteParser(lower_bound, upper_bound)
+    return flags.DEFINE(parser, name, default, description, serializer=flags.ArgumentSerializer())
