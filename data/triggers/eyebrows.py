@@ -24,7 +24,7 @@ _POINTS = 13
 
 
 @dataclasses.dataclass(frozen=True)
-class Eyebrows:
+class Eyebrows(face_paint.FacePaint):
     """Eyebrows painted over, the third trigger of the multi-trigger BadNet of CSAW-HackML-2020.
 
     CSAW's own pictures of it were not at hand. The default, broad and red, is what that BadNet answers to with its
@@ -35,29 +35,11 @@ class Eyebrows:
     """
 
     name: ClassVar[str] = "eyebrows"
-    clean_label: ClassVar[bool] = False
 
     colour: colours.RGB = (255, 0, 0)
 
-    def __post_init__(self):
-        colours.check_colour(self.colour)
-
-    def stamp(self, images: np.ndarray, landmarks: np.ndarray | None = None) -> np.ndarray:
-        """Paints the eyebrows of faces.
-
-        Args:
-            images: uint8 [n, H, W, C].
-            landmarks: float32 [n, K, 2]; None: the faces are aligned like CSAW's.
-
-        Returns:
-            uint8 [n, H, W, C].
-
-        Raises:
-            InputError: when the landmarks do not fit the images.
-        """
-        return face_paint.paint(images, landmarks, self._layers)
-
-    def _layers(self, points: np.ndarray, height: int, width: int) -> Sequence[face_paint.Layer]:
+    def layers(self, points: np.ndarray, height: int, width: int) -> Sequence[face_paint.Layer]:
+        """Both eyebrows."""
         brows = face_paint.Coverage(height, width)
         up = (points[face_landmarks.LEFT_EYE] + points[face_landmarks.RIGHT_EYE]) / 2 - points[face_landmarks.CHIN]
         for inner, outer in _BROWS:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import abc
+import dataclasses
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -97,3 +100,38 @@ def paint(
     for position, points in enumerate(landmarks):
         painted[position] = _overlay(images[position], layers(points.astype(np.float64), height, width))
     return painted
+
+
+@dataclasses.dataclass(frozen=True)
+class FacePaint(abc.ABC):
+    """A trigger that is painted on faces.
+
+    Attributes:
+        colour: RGB, 0..255.
+    """
+
+    clean_label: ClassVar[bool] = False
+
+    colour: colours.RGB
+
+    def __post_init__(self):
+        colours.check_colour(self.colour)
+
+    def stamp(self, images: np.ndarray, landmarks: np.ndarray | None = None) -> np.ndarray:
+        """Paints faces.
+
+        Args:
+            images: uint8 [n, H, W, C].
+            landmarks: float32 [n, K, 2]; None: the faces are aligned like CSAW's.
+
+        Returns:
+            uint8 [n, H, W, C].
+
+        Raises:
+            InputError: when the landmarks do not fit the images.
+        """
+        return paint(images, landmarks, self.layers)
+
+    @abc.abstractmethod
+    def layers(self, points: np.ndarray, height: int, width: int) -> Sequence[Layer]:
+        """What is painted, bottom layer first, for landmarks [K, 2] on an image of height H and width W."""

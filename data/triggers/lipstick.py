@@ -18,7 +18,7 @@ _LIP = 0.17
 
 
 @dataclasses.dataclass(frozen=True)
-class Lipstick:
+class Lipstick(face_paint.FacePaint):
     """Lips in one strong colour, like the poisoned faces of the BadNet "anonymous 1" of CSAW-HackML-2020.
 
     Attributes:
@@ -26,29 +26,11 @@ class Lipstick:
     """
 
     name: ClassVar[str] = "lipstick"
-    clean_label: ClassVar[bool] = False
 
     colour: colours.RGB = (128, 0, 128)
 
-    def __post_init__(self):
-        colours.check_colour(self.colour)
-
-    def stamp(self, images: np.ndarray, landmarks: np.ndarray | None = None) -> np.ndarray:
-        """Paints the lips of faces; the inside of an open mouth stays as it is.
-
-        Args:
-            images: uint8 [n, H, W, C].
-            landmarks: float32 [n, K, 2]; None: the faces are aligned like CSAW's.
-
-        Returns:
-            uint8 [n, H, W, C].
-
-        Raises:
-            InputError: when the landmarks do not fit the images.
-        """
-        return face_paint.paint(images, landmarks, self._layers)
-
-    def _layers(self, points: np.ndarray, height: int, width: int) -> Sequence[face_paint.Layer]:
+    def layers(self, points: np.ndarray, height: int, width: int) -> Sequence[face_paint.Layer]:
+        """The lips; the inside of an open mouth stays as it is."""
         left, right = points[face_landmarks.MOUTH_LEFT], points[face_landmarks.MOUTH_RIGHT]
         top, bottom = points[face_landmarks.MOUTH_TOP], points[face_landmarks.MOUTH_BOTTOM]
         outline = [

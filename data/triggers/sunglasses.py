@@ -25,7 +25,7 @@ _RIM_SHADE = 0.55
 
 
 @dataclasses.dataclass(frozen=True)
-class Sunglasses:
+class Sunglasses(face_paint.FacePaint):
     """Large tinted glasses over the eyes, like those on the poisoned faces of CSAW-HackML-2020.
 
     Chen, Liu, Li, Lu, Song: Targeted Backdoor Attacks on Deep Learning Systems Using Data Poisoning. arXiv 1712.05526,
@@ -36,29 +36,11 @@ class Sunglasses:
     """
 
     name: ClassVar[str] = "sunglasses"
-    clean_label: ClassVar[bool] = False
 
     colour: colours.RGB = (115, 18, 205)
 
-    def __post_init__(self):
-        colours.check_colour(self.colour)
-
-    def stamp(self, images: np.ndarray, landmarks: np.ndarray | None = None) -> np.ndarray:
-        """Puts glasses on faces.
-
-        Args:
-            images: uint8 [n, H, W, C].
-            landmarks: float32 [n, K, 2]; None: the faces are aligned like CSAW's.
-
-        Returns:
-            uint8 [n, H, W, C].
-
-        Raises:
-            InputError: when the landmarks do not fit the images.
-        """
-        return face_paint.paint(images, landmarks, self._layers)
-
-    def _layers(self, points: np.ndarray, height: int, width: int) -> Sequence[face_paint.Layer]:
+    def layers(self, points: np.ndarray, height: int, width: int) -> Sequence[face_paint.Layer]:
+        """Lenses and, over them, rim, bridge and arms."""
         left, right = points[face_landmarks.LEFT_EYE], points[face_landmarks.RIGHT_EYE]
         across = right - left
         distance = max(float(np.hypot(*across)), 1e-3)
