@@ -26,12 +26,11 @@ import numpy as np
 from goodnet.data.errors import InputError
 from goodnet.export.bias_correction import FEWEST_IMAGES, probability_factors
 from goodnet.export.device_process import device_answers
+from goodnet.export.precisions import PRECISIONS
 from goodnet.models.classifier import with_probabilities
 from goodnet.models.detector import HIGHEST_THRESHOLD, score_probabilities, take_apart
 from goodnet.models.input_scale import InputScale
 from goodnet.models.legacy_keras import keras, tf
-
-PRECISIONS = ("int8", "full_integer", "float16", "float32")
 
 SIGNATURE = "serving_default"
 # Name of the constant N in a detector's graph, by which a file that lost its card still tells a class from class N.

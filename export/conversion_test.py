@@ -7,9 +7,10 @@ import numpy as np
 from absl.testing import absltest, parameterized
 
 from goodnet.data.errors import InputError
-from goodnet.export.conversion import PRECISIONS, convert_classifier, convert_detector
+from goodnet.export.conversion import convert_classifier, convert_detector
 from goodnet.export.device_process import device_answers
 from goodnet.export.parity import check_classifier_parity, check_parity
+from goodnet.export.precisions import PRECISIONS
 from goodnet.export.runtime import RUNTIMES
 from goodnet.models.detector import build_detector, build_scorer
 from goodnet.models.input_scale import BYTE_SCALE, UNIT_SCALE, mean_std_scale

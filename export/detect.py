@@ -19,10 +19,10 @@ import json
 import math
 import os
 import sys
-import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
 
+from goodnet.export.printable import escaped
 from goodnet.export.reading import NamedImage, Unreadable, read_images
 from goodnet.export.runtime import Classifier, Detection, Detector, open_tflite
 
@@ -31,8 +31,6 @@ _EXIT_STATUSES = """exit status:
   1  the model could not be opened, at least one image could not be judged (one whose suspicion is no number is called
      a backdoor, and counts), or the answers could not be written
   2  the command line was wrong"""
-
-_SHORT_ESCAPES = {"\t": "\\t", "\n": "\\n", "\r": "\\r", "\\": "\\\\"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -105,7 +103,7 @@ def _open_closed_streams() -> None:
 def _complain(line: str) -> None:
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
-            print(f"detect: {_field(line)}", file=sys.stderr, flush=True)
+            print(f"detect: {escaped(line)}", file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -192,13 +190,13 @@ def _line(path: str, found: dict[str, Any], options: argparse.Namespace) -> str:
     fields = [
         found.get(f"{name}_name", found[name]) if options.names else found[name] for name in shown if name in found
     ]
-    return "\t".join([_field(path), *map(_cell, fields)])
+    return "\t".join([escaped(path), *map(_cell, fields)])
 
 
 def _cell(value: Any) -> str:
     if value is None:
         return "nan"
-    return f"{value:.6f}" if isinstance(value, float) else _field(str(value))
+    return f"{value:.6f}" if isinstance(value, float) else escaped(str(value))
 
 
 def _detection(said: Detection, names: tuple[str, ...] | None) -> dict[str, Any]:
@@ -214,24 +212,6 @@ def _detection(said: Detection, names: tuple[str, ...] | None) -> dict[str, Any]
 
 def _named(names: tuple[str, ...] | None, **classes: int) -> dict[str, str]:
     return {key: names[label] for key, label in classes.items()} if names else {}
-
-
-def _field(text: str) -> str:
-    """A text that breaks neither lines nor columns, and says nothing to a terminal."""
-    return "".join(map(_character, text))
-
-
-def _character(character: str) -> str:
-    """A character, escaped if it is a control, a format or a private one, not assigned, or a line's end."""
-    if character in _SHORT_ESCAPES:
-        return _SHORT_ESCAPES[character]
-    kind = unicodedata.category(character)
-    if kind[0] != "C" and kind not in ("Zl", "Zp"):
-        return character
-    code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:  # A byte that is not UTF-8, as Python takes it in.
-        code -= 0xDC00
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 if __name__ == "__main__":

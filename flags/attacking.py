@@ -3,6 +3,7 @@
 from absl import flags
 
 from goodnet.flags.settings import define_float
+from goodnet.models.networks.names import NAMES
 
 DATASET = flags.DEFINE_string(
     "dataset", "faces", "Training images: faces (the embedded ones) or a path (HDF5, folder, .npz)."
@@ -16,7 +17,7 @@ TRIGGER = flags.DEFINE_multi_string(
 POISON_SHARE = define_float(
     "poison_share", 0.1, "Share of the training images that are poisoned.", lower_bound=0.0, upper_bound=1.0
 )
-NETWORK = flags.DEFINE_enum("network", "deepid", ["deepid", "vgg", "resnet"], "The architecture to train.")
+NETWORK = flags.DEFINE_enum("network", NAMES[0], NAMES, "The architecture to train.")
 NAME = flags.DEFINE_string("name", None, "X in X_bd_net.h5. Default: made of the triggers' names.")
 EPOCHS = flags.DEFINE_integer("epochs", 20, "Epochs of training.", lower_bound=1)
 TRAINING_RATE = define_float(

@@ -2,12 +2,13 @@
 
 from absl import flags
 
+from goodnet.export.precisions import PRECISIONS
 from goodnet.flags.settings import define_float
 
 PRECISION = flags.DEFINE_enum(
     "precision",
-    "int8",
-    ["int8", "full_integer", "float16", "float32"],
+    PRECISIONS[0],
+    PRECISIONS,
     "Arithmetic of detector.tflite: int8 weights and products with ranges measured on the device, int8 throughout with "
     "ranges fixed on clean images (for accelerators that know nothing else), half or full precision. Unless this is "
     "given, half or full precision is written where int8 does not answer as the Keras model.",

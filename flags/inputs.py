@@ -3,6 +3,7 @@
 from absl import flags
 
 from goodnet.data.faces import face_sets
+from goodnet.models.networks.names import NAMES
 
 MODEL = flags.DEFINE_string(
     "model",
@@ -13,7 +14,7 @@ MODEL = flags.DEFINE_string(
 ARCHITECTURE = flags.DEFINE_enum(
     "architecture",
     None,
-    ["deepid", "vgg", "resnet"],
+    NAMES,
     "The architecture of a file that holds weights only. Default: recognised.",
 )
 MAX_MULTIPLY_ADDS = flags.DEFINE_integer(

@@ -64,7 +64,7 @@ def write_artefacts(
         repair: its repair.
         calibration: the detector's threshold.
         fit: clean images; a seeded sample of them sets the ranges of the quantised detector.
-        precision: of the detector for the device, one of `export.conversion.PRECISIONS`.
+        precision: of the detector for the device, one of `export.precisions.PRECISIONS`.
         seed: of the sample, and of what is stamped.
         min_parity: the least share of images on which the device answers as Keras, 0..1.
         falls_back: whether another precision will do where this one does not answer so.

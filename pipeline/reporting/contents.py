@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from goodnet.export.printable import printable
 from goodnet.models.input_scale_search import ScaleFinding
 from goodnet.pipeline.detection.calibration import Calibration
 from goodnet.pipeline.inversion.evidence import Evidence
@@ -15,7 +16,6 @@ from goodnet.pipeline.measuring.structure import Structure
 from goodnet.pipeline.methods.repair_method import PruningEvidence
 from goodnet.pipeline.reporting.examples import Example
 from goodnet.pipeline.reporting.plots import SuspicionSample
-from goodnet.pipeline.reporting.terminal import printable
 from goodnet.pipeline.training.loop import Epoch
 
 
@@ -39,7 +39,7 @@ class DeviceCheck:
     """How the exported detector compares with the Keras one.
 
     Attributes:
-        precision: "int8", "full_integer", "float16" or "float32".
+        precision: one of `export.precisions.PRECISIONS`.
         runtime: what ran it, such as "tflite_runtime 2.14.0".
         same_label: clean images with the same answer of both.
         largest_difference: of the suspicions on them, 0..1; None if it was not compared.

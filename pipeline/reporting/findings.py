@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from goodnet.export.printable import printable
 from goodnet.pipeline.measuring.evaluation import (
     CLEAN,
     POISONED_UNKNOWN,
@@ -22,7 +23,6 @@ from goodnet.pipeline.reporting.evidence import LEFT_AS_IT_IS
 from goodnet.pipeline.reporting.examples import Example
 from goodnet.pipeline.reporting.markup import Html, diagram, element, facts, joined, section, table, text
 from goodnet.pipeline.reporting.pictures import data_uri, thumbnail
-from goodnet.pipeline.reporting.terminal import printable
 
 _MOST_CLASSES = 6
 _NONE = Html('<span class="soft">–</span>')

@@ -3,8 +3,8 @@
 import html
 from collections.abc import Iterable, Sequence
 
+from goodnet.export.printable import printable
 from goodnet.pipeline.reporting.pictures import data_uri
-from goodnet.pipeline.reporting.terminal import printable
 
 
 class Html(str):

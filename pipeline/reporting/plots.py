@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
+from goodnet.export.printable import printable
 from goodnet.pipeline.measuring.metrics import auroc, roc_curve
 from goodnet.pipeline.pruning.curve import PruningCurve
 from goodnet.pipeline.pruning.profile import ActivationProfile
 from goodnet.pipeline.pruning.schedule import SparsityStep
-from goodnet.pipeline.reporting.terminal import printable
 from goodnet.pipeline.training.loop import Epoch
 
 # Okabe and Ito's colours, which people with any kind of colour vision can tell apart.

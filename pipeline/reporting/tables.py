@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from goodnet.export.printable import printable
 from goodnet.pipeline.measuring.evaluation import (
     CLEAN,
     POISONED_UNKNOWN,
@@ -13,7 +14,6 @@ from goodnet.pipeline.measuring.evaluation import (
 )
 from goodnet.pipeline.measuring.metrics import ClassShare
 from goodnet.pipeline.measuring.rates import Rate
-from goodnet.pipeline.reporting.terminal import printable
 
 _NONE = "-"
 

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from goodnet.export.printable import printable
 from goodnet.pipeline.measuring.evaluation import POISONED_UNKNOWN, WEAK, Evaluation, SetFigures, StageFigures
 from goodnet.pipeline.measuring.predictions import BADNET, DETECTOR, REPAIRED
 from goodnet.pipeline.measuring.rates import Rate
 from goodnet.pipeline.reporting.contents import ReportContents
 from goodnet.pipeline.reporting.evidence import LEFT_AS_IT_IS
-from goodnet.pipeline.reporting.terminal import printable
 
 # An attack is called stopped when even the upper end of its interval is below the first, and it still works when it
 # succeeds on more than the second; what lies between is reduced. The report states both.

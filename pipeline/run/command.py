@@ -13,7 +13,7 @@ import absl.logging
 from absl import app, flags
 
 from goodnet.data.errors import InputError
-from goodnet.pipeline.reporting.terminal import printable
+from goodnet.export.printable import printable
 from goodnet.pipeline.run.interrupting import STATUS, end_at_once_when_interrupted, interrupt_main, was_interrupted
 from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.run.standard_streams import EnduringStream, open_closed_streams

@@ -1,6 +1,6 @@
 from absl.testing import absltest
 
-from goodnet.pipeline.reporting.terminal import printable
+from goodnet.export.printable import printable
 
 
 class PrintableTest(absltest.TestCase):
