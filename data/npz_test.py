@@ -131,7 +131,7 @@ class NpzTest(absltest.TestCase):
     def test_names_of_arrays_are_shortened_and_printable(self):
         with zipfile.ZipFile(self.path, "w") as archive:
             archive.writestr("x\n\x1b[31m" + "y" * 300, b"")
-        with self.assertRaisesRegex(InputError, r'found "x\?\?\[31my+\.\.\."$'):
+        with self.assertRaisesRegex(InputError, r'found "x \[31my+\.\.\."$'):
             npz.read_npz(self.path)
 
     def test_something_else_in_a_zip(self):

@@ -151,5 +151,5 @@ def full_contents(name: str = "conv_3") -> ReportContents:
         device=DeviceCheck("int8", "tflite_runtime 2.14.0", Rate(59, 60), 0.01, Rate(58, 60), Rate(7, 7)),
         files=(FileFacts(name, 2048, "ab" * 32),),
         provenance=(("Settings", ((name, name),)),),
-        caveats=(f"about {name}",),
+        steps=(f"about {name}",),
     )

@@ -12,7 +12,6 @@ from absl.testing import absltest, parameterized
 
 from goodnet.data.errors import InputError
 from goodnet.models.classifier import classifier_facts
-from goodnet.models.flattening import flattened
 from goodnet.models.legacy_keras import keras, tf
 from goodnet.models.loading.opening import open_model
 from goodnet.models.networks.architectures import ARCHITECTURES
@@ -212,20 +211,9 @@ class NestedTest(parameterized.TestCase):
         for flat in (False, True):
             _assert_same_outputs(model, open_model(_saved(self, model, "model.h5"), flat=flat))
 
-    def test_flattened(self):
-        model = _nested_model(frozen=True)
-        flat = flattened(model)
-        _assert_same_outputs(model, flat)
-        self.assertFalse(any(isinstance(layer, keras.Model) for layer in flat.layers))
-        self.assertIs(flattened(flat), flat)
-        # Copies: training the flat one leaves the other alone.
-        flat.layers[1].set_weights([weight + 1 for weight in flat.layers[1].get_weights()])
-        self.assertGreater(np.max(np.abs(flat(_images(model)) - model(_images(model)))), 1e-3)
-
-    def test_flattened_sequential_of_a_known_application(self):
+    def test_a_sequential_of_a_known_application(self):
         base = keras.applications.MobileNetV2((32, 32, 3), alpha=0.35, include_top=False, weights=None)
         model = _trained_looking(keras.Sequential([base, _LAYERS.GlobalAveragePooling2D(), _LAYERS.Dense(3)]))
-        _assert_same_outputs(model, flattened(model))
         _assert_same_outputs(model, open_model(_saved(self, model, "model.h5")))
 
 

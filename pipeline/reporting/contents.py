@@ -112,7 +112,6 @@ class ReportContents:
         files: what was written.
         provenance: titled groups of names and values: versions, settings, SHA-256 of the inputs.
         steps: further sentences on what was done.
-        caveats: further sentences on what the figures do not say.
     """
 
     model: str
@@ -137,7 +136,6 @@ class ReportContents:
     files: tuple[FileFacts, ...] = ()
     provenance: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
     steps: tuple[str, ...] = ()
-    caveats: tuple[str, ...] = ()
 
     def class_name(self, label: int) -> str:
         """A class for people: its number, and its name where it has one."""

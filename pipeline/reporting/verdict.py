@@ -240,7 +240,7 @@ def _tiles(contents: ReportContents) -> list[Tile]:
 
 
 def _caveats(contents: ReportContents) -> list[str]:
-    caveats = list(contents.caveats)
+    caveats = []
     evaluation = contents.evaluation
     if evaluation is None or not evaluation.poisoned_sets:
         caveats.append("Without triggered images, clean accuracy alone says nothing about a backdoor.")
