@@ -15,17 +15,17 @@ import goodnet
 from testing import device_case
 
 _ROOT = pathlib.Path(goodnet.__file__).parent.parent
-_SOURCES = ("data", "export", "flags", "goodnet", "models", "pipeline", "LICENSE", "README.md", "pyproject.toml")
+_FOLDERS = ("data", "export", "flags", "models", "pipeline")
+_FILES = ("LICENSE", "README.md", "pyproject.toml", "requirements.in", "setup.py")
 _COMMANDS = ("attack", "audit", "detect", "evaluate", "export", "repair")
 _PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
-_FOREIGN = ("data", "export", "flags", "models", "pipeline")
 
 
 def _build(folder: pathlib.Path) -> pathlib.Path:
     """Builds the wheel from a copy, since setuptools leaves files beside the sources."""
     source = folder / "source"
     source.mkdir()
-    for name in (*_SOURCES, "setup.py"):
+    for name in ("goodnet", *_FOLDERS, *_FILES):
         copy = shutil.copytree if (_ROOT / name).is_dir() else shutil.copy
         copy(_ROOT / name, source / name)
     offline = ("--no-deps", "--no-index", "--no-build-isolation")
@@ -52,7 +52,7 @@ class WheelTest(absltest.TestCase):
         cls.wheel = _build(folder)
         cls.bin = _install(cls.wheel, folder / "environment")
         cls.users = folder / "users"
-        for name in _FOREIGN:
+        for name in _FOLDERS:
             (cls.users / name).mkdir(parents=True)
             (cls.users / name / "__init__.py").write_text("raise SystemExit('the user\\'s own package was imported')")
 
@@ -75,7 +75,7 @@ class WheelTest(absltest.TestCase):
             "print(goodnet.__version__, goodnet.__file__, repair.__file__, util.find_spec('goodnet.numpy'));"
             "print([name for name in sys.modules if name.split('.')[0] in sys.argv[1:]])"
         )
-        done = self.run_outside("python", "-c", program, *_FOREIGN)
+        done = self.run_outside("python", "-c", program, *_FOLDERS)
         self.assertEqual(done.returncode, 0, done.stderr)
         (version, package, binary, numpy), (others,) = (line.split() for line in done.stdout.splitlines())
         self.assertEqual((version, numpy, others), (goodnet.__version__, "None", "[]"))
