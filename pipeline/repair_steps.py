@@ -24,7 +24,7 @@ from goodnet.pipeline.artefacts import write_artefacts
 from goodnet.pipeline.detection.calibration import Calibration, calibrate
 from goodnet.pipeline.detection.strip import CalibratedStrip, calibrated_strip
 from goodnet.pipeline.faithful_export import Export
-from goodnet.pipeline.measuring.artefact_figures import prove
+from goodnet.pipeline.measuring.artefact_figures import measure_artefacts
 from goodnet.pipeline.measuring.comparison import NamedSet, Networks, distinct_names
 from goodnet.pipeline.measuring.evaluation import Evaluation
 from goodnet.pipeline.measuring.predictions import predict_scores
@@ -39,7 +39,14 @@ from goodnet.pipeline.run.finished_runs import Artefacts
 from goodnet.pipeline.run.manifest import FILE_NAME, Provenance, manifest_bytes
 from goodnet.pipeline.run.output_files import make_folder, only_run_in, sha256_of
 from goodnet.pipeline.run.progress import log
-from goodnet.pipeline.run.work_folder import FOLDER, close_work_dir, leave, open_work_dir, publish, remove_earlier
+from goodnet.pipeline.run.work_folder import (
+    FOLDER,
+    close_work_dir,
+    open_work_dir,
+    publish,
+    remove_earlier,
+    write_result,
+)
 from goodnet.pipeline.suspect import Suspect, chance_policy, open_suspect, scale_findings
 from goodnet.pipeline.training.augmentation import check_shift
 from goodnet.pipeline.training.devices import Devices
@@ -199,17 +206,19 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
         )
         triggers = list(outcome.triggers)
         sets = _measured_sets(case, split, test, options.skip_broken_images)
-        proof = prove(networks, sets, triggers, provenance.seed)
-        leave(work_dir, options.out_dir, METRICS, proof.metrics())
+        figures = measure_artefacts(networks, sets, triggers, provenance.seed)
+        write_result(work_dir, options.out_dir, METRICS, figures.metrics())
         outputs = {**artefacts.paths(), METRICS: os.path.join(options.out_dir, METRICS)}
         manifest = provenance.manifest(findings, outputs, [path for path in (case.test, *case.poisoned) if path])
-        report = report_contents(suspect, split, outcome, options.method, options.out_dir, calibration, proof, manifest)
+        report = report_contents(
+            suspect, split, outcome, options.method, options.out_dir, calibration, figures, manifest
+        )
         report_path = os.path.join(options.out_dir, REPORT)
-        leave(work_dir, options.out_dir, REPORT, render_report(report))
+        write_result(work_dir, options.out_dir, REPORT, render_report(report))
         manifest["outputs"][REPORT] = sha256_of(report_path)
         _leave_manifest(work_dir, options.out_dir, manifest)
         close_work_dir(work_dir)
-    return Result(proof.evaluation, format_table(proof.evaluation), report_path, _finding(outcome))
+    return Result(figures.evaluation, format_table(figures.evaluation), report_path, _finding(outcome))
 
 
 def _finding(outcome: Repair) -> str:
@@ -248,7 +257,7 @@ def _test_images(
 
 
 def _leave_manifest(work_dir: str, out_dir: str, manifest: Mapping[str, Any]) -> None:
-    leave(work_dir, out_dir, FILE_NAME, manifest)
+    write_result(work_dir, out_dir, FILE_NAME, manifest)
     own_runs.note_manifest(manifest_bytes(out_dir))
 
 

@@ -1,4 +1,4 @@
-"""What a run proves of its artefacts: every network measured on every set, and the device held against Keras."""
+"""The figures of what a run wrote: every network measured on every set, and the device held against Keras."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _PARITY_IMAGES = 3000
 
 
 @dataclass(frozen=True)
-class Proof:
+class ArtefactFigures:
     """What was measured.
 
     Attributes:
@@ -43,9 +43,9 @@ class Proof:
         }
 
 
-def prove(
+def measure_artefacts(
     networks: Networks, sets: Sequence[NamedSet], triggers: Sequence[InvertedTrigger] = (), seed: int = 0
-) -> Proof:
+) -> ArtefactFigures:
     """Measures.
 
     Args:
@@ -70,4 +70,4 @@ def prove(
     ):
         parities.append(check_parity(networks.detector, networks.detector_tflite, batches))
         log.info("on device: %s images: %s", name, parities[-1])
-    return Proof(answered, evaluation, *parities)
+    return ArtefactFigures(answered, evaluation, *parities)

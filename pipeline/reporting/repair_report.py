@@ -10,7 +10,7 @@ import numpy as np
 from goodnet.data.image_set import ImageSet
 from goodnet.data.splits import CleanSplit
 from goodnet.pipeline.detection.calibration import Calibration
-from goodnet.pipeline.measuring.artefact_figures import Proof
+from goodnet.pipeline.measuring.artefact_figures import ArtefactFigures
 from goodnet.pipeline.measuring.comparison import Answered
 from goodnet.pipeline.measuring.predictions import DETECTOR, REPAIRED
 from goodnet.pipeline.measuring.rates import Rate
@@ -31,7 +31,7 @@ def report_contents(
     method: str,
     out_dir: str,
     calibration: Calibration,
-    proof: Proof,
+    figures: ArtefactFigures,
     manifest: Mapping[str, Any],
 ) -> ReportContents:
     """Gathers what the report shows.
@@ -43,17 +43,17 @@ def report_contents(
         method: its name.
         out_dir: where its files are.
         calibration: the detector's threshold.
-        proof: what was measured.
+        figures: what was measured.
         manifest: versions, settings, digests.
     """
     return ReportContents(
         model=suspect.path,
         created=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         method=method,
-        evaluation=proof.evaluation,
+        evaluation=figures.evaluation,
         class_names=split.fit.class_names,
-        attacks=_attacks(proof.answered),
-        mistakes=_mistakes(proof.answered),
+        attacks=_attacks(figures.answered),
+        mistakes=_mistakes(figures.answered),
         mistakes_of=REPAIRED,
         steps=_steps(outcome),
         evidence=outcome.evidence,
@@ -65,8 +65,8 @@ def report_contents(
         scale=suspect.scale,
         splits=_splits(split),
         calibration=calibration,
-        suspicions=_suspicions(calibration, proof.answered),
-        device=_device(proof, manifest["findings"]),
+        suspicions=_suspicions(calibration, figures.answered),
+        device=_device(figures, manifest["findings"]),
         files=_files(out_dir, manifest),
         provenance=_provenance(manifest),
     )
@@ -133,8 +133,8 @@ def _suspicions(calibration: Calibration, answered: Sequence[Answered]) -> tuple
     return (calibrated, *measured)
 
 
-def _device(proof: Proof, findings: Mapping[str, Any]) -> DeviceCheck:
-    clean, stamped = proof.parity, proof.parity_stamped
+def _device(figures: ArtefactFigures, findings: Mapping[str, Any]) -> DeviceCheck:
+    clean, stamped = figures.parity, figures.parity_stamped
     return DeviceCheck(
         findings["precision"],
         clean.runtime,

@@ -131,7 +131,7 @@ def publish(work_dir: str, out_dir: str, names: Iterable[str]) -> None:
         os.replace(os.path.join(work_dir, name), os.path.join(out_dir, name))
 
 
-def leave(work_dir: str, out_dir: str, name: str, content: str | Mapping[str, Any]) -> None:
+def write_result(work_dir: str, out_dir: str, name: str, content: str | Mapping[str, Any]) -> None:
     """Writes a file that describes the run, text or JSON, whole, in the working folder first."""
     if isinstance(content, str):
         write_bytes(os.path.join(work_dir, name), content.encode("utf-8", "backslashreplace"))
