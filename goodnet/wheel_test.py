@@ -86,6 +86,7 @@ class WheelTest(absltest.TestCase):
     def test_help(self):
         done = self.run_outside("goodnet-repair", "--help")
         self.assertIn("--max_false_positive_rate", done.stdout + done.stderr)
+        self.assertIn("    goodnet-repair --model=", done.stdout + done.stderr)
         self.assertNotIn("Traceback", done.stderr)
 
     def test_each_command_is_there(self):

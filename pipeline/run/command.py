@@ -12,6 +12,7 @@ from typing import TextIO, cast
 import absl.logging
 from absl import app, flags
 
+import goodnet
 from goodnet.data.errors import InputError
 from goodnet.export.printable import printable
 from goodnet.pipeline.run.interrupting import STATUS, end_at_once_when_interrupted, interrupt_main, was_interrupted
@@ -58,7 +59,16 @@ def run(main: Callable[[Sequence[str]], int | None], resumable: bool = False) ->
         finally:
             end_at_once_when_interrupted()
 
+    _name_installed_commands()
     app.run(guarded)
+
+
+def _name_installed_commands() -> None:
+    """Lets --help, which is the binary's docstring, name the commands of an installed package."""
+    binary = sys.modules["__main__"]
+    is_installed = len(goodnet.__path__) == 1
+    if is_installed and binary.__doc__:
+        binary.__doc__ = binary.__doc__.replace("python -m pipeline.", "goodnet-")
 
 
 def _check_flags(binary: str) -> None:
