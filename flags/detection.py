@@ -12,6 +12,13 @@ MAX_FALSE_POSITIVE_RATE = define_float(
     lower_bound=0.0,
     upper_bound=1.0,
 )
+NOVELTY = flags.DEFINE_bool(
+    "novelty",
+    True,
+    "Flag images whose local statistics are unlike those of the clean images, too: waves, tints and filters over the "
+    "whole image, which no contradiction of two networks may show. Turn it off where the device's camera differs from "
+    "the one that took the clean images.",
+)
 STRIP = flags.DEFINE_bool(
     "strip",
     False,

@@ -34,6 +34,7 @@ class DefaultsTest(absltest.TestCase):
         options = Options(out_dir="out")
         self.assertEqual(options.method, methods.METHOD.default)
         self.assertEqual(options.max_false_positive_rate, detection.MAX_FALSE_POSITIVE_RATE.default)
+        self.assertEqual(options.novelty, detection.NOVELTY.default)
         self.assertEqual(options.strip, detection.STRIP.default)
         self.assertEqual(options.precision, exporting.PRECISION.default)
         self.assertEqual(options.skip_broken_images, inputs.SKIP_BROKEN_IMAGES.default)

@@ -98,6 +98,7 @@ def _options(case: Case) -> Options:
             seed=running.SEED.value,
         ),
         max_false_positive_rate=detection.MAX_FALSE_POSITIVE_RATE.value,
+        novelty=detection.NOVELTY.value,
         strip=detection.STRIP.value,
         precision=exporting.PRECISION.value,
         min_parity=exporting.MIN_PARITY.value,

@@ -15,19 +15,18 @@ from data.opening import open_image_set
 from data.splits import CleanSplit, split_clean
 from models.channel_gates import gate_groups
 from models.classifier import check_fits
-from models.detector import build_scorer
 from models.input_scale import DEFAULT_SCALES, InputScale
 from models.legacy_keras import keras
 from models.network_cost import MOST_MULTIPLY_ADDS
 from pipeline import own_runs
 from pipeline.artefacts import write_artefacts
 from pipeline.comparison import NamedSet, Networks, distinct_names
-from pipeline.detection.calibration import Calibration, calibrate
+from pipeline.detection.calibrated import CalibratedDetector, calibrate_detector
+from pipeline.detection.calibration import Calibration
 from pipeline.detection.strip import CalibratedStrip, calibrated_strip
 from pipeline.faithful_export import Export
 from pipeline.manifest import FILE_NAME, Provenance, manifest_bytes
 from pipeline.measuring.evaluation import Evaluation
-from pipeline.measuring.predictions import predict_scores
 from pipeline.methods.catalogue import METHODS
 from pipeline.methods.repair_method import Repair, RepairSettings
 from pipeline.outputs import make_folder, only_run_in, sha256_of
@@ -78,6 +77,7 @@ class Options:
         method: a name in `METHODS`.
         settings: of the method.
         max_false_positive_rate: the share of clean inputs that may be flagged, 0..1.
+        novelty: flag images whose local statistics are unlike those of clean ones, too.
         strip: measure STRIP too.
         precision: of the TFLite detector.
         min_parity: the least share of images on which that detector answers as the Keras one, 0..1.
@@ -94,6 +94,7 @@ class Options:
     method: str = "full"
     settings: RepairSettings = dataclasses.field(default_factory=RepairSettings)
     max_false_positive_rate: float = 0.01
+    novelty: bool = True
     strip: bool = False
     precision: str = "int8"
     min_parity: float = 0.99
@@ -155,12 +156,13 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
         provenance = _provenance(case, options, devices)
         work_dir = open_work_dir(options.out_dir, provenance.request(), options.resume)
         outcome = METHODS[options.method](suspect, split.fit.in_memory(), options.settings, devices, work_dir)
-        calibration = _calibrate(suspect, outcome, split.calibrate, options.max_false_positive_rate)
+        calibrated = _calibrate(suspect, outcome, split, options)
+        calibration = calibrated.calibration
         written = write_artefacts(
             Artefacts.within(work_dir),
             suspect,
             outcome,
-            calibration,
+            calibrated,
             split.fit,
             options.precision,
             provenance.seed,
@@ -252,9 +254,17 @@ def _provenance(case: Case, options: Options, devices: Devices) -> Provenance:
     )
 
 
-def _calibrate(suspect: Suspect, outcome: Repair, clean: ImageSet, max_false_positive_rate: float) -> Calibration:
-    scorer = build_scorer(suspect.model, outcome.repaired, suspect.scale.chosen)
-    calibration = calibrate(predict_scores(scorer, clean).suspicion, max_false_positive_rate)
+def _calibrate(suspect: Suspect, outcome: Repair, split: CleanSplit, options: Options) -> CalibratedDetector:
+    calibrated = calibrate_detector(
+        suspect.model,
+        outcome.repaired,
+        suspect.scale.chosen,
+        split,
+        options.max_false_positive_rate,
+        options.novelty,
+        options.settings.seed,
+    )
+    calibration = calibrated.calibration
     log.info(
         "detector: threshold %.4g from %d clean images, false positive rate promised %.3g %%",
         calibration.threshold,
@@ -268,7 +278,7 @@ def _calibrate(suspect: Suspect, outcome: Repair, clean: ImageSet, max_false_pos
             100 * calibration.promised,
             100 * calibration.asked,
         )
-    return calibration
+    return calibrated
 
 
 def _strip(suspect: Suspect, split: CleanSplit, options: Options) -> CalibratedStrip:
