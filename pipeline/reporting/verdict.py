@@ -196,7 +196,7 @@ def _what_was_found(evaluation: Evaluation | None) -> list[str]:
 
 
 def _detector_words(contents: ReportContents) -> list[str]:
-    if contents.calibration is None or contents.unchanged:
+    if contents.calibration is None or (contents.unchanged and contents.calibration.threshold == 0):
         return []
     words = (
         f'The detector answers like the repaired network, or "backdoor" when its suspicion exceeds '
