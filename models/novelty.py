@@ -55,7 +55,7 @@ class Novelty:
             answers = [tf.nn.conv2d(images, filters, stride, "VALID") for filters in banks]
             return tf.concat(answers, axis=-1)
 
-        standard = (_statistics(pixels, self.filters.shape[0], bank) - self.mean) / self.deviation
+        standard = (_statistics(pixels, self.filters.shape[0], bank, _halved) - self.mean) / self.deviation
         white = tf.reduce_sum(standard[:, :, tf.newaxis] * self.whitening, axis=1)
         return self.weight * tf.reduce_mean(tf.square(white), axis=-1)
 
@@ -76,9 +76,9 @@ class Novelty:
             layer.set_weights([self.filters])
             return answers
 
-        statistics = _statistics(image, size, bank)
-        standard = keras.layers.Normalization(
-            mean=self.mean.tolist(), variance=np.square(self.deviation).tolist(), name="standard"
+        statistics = _statistics(image, size, bank, keras.layers.AveragePooling2D(2, name="halve"))
+        standard = keras.layers.Rescaling(
+            (1 / self.deviation).tolist(), (-self.mean / self.deviation).tolist(), name="standard"
         )(statistics)
         whitening = keras.layers.Dense(len(self.mean), use_bias=False, trainable=False, name="whitening")
         distance = tf.reduce_mean(tf.square(whitening(standard)), axis=-1)
@@ -94,10 +94,11 @@ def novelty_of(layer: keras.Model) -> Novelty:
         ValueError: it is no such model.
     """
     standard = layer.get_layer("standard")
+    deviation = 1 / np.asarray(standard.scale, np.float32)
     return Novelty(
         layer.get_layer("filters_0").get_weights()[0],
-        np.ravel(standard.mean).astype(np.float32),
-        np.sqrt(np.ravel(standard.variance)).astype(np.float32),
+        -np.asarray(standard.offset, np.float32) * deviation,
+        deviation,
         layer.get_layer("whitening").get_weights()[0],
         float(layer.get_layer("weight").scale),
     )
@@ -116,7 +117,9 @@ def statistics(batches: Iterable[np.ndarray], filters: np.ndarray) -> np.ndarray
 
     @tf.function(reduce_retracing=True)
     def of_batch(pixels: tf.Tensor) -> tf.Tensor:
-        return _statistics(pixels, filters.shape[0], lambda x, stride: tf.nn.conv2d(x, filters, stride, "VALID"))
+        return _statistics(
+            pixels, filters.shape[0], lambda x, stride: tf.nn.conv2d(x, filters, stride, "VALID"), _halved
+        )
 
     return np.concatenate([of_batch(tf.constant(images, tf.float32)).numpy() for images in batches])
 
@@ -132,13 +135,23 @@ def scales(image_shape: tuple[int, int, int]) -> tuple[int, ...]:
     return tuple(2**halvings for halvings in range(max(1, (side // _LEAST_SIDE).bit_length())))
 
 
-def _statistics(pixels: tf.Tensor, size: int, bank: Callable[[tf.Tensor, int], tf.Tensor]) -> tf.Tensor:
-    """Raw pixels [B, H, W, C] and what lays the filters over images with a stride -> the statistics, [B, D]."""
+def _halved(images: tf.Tensor) -> tf.Tensor:
+    return tf.nn.avg_pool2d(images, 2, 2, "VALID")
+
+
+def _statistics(
+    pixels: tf.Tensor,
+    size: int,
+    bank: Callable[[tf.Tensor, int], tf.Tensor],
+    halve: Callable[[tf.Tensor], tf.Tensor],
+) -> tf.Tensor:
+    """Raw pixels [B, H, W, C] -> the statistics, [B, D]; `bank` lays the filters over images with a stride."""
     found = [tf.reduce_mean(pixels, axis=[1, 2]) / 255]
     for number, _ in enumerate(scales(tuple(pixels.shape[1:]))):
         if number:
-            pixels = tf.nn.avg_pool2d(pixels, 2, 2, "VALID")
+            pixels = halve(pixels)
         side = min(pixels.shape[1:3]) - size + 1
         answers = bank(pixels, max(1, side // _SAMPLES))
-        found.append(tf.math.log(tf.math.reduce_variance(answers, axis=[1, 2]) + _FLOOR))
+        deviations = answers - tf.reduce_mean(answers, axis=[1, 2], keepdims=True)
+        found.append(tf.math.log(tf.reduce_mean(tf.square(deviations), axis=[1, 2]) + _FLOOR))
     return tf.concat(found, axis=-1)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from data.image_set import ImageSet
 from data.splits import CleanSplit
 from models.detector import build_scorer
 from models.input_scale import InputScale

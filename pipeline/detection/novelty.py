@@ -61,7 +61,7 @@ def fit_novelty(fit: ImageSet, calibrate: ImageSet, seed: int) -> FittedNovelty:
 def _filters(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Principal components of patches, scaled to answer with variance 1: float32 [k, k, C, F]."""
     _, height, width, channels = images.shape
-    size = filter_size(images.shape[1:])
+    size = filter_size((height, width, channels))
     rows, tops, lefts = (rng.integers(0, most, _PATCHES) for most in (len(images), height - size + 1, width - size + 1))
     span = np.arange(size)
     patches = images[rows[:, None, None], (tops[:, None] + span)[:, :, None], (lefts[:, None] + span)[:, None]]

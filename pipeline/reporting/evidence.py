@@ -25,9 +25,9 @@ from pipeline.reporting.pictures import data_uri, stamped, thumbnail
 _WIDTH = 100
 
 LEFT_AS_IT_IS = (
-    "The model was left as it is: the repaired network is the model itself. The detector, which compares the two, flags "
-    "nothing but images whose local statistics are unlike those of the clean ones, and with --nonovelty nothing at all. "
-    "--without_evidence repairs the model all the same."
+    "The model was left as it is: the repaired network is the model itself. The detector, which compares the two, "
+    "flags nothing but images whose local statistics are unlike those of the clean ones, and with --nonovelty nothing "
+    "at all. --without_evidence repairs the model all the same."
 )
 
 
