@@ -47,6 +47,15 @@ def select_devices(kind: str) -> Devices:
     return Devices(tf.distribute.MirroredStrategy(), names)
 
 
+def current_devices() -> Devices:
+    """The devices of the strategy that the caller's code is under; nothing of TensorFlow's settings is changed."""
+    strategy = tf.distribute.get_strategy()
+    logical = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")[:1]
+    several = strategy.extended.worker_devices if strategy.num_replicas_in_sync > 1 else ()
+    names = several or [device.name for device in logical[:1]]
+    return Devices(strategy, tuple(name.rpartition("device:")[2] for name in names))
+
+
 def mirrored_devices(devices: list[str]) -> Devices:
     """Several named devices (for example logical ones, "CPU:0" and "CPU:1") as one mirrored run."""
     return Devices(tf.distribute.MirroredStrategy(devices), tuple(devices))
