@@ -1,6 +1,7 @@
 """Tests of the job on objects in memory, on a network whose trigger is known, beside the command on the same inputs."""
 
 import ast
+import dataclasses
 import gc
 import glob
 import inspect
@@ -20,6 +21,7 @@ from data.hdf5 import write_hdf5
 from models.legacy_keras import keras, tf
 from pipeline import library, own_runs
 from pipeline.arguments import flags_named, in_arguments
+from pipeline.case import Case
 from pipeline.example_runs import binaries
 from pipeline.inversion.planted import TARGET, bright_rows, planted_network, with_planted_trigger
 from pipeline.manifest import manifest_bytes, read_manifest
@@ -30,7 +32,6 @@ from pipeline.runs import Artefacts
 
 _CLASSES = 8
 _SETTINGS = {"method": "fine-pruning", "input_scale": "unit", "pruning_epochs": 1, "fine_tuning_epochs": 1, "seed": 3}
-_MODELS = ("pruned", "repaired_h5", "repaired_keras", "detector_keras")
 
 
 def _in_keras_3(model, folder):
@@ -79,6 +80,14 @@ class LibraryTest(parameterized.TestCase):
         )
         cls.out_dir = cls.result.export(os.path.join(cls.folder, "exported"))
 
+    def assert_same_weights(self, one_dir, other_dir):
+        """The two runs' models are the same to the last bit."""
+        one_run, other_run = Artefacts.within(one_dir), Artefacts.within(other_dir)
+        for name in ("pruned", "repaired_h5", "repaired_keras", "detector_keras"):
+            pairs = zip(_weights(getattr(one_run, name)), _weights(getattr(other_run, name)), strict=True)
+            for one, other in pairs:
+                np.testing.assert_array_equal(one, other, err_msg=name)
+
     def test_the_command_gives_the_same_weights(self):
         model, clean, out_dir = (os.path.join(self.folder, name) for name in ("bad.h5", "clean.h5", "by_command"))
         self.network.save(model)
@@ -87,10 +96,7 @@ class LibraryTest(parameterized.TestCase):
             flags = [f"--{name}={value}" for name, value in _SETTINGS.items()]
             ended = commands.run("repair", model, f"--clean_data={clean}", f"--out_dir={out_dir}", *flags)
         self.assertEqual(ended.status, 0, ended.stderr)
-        found, expected = Artefacts.within(self.out_dir), Artefacts.within(out_dir)
-        for name in _MODELS:
-            for one, other in zip(_weights(getattr(found, name)), _weights(getattr(expected, name)), strict=True):
-                np.testing.assert_array_equal(one, other, err_msg=name)
+        self.assert_same_weights(self.out_dir, out_dir)
         ours, theirs = (read_manifest(folder)["findings"] for folder in (self.out_dir, out_dir))
         self.assertEqual({**ours, "input_scale_warnings": []}, {**theirs, "input_scale_warnings": []})
 
@@ -115,7 +121,7 @@ class LibraryTest(parameterized.TestCase):
         model = os.path.join(replacing, "repaired.h5")
         self.network.save(model)
         before = sha256_of(model)
-        result = library.repair(model, self.images, self.labels, **_SETTINGS)
+        result = dataclasses.replace(self.result, _case=Case(model, self.clean))
         with self.assertRaisesRegex(InputError, "^out_dir=.*replacing: .* replace its own input"):
             result.export(replacing)
         self.assertEqual(sha256_of(model), before)
@@ -141,17 +147,14 @@ class LibraryTest(parameterized.TestCase):
         self.assertGreater(np.mean(on_device.labels == in_memory.labels), 0.9)
         self.assertStartsWith(repr(on_device), f"{on_device.is_backdoor.sum()} of 80 images flagged")
 
-    def test_the_report_is_there_as_long_as_the_result(self):
-        result = library.repair(self.network, self.images, self.labels, **_SETTINGS)
-        report = result.report()
+    def test_the_report_can_be_kept(self):
+        report = self.result.report()
         with open(report, encoding="utf-8") as file:
             self.assertIn("Backdoor repair of model", file.read())
-        copy = result.report(os.path.join(self.folder, "copy.html"))
+        copy = self.result.report(os.path.join(self.folder, "copy.html"))
         self.assertEqual(sha256_of(copy), sha256_of(report))
-        folder = os.path.dirname(report)
-        del result
-        gc.collect()
-        self.assertFalse(os.path.exists(folder))
+        with self.assertRaisesRegex(InputError, "nowhere.*: No such file or directory"):
+            self.result.report(os.path.join(self.folder, "nowhere", "report.html"))
 
     def test_displays(self):
         verdict = library.audit(self.network, self.images, self.labels, class_names=["<b>"] * 8, input_scale="unit")
@@ -213,13 +216,8 @@ class LibraryTest(parameterized.TestCase):
         before = state()
         library.audit(self.network, self.images, self.labels, verbose=True)
         result = library.repair(self.network, self.images, self.labels, **_SETTINGS)
-        for name in _MODELS:
-            found, wanted = (
-                _weights(getattr(Artefacts.within(folder), name))
-                for folder in (result.export(self.folder), self.out_dir)
-            )
-            for one, other in zip(found, wanted, strict=True):
-                np.testing.assert_array_equal(one, other, err_msg=name)
+        self.assert_same_weights(result.export(os.path.join(self.folder, "again")), self.out_dir)
+        self.assertTrue(os.path.exists(result.report()))
         del result
         gc.collect()
         self.assertEqual(state(), before)
@@ -265,7 +263,8 @@ class LibraryTest(parameterized.TestCase):
         ({"max_shift": 8}, "max_shift=8: images are 8 x 8 pixels"),
         ({"learning_rate": float("nan")}, "learning_rate=nan: expected a number of at least 0"),
         ({"method": "magic"}, "method=magic: unknown; expected one of .*fine-pruning"),
-        ({"test": np.zeros(3)}, "test: "),
+        ({"test": np.zeros(3)}, "test, labels: missing"),
+        ({"test": (1, 2, 3)}, "test: 3 values; expected a pair"),
         ({"test": (np.zeros([2, 8, 8, 3], np.uint8), [1])}, "test, labels: 1 labels for 2 images"),
         ({"poisoned": "nowhere.h5", **_SETTINGS}, "nowhere.h5: no such file"),
         ({"precision": "int4"}, "precision='int4': unknown"),
