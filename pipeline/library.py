@@ -44,6 +44,7 @@ from pipeline.library_results import AuditVerdict, Detections, OwnFolder, Repair
 from pipeline.live_model import is_keras_3, write_model
 from pipeline.measuring.predictions import StagePredictions, predict_detector, predict_on_device
 from pipeline.methods.repair_method import RepairSettings
+from pipeline.outputs import check_inputs
 from pipeline.repairing import Options
 from pipeline.repairing import repair as run_repair
 from pipeline.reporting.contents import ReportContents
@@ -125,6 +126,7 @@ def audit(
     with _called(verbose), tempfile.TemporaryDirectory(prefix="goodnet-") as folder:
         options = AuditOptions(**_values(settings, _AUDIT_SETTINGS))
         case = _case(folder, model, images, labels, class_names)
+        check_inputs(case.paths)
         prepared = open_audit(case, options)
         evidence = prepared.find_evidence()
         contents = ReportContents(
@@ -187,6 +189,7 @@ def repair(
             poisoned=stamped,
             targets=(None if target is None else str(target),) * len(stamped),
         )
+        check_inputs(case.paths)
         result = run_repair(case, options, current_devices())
         contents, scale = result.contents, result.contents.scale
         assert scale is not None

@@ -69,8 +69,9 @@ class LibraryTest(parameterized.TestCase):
         cls.clean, cls.test = bright_rows(160, _CLASSES), bright_rows(80, _CLASSES, seed=3)
         cls.images, cls.labels = cls.clean.images(), cls.clean.labels
         cls.stamped = with_planted_trigger(cls.test.images())
+        cls.in_keras_3 = _in_keras_3(cls.network, cls.folder)
         cls.result = library.repair(
-            cls.network,
+            cls.in_keras_3,
             cls.images,
             cls.labels,
             test=(cls.test.images().astype(np.float32), np.eye(_CLASSES)[cls.test.labels]),
@@ -131,7 +132,6 @@ class LibraryTest(parameterized.TestCase):
         pixels = self.test.images()
         probabilities = self.result.model.predict(self.result.input_scale.apply(pixels), verbose=0)
         self.assertEqual(probabilities.shape, (80, _CLASSES))
-        self.assertIsInstance(self.result.model, keras.Model)
         scores = self.result.detector.predict(pixels.astype(np.float32), verbose=0)
         self.assertEqual(scores.shape, (80, _CLASSES + 1))
         found = library.detect(self.result.detector, pixels)
@@ -171,7 +171,7 @@ class LibraryTest(parameterized.TestCase):
     def test_keras_2_and_keras_3_and_files_are_audited_alike(self):
         path = os.path.join(self.folder, "planted.h5")
         self.network.save(path)
-        models = [self.network, _in_keras_3(self.network, self.folder), path]
+        models = [self.network, self.in_keras_3, path]
         images = self.images.astype(np.float64)
         verdicts = [library.audit(model, images, self.labels[:, None], input_scale="unit") for model in models]
         for verdict in verdicts:
@@ -179,15 +179,13 @@ class LibraryTest(parameterized.TestCase):
             self.assertEqual(verdict.to_json(), verdicts[0].to_json())
             json.dumps(verdict.to_json(), allow_nan=False)
 
-    def test_a_keras_3_model_comes_back_as_one(self):
-        given = _in_keras_3(self.network, self.folder)
-        before = given.get_weights()
-        result = library.repair(given, self.images, self.labels, **_SETTINGS)
-        self.assertIsInstance(result.model, keras_3.Model)
-        scaled = result.input_scale.apply(self.test.images())
-        expected = self.result.model.predict(scaled, verbose=0)
-        np.testing.assert_allclose(result.model.predict(scaled, verbose=0), expected, atol=1e-5)
-        for weight, one in zip(given.get_weights(), before, strict=True):
+    def test_a_model_comes_back_in_the_keras_that_it_came_in(self):
+        self.assertIsInstance(self.result.model, keras_3.Model)
+        scaled = self.result.input_scale.apply(self.test.images())
+        in_keras_2 = keras.models.load_model(os.path.join(self.out_dir, "repaired.keras"))
+        expected = in_keras_2.predict(scaled, verbose=0)
+        np.testing.assert_allclose(self.result.model.predict(scaled, verbose=0), expected, atol=1e-5)
+        for weight, one in zip(self.in_keras_3.get_weights(), self.network.get_weights(), strict=True):
             np.testing.assert_array_equal(weight, one)
 
     def test_a_clean_model_is_left_as_it_is(self):
@@ -218,6 +216,7 @@ class LibraryTest(parameterized.TestCase):
         result = library.repair(self.network, self.images, self.labels, **_SETTINGS)
         self.assert_same_weights(result.export(os.path.join(self.folder, "again")), self.out_dir)
         self.assertTrue(os.path.exists(result.report()))
+        self.assertIsInstance(result.model, keras.Model)
         del result
         gc.collect()
         self.assertEqual(state(), before)
@@ -237,7 +236,7 @@ class LibraryTest(parameterized.TestCase):
         ({"images": np.zeros([160, 8, 8, 3])}, "images: floats from 0 to 0, as if scaled to 0..1; .*multiply by 255"),
         ({"images": np.zeros([160, 8, 8], np.uint8)}, r"images: the shape is \[160, 8, 8\]"),
         ({"images": [[1], [1, 2]]}, "images: no array"),
-        ({"images": "nowhere.h5", "labels": None}, "nowhere.h5: no such file"),
+        ({"images": "nowhere.h5", "labels": None}, "nowhere.h5: not found"),
         ({"labels": np.zeros(3, int)}, "labels: 3 labels for 160 images"),
         ({"labels": np.full([160, 8], 0.125)}, "labels: .* not one-hot"),
         ({"labels": np.full(160, -1)}, "labels: label number 0 is -1"),
@@ -245,7 +244,7 @@ class LibraryTest(parameterized.TestCase):
         ({"labels": np.zeros(160, int)}, "images: all 160 images .*; expected .* \\(allow_chance goes on"),
         ({"labels": np.arange(160)}, "images"),
         ({"model": object()}, "model: of type object; expected .* Keras 2 or Keras 3"),
-        ({"model": "nowhere.h5"}, "nowhere.h5: No such file"),
+        ({"model": "nowhere.h5"}, "nowhere.h5: not found"),
         ({"class_names": ["a"]}, "images"),
         ({"seed": -1}, "seed=-1: expected a whole number from 0"),
         ({"allow_chance": 1}, "allow_chance=1: expected True or False"),
@@ -266,7 +265,7 @@ class LibraryTest(parameterized.TestCase):
         ({"test": np.zeros(3)}, "test, labels: missing"),
         ({"test": (1, 2, 3)}, "test: 3 values; expected a pair"),
         ({"test": (np.zeros([2, 8, 8, 3], np.uint8), [1])}, "test, labels: 1 labels for 2 images"),
-        ({"poisoned": "nowhere.h5", **_SETTINGS}, "nowhere.h5: no such file"),
+        ({"poisoned": "nowhere.h5"}, "nowhere.h5: not found"),
         ({"precision": "int4"}, "precision='int4': unknown"),
     )
     def test_so_is_one_of_a_repair(self, changes, line):
@@ -300,11 +299,12 @@ class MessagesTest(absltest.TestCase):
         }
         # What a call in Python cannot lead to.
         commands_only = {"resume", "run", "device", "identities", "images_per_identity", "pruning_aware", "help"}
+        device = {"detect", "reading", "device_check"}
         root = pathlib.Path(library.__file__).resolve().parent.parent
         binaries = {"attack.py", "audit.py", "command.py", "evaluate.py", "export.py", "repair.py", "embedded_case.py"}
         for package in ("data", "models", "export", "pipeline"):
             for path in sorted(pathlib.Path(root, package).rglob("*.py")):
-                if path.stem.endswith("_test") or path.name in binaries or path.stem in ("detect", "device_check"):
+                if path.stem.endswith("_test") or path.name in binaries or path.stem in device:
                     continue
                 tree = ast.parse(path.read_text())
                 documented = {
