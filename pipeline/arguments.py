@@ -30,7 +30,9 @@ def flags_named(message: str) -> list[str]:
 
 @contextlib.contextmanager
 def speaking_of_arguments(verbose: bool = False) -> Iterator[None]:
-    """Errors and log lines name arguments; with `verbose`, progress is written to stderr, too.
+    """Errors and log lines name arguments; with `verbose`, progress is written to stderr, without it only warnings.
+
+    Where the caller has handlers for the log, warnings go there.
 
     Raises:
         InputError: the one that was raised, in other words.
@@ -42,8 +44,10 @@ def speaking_of_arguments(verbose: bool = False) -> Iterator[None]:
     for logger in loggers:
         logger.addFilter(translated)
     if verbose:
-        log.addHandler(handler)
         log.setLevel(logging.INFO)
+    if verbose or not log.hasHandlers():
+        # Else absl gives the root logger a handler on the way, and further warnings look otherwise than the first.
+        log.addHandler(handler)
         log.propagate = False
     try:
         yield

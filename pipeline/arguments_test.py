@@ -1,5 +1,7 @@
 """Tests of messages for a caller in Python."""
 
+import contextlib
+import io
 import logging
 
 from absl.testing import absltest
@@ -31,6 +33,20 @@ class ArgumentsTest(absltest.TestCase):
         with self.assertLogs("goodnet") as logged:
             log.warning("--strip")
         self.assertEqual(logged.records[0].getMessage(), "--strip")
+
+    def test_warnings_reach_stderr_where_nobody_else_takes_them(self):
+        handlers, propagates = list(logging.root.handlers), log.propagate
+        logging.root.handlers[:] = []
+        try:
+            with contextlib.redirect_stderr(io.StringIO()) as written, speaking_of_arguments():
+                log.warning("--strip is on")
+                log.info("not shown")
+                logging.basicConfig()
+                log.warning("once")
+        finally:
+            logging.root.handlers[:] = handlers
+        self.assertEqual(written.getvalue(), "warning: strip is on\nwarning: once\n")
+        self.assertEqual((log.handlers, log.propagate), ([], propagates))
 
     def test_progress_is_shown_where_it_is_asked_for(self):
         handlers = list(log.handlers)

@@ -13,10 +13,10 @@ Floats that all lie in 0..1 are refused; multiply them by 255. What the model ex
 standardised, BGR ...) is found on the labelled images, so that nothing has to be said of it; `input_scale` and
 `channel_order` force it. **Labels** are class numbers [N] or [N, 1], or one-hot [N, classes].
 
-Every function leaves random states, Keras' settings, log levels and the working directory as it found them. It takes
-the devices as the caller has set them, and trains under the `tf.distribute` strategy that it is called in. What it
-writes is in a temporary folder. The same seed gives the same result, the one that the command gives on the same inputs.
-Errors that the caller can mend are an `InputError`, a `ValueError` of one line that begins with the argument.
+Every function leaves random states, Keras' settings, log levels and the working directory as it found them, and takes
+the devices as the caller has set them. What it writes is in a temporary folder. The same seed gives the same result, the
+one that the command gives on the same inputs. Errors that the caller can mend are an `InputError`, a `ValueError` of one
+line that begins with the argument.
 
 What stays is what the import does: it raises Python's recursion limit, and sets TF_USE_LEGACY_KERAS=1, as tfmot itself
 does. `tf.keras` is therefore Keras 2, unless something has used it as Keras 3 before; `keras` is Keras 3 all the same.
@@ -37,7 +37,7 @@ from data.image_set import ImageSet
 from export.bundle import read_card
 from export.regular_files import open_regular
 from models.detector import is_detector
-from models.legacy_keras import keras
+from models.legacy_keras import keras, tf
 from models.opening import open_model
 from pipeline.arguments import speaking_of_arguments
 from pipeline.auditing import AuditOptions, open_audit
@@ -55,7 +55,7 @@ from pipeline.reporting.contents import ReportContents
 from pipeline.reporting.evidence import trigger_examples
 from pipeline.setting_ranges import checked
 from pipeline.suspect import scale_candidates
-from pipeline.training.devices import current_devices
+from pipeline.training.devices import devices_of
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -154,6 +154,7 @@ def repair(
     poisoned: Any = None,
     target: str | int | None = None,
     class_names: Sequence[str] | None = None,
+    strategy: tf.distribute.Strategy | None = None,
     verbose: bool = False,
     **settings: Any,
 ) -> RepairResult:
@@ -169,6 +170,7 @@ def repair(
             `target` their labels are the true classes, without it what the attacker wants.
         target: the attacker's label, or its class name.
         class_names: a name for each class.
+        strategy: how to train on several devices; None for one.
         verbose: write progress to stderr.
         **settings: the fields of `Options` and `RepairSettings`, and `input_scale`, `channel_order`, `mean` and `std`
             in place of `scales`: as the flags of these names. `precision` None writes int8, or a higher precision where
@@ -194,7 +196,7 @@ def repair(
             targets=(None if target is None else str(target),) * len(stamped),
         )
         check_inputs(case.paths)
-        result = run_repair(case, options, current_devices())
+        result = run_repair(case, options, devices_of(strategy))
         contents, scale = result.contents, result.contents.scale
         assert scale is not None
         verdict = None if contents.evidence is None else AuditVerdict(contents.evidence, scale.chosen, contents)
@@ -229,6 +231,9 @@ def detect(detector: Any, images: Images, *, verbose: bool = False) -> Detection
 
 @contextlib.contextmanager
 def _called(verbose: bool) -> Iterator[None]:
+    if tf.distribute.has_strategy():
+        # Every variable would be one of that strategy, those of a training's bookkeeping too.
+        raise InputError("strategy: called in a strategy's scope; expected the strategy as an argument of `repair`")
     with caller_state_kept(), speaking_of_arguments(verbose):
         yield
 

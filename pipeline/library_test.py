@@ -29,6 +29,7 @@ from pipeline.outputs import sha256_of
 from pipeline.progress import log
 from pipeline.repairing import FILES
 from pipeline.runs import Artefacts
+from pipeline.training.devices import devices_of
 
 _CLASSES = 8
 _SETTINGS = {"method": "fine-pruning", "input_scale": "unit", "pruning_epochs": 1, "fine_tuning_epochs": 1, "seed": 3}
@@ -273,6 +274,14 @@ class LibraryTest(parameterized.TestCase):
         with self.assertRaisesRegex(InputError, f"^{line}"):
             library.repair(self.network, self.images, self.labels, **changes)
         self.assertEqual(_temporary_folders(), before)
+
+    def test_a_strategy_is_an_argument(self):
+        strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+        with strategy.scope(), self.assertRaisesRegex(InputError, "^strategy: called in a strategy's scope"):
+            library.repair(self.network, self.images, self.labels, **_SETTINGS)
+        devices = devices_of(strategy)
+        self.assertEqual((devices.strategy, devices.names), (strategy, ("CPU:0",)))
+        self.assertEqual(devices_of(None).names, tuple(read_manifest(self.out_dir)["devices"]))
 
     def test_unknown_settings_are_refused_at_once(self):
         with self.assertRaisesRegex(TypeError, r"repair\(\) got an unexpected keyword argument 'max_shfit'"):

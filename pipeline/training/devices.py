@@ -1,5 +1,6 @@
 """Where TensorFlow trains: one strategy for one device or several."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from data.errors import InputError
@@ -47,12 +48,13 @@ def select_devices(kind: str) -> Devices:
     return Devices(tf.distribute.MirroredStrategy(), names)
 
 
-def current_devices() -> Devices:
-    """The devices of the strategy that the caller's code is under; nothing of TensorFlow's settings is changed."""
-    strategy = tf.distribute.get_strategy()
-    logical = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")[:1]
-    several = strategy.extended.worker_devices if strategy.num_replicas_in_sync > 1 else ()
-    names = several or [device.name for device in logical[:1]]
+def devices_of(strategy: tf.distribute.Strategy | None) -> Devices:
+    """The devices of a caller's strategy, or TensorFlow's first; none of TensorFlow's settings is changed."""
+    if strategy is not None:
+        names: Sequence[str] = strategy.extended.worker_devices
+    else:
+        logical = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        strategy, names = tf.distribute.get_strategy(), [logical[0].name]
     return Devices(strategy, tuple(name.rpartition("device:")[2] for name in names))
 
 
