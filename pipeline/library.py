@@ -14,9 +14,9 @@ standardised, BGR ...) is found on the labelled images, so that nothing has to b
 `channel_order` force it. **Labels** are class numbers [N] or [N, 1], or one-hot [N, classes].
 
 Every function leaves random states, Keras' settings, log levels and the working directory as it found them, and takes
-the devices as the caller has set them. What it writes is in a temporary folder. The same seed gives the same result, the
-one that the command gives on the same inputs. Errors that the caller can mend are an `InputError`, a `ValueError` of one
-line that begins with the argument.
+the devices as the caller has set them. What it writes is in a temporary folder. The same seed gives the same result,
+the one that the command gives on the same inputs. Errors that the caller can mend are an `InputError`, a `ValueError`
+of one line that begins with the argument.
 
 What stays is what the import does: it raises Python's recursion limit, and sets TF_USE_LEGACY_KERAS=1, as tfmot itself
 does. `tf.keras` is therefore Keras 2, unless something has used it as Keras 3 before; `keras` is Keras 3 all the same.
