@@ -23,10 +23,11 @@ from data.class_names import target_for_each
 from data.errors import InputError
 from flags import detection, exporting, faces, inputs, methods, pruning, running
 from pipeline import command
+from pipeline.case import Case
 from pipeline.embedded_case import embedded_case
 from pipeline.methods.repair_method import RepairSettings
 from pipeline.outputs import check_inputs
-from pipeline.repairing import Case, Options, repair
+from pipeline.repairing import Options, repair
 from pipeline.runs import default_run_dir
 from pipeline.suspect import scale_candidates
 from pipeline.training.devices import Devices, select_devices
@@ -68,8 +69,7 @@ def _case(argv: Sequence[str], devices: Devices) -> Case:
     poisoned = tuple(inputs.POISONED_DATA.value)
     targets = tuple(target_for_each(inputs.TARGET.value, poisoned))
     case = Case(model, inputs.CLEAN_DATA.value, inputs.TEST_DATA.value, poisoned, targets, inputs.CLASS_NAMES.value)
-    paths = (case.model, case.clean, case.test, case.class_names, *case.poisoned)
-    check_inputs(path for path in paths if path is not None)
+    check_inputs(case.paths)
     return case
 
 

@@ -1,7 +1,9 @@
 """The main job as a list of its steps: from a BadNet to a repaired model, a detector for the device, and evidence."""
 
 import dataclasses
+import functools
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +13,6 @@ import numpy as np
 from data.class_names import read_class_names, with_target
 from data.errors import InputError
 from data.image_set import ImageSet
-from data.opening import open_image_set
 from data.splits import CleanSplit, split_clean
 from models.channel_gates import gate_groups
 from models.classifier import check_fits
@@ -20,6 +21,7 @@ from models.legacy_keras import keras
 from models.network_cost import MOST_MULTIPLY_ADDS
 from pipeline import own_runs
 from pipeline.artefacts import write_artefacts
+from pipeline.case import Case, name_of, opened
 from pipeline.comparison import NamedSet, Networks, distinct_names
 from pipeline.detection.calibrated import CalibratedDetector, calibrate_detector
 from pipeline.detection.calibration import Calibration
@@ -29,10 +31,11 @@ from pipeline.manifest import FILE_NAME, Provenance, manifest_bytes
 from pipeline.measuring.evaluation import Evaluation
 from pipeline.methods.catalogue import METHODS
 from pipeline.methods.repair_method import Repair, RepairSettings
-from pipeline.outputs import make_folder, only_run_in, sha256_of
+from pipeline.outputs import make_folder, only_run_in, sha256_of, unfinished_folder, write_whole
 from pipeline.progress import log
 from pipeline.proof import prove
 from pipeline.repair_report import report_contents
+from pipeline.reporting.contents import ReportContents
 from pipeline.reporting.evidence import LEFT_AS_IT_IS, evidence_as_json, summary
 from pipeline.reporting.report import render_report
 from pipeline.reporting.tables import format_table
@@ -44,28 +47,8 @@ from pipeline.unfinished import FOLDER, close_work_dir, leave, open_work_dir, pu
 
 METRICS = "metrics.json"
 REPORT = "report.html"
-
-
-@dataclass(frozen=True)
-class Case:
-    """What a run works on, all paths.
-
-    Attributes:
-        model: the suspect.
-        clean: clean images to repair with.
-        test: more clean images, only measured on; or None.
-        poisoned: sets that carry triggers, only measured on.
-        targets: for each of them the attacker's target, a label or a class name, if the set is sorted by true class;
-            else None. Empty: None for all.
-        class_names: a file with the names of the model's classes; None for those of the clean images.
-    """
-
-    model: str
-    clean: str
-    test: str | None = None
-    poisoned: tuple[str, ...] = ()
-    targets: tuple[str | None, ...] = ()
-    class_names: str | None = None
+# What a run leaves, first those that describe others.
+FILES = (FILE_NAME, METRICS, REPORT, *Artefacts.within("").paths())
 
 
 @dataclass(frozen=True)
@@ -117,12 +100,14 @@ class Result:
         report: the report's path.
         finding: what was found of a backdoor, and what follows from it, for the terminal; empty where none was looked
             for.
+        contents: what the report shows.
     """
 
     evaluation: Evaluation
     table: str
     report: str
-    finding: str = ""
+    finding: str
+    contents: ReportContents
 
 
 def repair(case: Case, options: Options, devices: Devices) -> Result:
@@ -133,10 +118,10 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
     """
     if options.method not in METHODS:
         raise InputError(f"--method={options.method}: unknown; expected one of {', '.join(METHODS)}")
-    _refuse_to_replace_inputs(case, options.out_dir)
+    refuse_to_replace_inputs(case, options.out_dir)
     keras.utils.set_random_seed(options.settings.seed)
     names = read_class_names(case.class_names)
-    clean = open_image_set(case.clean, options.skip_broken_images, names)
+    clean = opened(case.clean, options.skip_broken_images, names)
     split = split_clean(clean, options.settings.seed)
     suspect = open_suspect(
         case.model,
@@ -145,14 +130,14 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
         options.architecture,
         chance_policy(options.allow_chance),
         options.max_multiply_adds,
+        case.model_name,
     )
     check_fits(suspect.facts, clean)
     _check_settings(suspect, options.settings)
     test = _test_images(case, options, suspect, clean.class_names)
     make_folder(options.out_dir)
     artefacts = Artefacts.within(options.out_dir)
-    files = (FILE_NAME, METRICS, REPORT, *artefacts.paths())
-    with only_run_in(options.out_dir, replaced=(FOLDER, *files)):
+    with only_run_in(options.out_dir, replaced=(FOLDER, *FILES)):
         provenance = _provenance(case, options, devices)
         work_dir = open_work_dir(options.out_dir, provenance.request(), options.resume)
         outcome = METHODS[options.method](suspect, split.fit.in_memory(), options.settings, devices, work_dir)
@@ -169,7 +154,7 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
             options.min_parity,
             options.precision_may_change,
         )
-        remove_earlier(options.out_dir, files)
+        remove_earlier(options.out_dir, FILES)
         publish(work_dir, options.out_dir, artefacts.paths())
         findings = {**_findings(suspect, split, outcome, calibration), **_exported(written.export)}
         _leave_manifest(work_dir, options.out_dir, provenance.manifest(findings, artefacts.paths()))
@@ -191,14 +176,14 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
         proof = prove(networks, sets, triggers, provenance.seed)
         leave(work_dir, options.out_dir, METRICS, proof.metrics())
         outputs = {**artefacts.paths(), METRICS: os.path.join(options.out_dir, METRICS)}
-        manifest = provenance.manifest(findings, outputs, [path for path in (case.test, *case.poisoned) if path])
+        manifest = provenance.manifest(findings, outputs, case.measured_on())
         report = report_contents(suspect, split, outcome, options.method, options.out_dir, calibration, proof, manifest)
         report_path = os.path.join(options.out_dir, REPORT)
         leave(work_dir, options.out_dir, REPORT, render_report(report))
         manifest["outputs"][REPORT] = sha256_of(report_path)
         _leave_manifest(work_dir, options.out_dir, manifest)
         close_work_dir(work_dir)
-    return Result(proof.evaluation, format_table(proof.evaluation), report_path, _finding(outcome))
+    return Result(proof.evaluation, format_table(proof.evaluation), report_path, _finding(outcome), report)
 
 
 def _finding(outcome: Repair) -> str:
@@ -208,9 +193,32 @@ def _finding(outcome: Repair) -> str:
     return summary(outcome.evidence) + (f"\n\n{LEFT_AS_IT_IS}" if outcome.unchanged else "")
 
 
-def _refuse_to_replace_inputs(case: Case, out_dir: str) -> None:
-    given = (case.model, case.clean, case.test, case.class_names, *case.poisoned)
-    inputs = [os.path.realpath(path) for path in given if path]
+def copy_run(folder: str, out_dir: str) -> None:
+    """Copies what a run has left, from one folder to another.
+
+    Args:
+        folder: the run's.
+        out_dir: where to; it is made where it is missing. The files of an earlier run there are replaced, when all of
+            the others are at hand.
+
+    Raises:
+        InputError: the folder cannot be written to, or another run is writing there.
+    """
+    make_folder(out_dir)
+    with only_run_in(out_dir, replaced=(FOLDER, *FILES)), unfinished_folder(out_dir) as beside:
+        for name in FILES:
+            write_whole(os.path.join(beside, name), functools.partial(shutil.copyfile, os.path.join(folder, name)))
+        remove_earlier(out_dir, FILES)
+        publish(beside, out_dir, FILES[::-1])
+
+
+def refuse_to_replace_inputs(case: Case, out_dir: str) -> None:
+    """Refuses a folder in which a file of the run is to stand where one of its inputs is.
+
+    Raises:
+        InputError: it is such a folder.
+    """
+    inputs = [os.path.realpath(path) for path in case.paths]
     for path in Artefacts.within(out_dir).paths().values():
         if os.path.realpath(path) in inputs:
             raise InputError(
@@ -231,7 +239,7 @@ def _test_images(
     """Clean images that are only measured on; before the work nothing is checked but that they fit the suspect."""
     if case.test is None:
         return None
-    test = open_image_set(case.test, options.skip_broken_images, class_names)
+    test = opened(case.test, options.skip_broken_images, class_names)
     check_fits(suspect.facts, test)
     return test
 
@@ -250,7 +258,7 @@ def _provenance(case: Case, options: Options, devices: Devices) -> Provenance:
         settings=settings,
         seed=settings.pop("seed"),
         devices=devices.names,
-        inputs={path: sha256_of(path) for path in (case.model, case.clean, case.class_names) if path},
+        inputs=case.decided_by(),
     )
 
 
@@ -314,10 +322,11 @@ def _exported(export: Export) -> dict[str, Any]:
 def _measured_sets(case: Case, split: CleanSplit, test: ImageSet | None, skip_broken: bool) -> list[NamedSet]:
     """The sets to measure on. Poisoned files are opened here, and nowhere before."""
     sets = [NamedSet("clean data (report split)", split.report)]
-    if case.test and test is not None:
-        sets.append(NamedSet(f"test data ({os.path.basename(case.test)})", test))
+    if case.test is not None and test is not None:
+        sets.append(NamedSet(f"test data ({os.path.basename(name_of(case.test))})", test))
     targets = case.targets or (None,) * len(case.poisoned)
-    for name, path, target in zip(distinct_names(case.poisoned), case.poisoned, targets, strict=True):
-        images = open_image_set(path, skip_broken, split.fit.class_names)
+    short_names = distinct_names([name_of(one) for one in case.poisoned])
+    for name, given, target in zip(short_names, case.poisoned, targets, strict=True):
+        images = opened(given, skip_broken, split.fit.class_names)
         sets.append(NamedSet(name, with_target(images, target), given_as_poisoned=True))
     return sets

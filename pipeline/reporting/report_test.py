@@ -97,7 +97,7 @@ class ReportTest(absltest.TestCase):
         page = _Page(render_report(unchanged_contents()))
         self.assertLess(page.text.index("was left as it is"), page.text.index("Accuracy and attack success"))
         self.assertIn("nothing but images whose local statistics", page.text)
-        self.assertNotIn("was repaired by", page.text)
+        self.assertNotIn("Repaired by", page.text)
 
     def test_the_threshold_s_own_images_are_marked(self):
         self.assertIn("the threshold was set on these: no measurement", self.page.text)
