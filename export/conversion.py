@@ -47,13 +47,13 @@ class _Graph:
 
     Attributes:
         probabilities: raw pixels float32 [1, H, W, C] in 0..255 -> float32 [1, N] by the net's name.
-        answers: those -> what the file is to say.
+        answers: those, and the image -> what the file is to say.
         variables: of the nets.
         image_shape: (H, W, C).
     """
 
     probabilities: Callable[[tf.Tensor], _Tensors]
-    answers: Callable[[_Tensors], _Tensors]
+    answers: Callable[[_Tensors, tf.Tensor], _Tensors]
     variables: list[tf.Variable]
     image_shape: tuple[int, int, int]
 
@@ -86,8 +86,11 @@ def convert_detector(
         scaled = parts.input_scale(image)
         return {"badnet": parts.badnet(scaled, training=False), "repaired": parts.repaired(scaled, training=False)}
 
-    def answers(given: _Tensors) -> _Tensors:
-        claimed, label, suspicion = score_probabilities(given["badnet"], given["repaired"], where=_where)
+    def answers(given: _Tensors, image: tf.Tensor) -> _Tensors:
+        novelty = None if parts.novelty is None else parts.novelty.distance(image)
+        claimed, label, suspicion = score_probabilities(
+            given["badnet"], given["repaired"], where=_where, novelty=novelty
+        )
         flagged = 1 - tf.cast(_passes(suspicion, parts.threshold), tf.int32)
         label += flagged * (tf.constant([classes], tf.int32, name=BACKDOOR_LABEL) - label)
         return {"label": label, "claimed": claimed, "suspicion": suspicion}
@@ -138,7 +141,8 @@ def convert_classifier(
     """
     net, scale = with_probabilities(model), input_scale.tensor
 
-    def answers(given: _Tensors) -> _Tensors:
+    def answers(given: _Tensors, image: tf.Tensor) -> _Tensors:
+        del image
         label = tf.argmax(given["net"], axis=-1, output_type=tf.int32)
         return {"label": label, "confidence": tf.reduce_max(given["net"], axis=-1)}
 
@@ -163,7 +167,7 @@ def _convert(graph: _Graph, representative: Iterable[np.ndarray] | None, precisi
 
 def _with_bias_correction(graph: _Graph, images: list[np.ndarray]) -> _Graph:
     """The graph with factors on its probabilities that undo the mean shift of its int8 form's logits."""
-    bare = dataclasses.replace(graph, answers=lambda given: given)
+    bare = dataclasses.replace(graph, answers=lambda given, image: given)
     quantised = device_answers(_lowered(bare, "int8", []), images, graph.image_shape)
     predict = tf.function(graph.probabilities, reduce_retracing=True)
     batches = [
@@ -207,9 +211,12 @@ def _servable(graph: _Graph, pixels: tf.DType) -> tf.Module:
     module = tf.Module()
     module.held_variables = graph.variables
     image = tf.TensorSpec((1, *graph.image_shape), pixels, name="image")
-    module.serve = tf.function(
-        lambda image: graph.answers(graph.probabilities(tf.cast(image, tf.float32))), input_signature=[image]
-    )
+
+    def serve(image: tf.Tensor) -> _Tensors:
+        pixels = tf.cast(image, tf.float32)
+        return graph.answers(graph.probabilities(pixels), pixels)
+
+    module.serve = tf.function(serve, input_signature=[image])
     return module
 
 

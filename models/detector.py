@@ -20,6 +20,8 @@ from goodnet.data.errors import InputError
 from goodnet.models.classifier import classifier_facts, with_probabilities
 from goodnet.models.input_scale import InputScale
 from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.novelty import NAME as NOVELTY
+from goodnet.models.novelty import Novelty, novelty_of
 
 # Half the step by which a score on the flagged side is kept away from the tie at 1/2, where float32 could not tell.
 _MARGIN = 2.0**-20
@@ -45,6 +47,7 @@ class DetectorParts:
         input_scale: the built-in Keras layer, or model of such layers, that makes scaled images of raw pixels 0..255.
         threshold: suspicion above which an image is flagged, in [0, 1], a value that float32 holds exactly.
         scorer: the model of `build_scorer`, sharing the detector's layers.
+        novelty: the second signal, or None.
     """
 
     badnet: keras.Model
@@ -52,6 +55,7 @@ class DetectorParts:
     input_scale: keras.layers.Layer
     threshold: float
     scorer: keras.Model
+    novelty: Novelty | None
 
 
 def suspicion(badnet_probabilities: np.ndarray, repaired_probabilities: np.ndarray) -> np.ndarray:
@@ -86,6 +90,7 @@ def score_probabilities(
     repaired_probabilities: tf.Tensor,
     named: Callable[[str, tf.Tensor], tf.Tensor] = lambda name, tensor: tensor,
     where: Callable[[tf.Tensor, tf.Tensor, float], tf.Tensor] = tf.where,
+    novelty: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """`suspicion`, as a piece of a graph, with the classes beside it.
 
@@ -96,6 +101,8 @@ def score_probabilities(
         repaired_probabilities: float32 [B, N].
         named: what gives a tensor its name on the way.
         where: chooses a tensor's values, float32 [B], where a condition holds, bool [B], and a number elsewhere.
+        novelty: weighted, float32 [B], >= 0 (`models.novelty`); suspicion is the larger of V / (1 + V) and what the two
+            nets give.
 
     Returns:
         (claimed int32 [B], repaired_label int32 [B], suspicion float32 [B]).
@@ -107,16 +114,22 @@ def score_probabilities(
     divergence = tf.reduce_sum((both[0] - both[1]) * (logs[0] - logs[1]), axis=-1)
     score = divergence / (1.0 + divergence)
     # NaN passes through arithmetic; only a choice between values gets rid of it.
-    return claimed, label, named("suspicion", where(score <= UNKNOWN, score, UNKNOWN))
+    score = where(score <= UNKNOWN, score, UNKNOWN)
+    if novelty is not None:
+        score = tf.maximum(score, novelty / (1.0 + novelty))
+    return claimed, label, named("suspicion", score)
 
 
-def build_scorer(badnet: keras.Model, repaired: keras.Model, input_scale: InputScale) -> keras.Model:
+def build_scorer(
+    badnet: keras.Model, repaired: keras.Model, input_scale: InputScale, novelty: Novelty | None = None
+) -> keras.Model:
     """The two nets on raw pixels, with the score but without a threshold; calibration reads it.
 
     Args:
         badnet: the net under suspicion; softmax or logits, scaled images in.
         repaired: its repair, with the same image shape and classes; may be the very same object.
         input_scale: the scale of both nets' input.
+        novelty: a second signal, if any.
 
     Returns:
         A model, raw pixels float32 [B, H, W, C] in 0..255 -> (claimed int32 [B], the BadNet's class; repaired_label
@@ -125,14 +138,18 @@ def build_scorer(badnet: keras.Model, repaired: keras.Model, input_scale: InputS
     Raises:
         InputError: the nets do not have the same image shape and number of classes, or are no image classifiers.
     """
-    parts = _new_parts(badnet, repaired, input_scale)
+    parts = _new_parts(badnet, repaired, input_scale, novelty)
     image = keras.Input(parts[0].input_shape[1:], name="image")
     _, outputs = _score(image, *parts)
     return keras.Model(image, outputs, name="scorer")
 
 
 def build_detector(
-    badnet: keras.Model, repaired: keras.Model, input_scale: InputScale, threshold: float
+    badnet: keras.Model,
+    repaired: keras.Model,
+    input_scale: InputScale,
+    threshold: float,
+    novelty: Novelty | None = None,
 ) -> keras.Model:
     """The detector with N+1 scores, of built-in layers only: it loads with no custom object.
 
@@ -146,6 +163,7 @@ def build_detector(
         input_scale: the scale of both nets' input.
         threshold: suspicion above which an image is flagged, in [0, 1]; rounded to float32, in which it is compared,
             and to the largest below 1, since an image that a net has no finite answer to is always flagged.
+        novelty: a second signal, if any.
 
     Returns:
         A model, raw pixels float32 [B, H, W, C] in 0..255 -> float32 [B, N + 1]. It holds copies of the nets.
@@ -156,7 +174,7 @@ def build_detector(
     if not 0 <= threshold <= 1:
         raise InputError(f"threshold: {threshold} is not a suspicion; expected a number in [0, 1]")
     threshold = min(float(np.float32(threshold)), HIGHEST_THRESHOLD)
-    parts = _new_parts(badnet, repaired, input_scale)
+    parts = _new_parts(badnet, repaired, input_scale, novelty)
     image = keras.Input(parts[0].input_shape[1:], name="image")
     probabilities, (_, _, score) = _score(image, *parts)
     # Suspicion minus threshold; in a layer of its own, so that a loaded detector still tells its threshold.
@@ -190,9 +208,12 @@ def take_apart(detector: keras.Model) -> DetectorParts:
     badnet, repaired, input_scale, offset = (detector.get_layer(name) for name in _PART_LAYERS)
     threshold = -float(offset.offset)
     image = keras.Input(badnet.input_shape[1:], name="image")
-    _, outputs = _score(image, badnet, repaired, input_scale)
+    novelty = next((layer for layer in detector.layers if layer.name == NOVELTY), None)
+    _, outputs = _score(image, badnet, repaired, input_scale, novelty)
     scorer = keras.Model(image, outputs, name="scorer")
-    return DetectorParts(badnet, repaired, input_scale, threshold, scorer)
+    return DetectorParts(
+        badnet, repaired, input_scale, threshold, scorer, None if novelty is None else novelty_of(novelty)
+    )
 
 
 def is_detector(model: keras.Model) -> bool:
@@ -230,9 +251,9 @@ def _is_number(value: object) -> bool:
 
 
 def _new_parts(
-    badnet: keras.Model, repaired: keras.Model, input_scale: InputScale
-) -> tuple[keras.Model, keras.Model, keras.layers.Layer]:
-    """Copies of the two nets with probabilities, under the names that `take_apart` finds, and the scaling layer."""
+    badnet: keras.Model, repaired: keras.Model, input_scale: InputScale, novelty: Novelty | None
+) -> tuple[keras.Model, keras.Model, keras.layers.Layer, keras.Model | None]:
+    """Copies of the two nets with probabilities, under the names that `take_apart` finds, and the other layers."""
     facts, repaired_facts = classifier_facts(badnet), classifier_facts(repaired)
     if (facts.image_shape, facts.classes) != (repaired_facts.image_shape, repaired_facts.classes):
         raise InputError(
@@ -243,17 +264,25 @@ def _new_parts(
         _copy(badnet, "badnet"),
         _copy(repaired, "repaired"),
         input_scale.layer(facts.image_shape, name="input_scale"),
+        None if novelty is None else novelty.layer(facts.image_shape),
     )
 
 
 def _score(
-    image: tf.Tensor, badnet: keras.Model, repaired: keras.Model, input_scale: keras.layers.Layer
+    image: tf.Tensor,
+    badnet: keras.Model,
+    repaired: keras.Model,
+    input_scale: keras.layers.Layer,
+    novelty: keras.Model | None,
 ) -> tuple[tf.Tensor, list[tf.Tensor]]:
     """Symbolic raw pixels -> the repaired net's probabilities, and [claimed, repaired_label, suspicion]."""
     scaled = input_scale(image)
     # training=False is stored in the graph: neither dropout nor a batch's statistics may ever move a score.
     probabilities = tf.cast(repaired(scaled, training=False), tf.float32)
-    return probabilities, list(score_probabilities(badnet(scaled, training=False), probabilities, _named))
+    found = None if novelty is None else novelty(image, training=False)
+    return probabilities, list(
+        score_probabilities(badnet(scaled, training=False), probabilities, _named, novelty=found)
+    )
 
 
 def _named(name: str, tensor: tf.Tensor) -> tf.Tensor:

@@ -16,7 +16,4 @@ import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras as keras
 
-# TensorFlow warns of retracing and of saved files that were never compiled: nothing that a user could mend.
-tf.get_logger().setLevel("ERROR")
-
 __all__ = ["keras", "tf", "tfmot"]

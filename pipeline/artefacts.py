@@ -17,6 +17,7 @@ from goodnet.models.detector import build_detector
 from goodnet.models.input_scale import InputScale
 from goodnet.models.legacy_keras import keras
 from goodnet.models.saving import save_network
+from goodnet.pipeline.detection.calibrated import CalibratedDetector
 from goodnet.pipeline.detection.calibration import Calibration
 from goodnet.pipeline.faithful_export import Candidate, Export, export_faithfully
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
@@ -46,7 +47,7 @@ def write_artefacts(
     artefacts: Artefacts,
     suspect: Suspect,
     repair: Repair,
-    calibration: Calibration,
+    calibrated: CalibratedDetector,
     fit: ImageSet,
     precision: str,
     seed: int,
@@ -62,7 +63,7 @@ def write_artefacts(
         artefacts: where.
         suspect: the BadNet.
         repair: its repair.
-        calibration: the detector's threshold.
+        calibrated: the detector's threshold, and its second signal.
         fit: clean images; a seeded sample of them sets the ranges of the quantised detector.
         precision: of the detector for the device, one of `export.precisions.PRECISIONS`.
         seed: of the sample, and of what is stamped.
@@ -77,7 +78,10 @@ def write_artefacts(
     """
     for model in (repair.pruned, repair.repaired):
         unfreeze(model)
-    detector = build_detector(suspect.model, repair.repaired, suspect.scale.chosen, calibration.threshold)
+    calibration = calibrated.calibration
+    detector = build_detector(
+        suspect.model, repair.repaired, suspect.scale.chosen, calibration.threshold, calibrated.novelty
+    )
     for path, model in (
         (artefacts.pruned, repair.pruned),
         (artefacts.repaired_h5, repair.repaired),

@@ -19,13 +19,10 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from goodnet.data.class_names import read_class_names
 from goodnet.data.errors import InputError
-from goodnet.data.opening import open_image_set
 from goodnet.flags import inputs, running
-from goodnet.models.legacy_keras import keras
-from goodnet.pipeline.inversion.evidence import EvidenceSettings, find_evidence
-from goodnet.pipeline.inversion.search import SearchSettings
+from goodnet.pipeline.auditing import AuditOptions, open_audit
+from goodnet.pipeline.case import Case
 from goodnet.pipeline.inversion.verdict import BACKDOOR
 from goodnet.pipeline.reporting.audit_evidence import as_json, pictures
 from goodnet.pipeline.reporting.evidence import summary
@@ -33,7 +30,7 @@ from goodnet.pipeline.run import command
 from goodnet.pipeline.run.output_files import check_inputs, make_folder, only_run_in, sha256_of, write_bytes, write_json
 from goodnet.pipeline.run.source_digest import source_digest
 from goodnet.pipeline.run.work_folder import FOLDER, check_unnamed, close_work_dir, open_work_dir
-from goodnet.pipeline.suspect import chance_policy, open_suspect, scale_candidates
+from goodnet.pipeline.suspect import scale_candidates
 from goodnet.pipeline.training.devices import select_devices
 
 _FAIL_ON = flags.DEFINE_enum(
@@ -78,26 +75,22 @@ def main(argv: Sequence[str]) -> int:
     if not running.OUT_DIR.value:
         check_unnamed(out_dir, running.RESUME.value)
     select_devices(running.DEVICE.value)
-    keras.utils.set_random_seed(running.SEED.value)
-    names = read_class_names(inputs.CLASS_NAMES.value)
-    clean = open_image_set(inputs.CLEAN_DATA.value, inputs.SKIP_BROKEN_IMAGES.value, names)
-    scales = scale_candidates(*inputs.input_scale())
-    suspect = open_suspect(
-        model,
-        clean,
-        scales,
-        inputs.ARCHITECTURE.value,
-        chance_policy(inputs.ALLOW_CHANCE.value),
-        inputs.MAX_MULTIPLY_ADDS.value,
+    options = AuditOptions(
+        seed=running.SEED.value,
+        architecture=inputs.ARCHITECTURE.value,
+        max_multiply_adds=inputs.MAX_MULTIPLY_ADDS.value,
+        scales=scale_candidates(*inputs.input_scale()),
+        skip_broken_images=inputs.SKIP_BROKEN_IMAGES.value,
+        allow_chance=inputs.ALLOW_CHANCE.value,
     )
-    settings = EvidenceSettings(SearchSettings(seed=running.SEED.value), running.SEED.value)
+    audit = open_audit(Case(model, inputs.CLEAN_DATA.value, class_names=inputs.CLASS_NAMES.value), options)
     make_folder(out_dir)
     with only_run_in(out_dir, replaced=(FOLDER, _EVIDENCE, "trigger_*.png")):
         sources = {path: sha256_of(path) for path in (model, inputs.CLEAN_DATA.value)}
-        request = _request(sources, suspect.scale.chosen.name, settings)
+        request = {"inputs": sources, **audit.request(), "code": source_digest()}
         work_dir = open_work_dir(out_dir, request, running.RESUME.value)
-        evidence = find_evidence(suspect.model, clean, suspect.scale.chosen, settings, keep_dir=work_dir)
-        shown = pictures(evidence, clean)
+        evidence = audit.find_evidence(work_dir)
+        shown = pictures(evidence, audit.clean)
         for name, picture in shown.items():
             write_bytes(os.path.join(out_dir, name), picture)
         content = {**as_json(evidence, shown), "seed": running.SEED.value, "inputs": sources}
@@ -106,11 +99,6 @@ def main(argv: Sequence[str]) -> int:
     print(summary(evidence))
     print(f"\nevidence: {out_dir}")
     return FAILED if evidence.verdict.name == BACKDOOR and _FAIL_ON.value == BACKDOOR else 0
-
-
-def _request(sources: dict[str, str], scale: str, settings: EvidenceSettings) -> dict[str, object]:
-    """All that the triggers depend on."""
-    return {"inputs": sources, "input scale": scale, "settings": repr(settings), "code": source_digest()}
 
 
 if __name__ == "__main__":

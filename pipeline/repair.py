@@ -23,9 +23,10 @@ from goodnet.data.class_names import target_for_each
 from goodnet.data.errors import InputError
 from goodnet.flags import exporting, inputs, running
 from goodnet.flags.settings import define_flags, settings_of_flags
+from goodnet.pipeline.case import Case
 from goodnet.pipeline.embedded_case import embedded_case
 from goodnet.pipeline.methods.repair_method import RepairSettings
-from goodnet.pipeline.repair_steps import Case, Options, repair
+from goodnet.pipeline.repair_steps import Options, repair
 from goodnet.pipeline.run import command
 from goodnet.pipeline.run.finished_runs import default_run_dir
 from goodnet.pipeline.run.output_files import check_inputs
@@ -71,8 +72,7 @@ def _case(argv: Sequence[str], devices: Devices) -> Case:
     poisoned = tuple(inputs.POISONED_DATA.value)
     targets = tuple(target_for_each(inputs.TARGET.value, poisoned))
     case = Case(model, inputs.CLEAN_DATA.value, inputs.TEST_DATA.value, poisoned, targets, inputs.CLASS_NAMES.value)
-    paths = (case.model, case.clean, case.test, case.class_names, *case.poisoned)
-    check_inputs(path for path in paths if path is not None)
+    check_inputs(case.paths)
     return case
 
 

@@ -1,7 +1,9 @@
 """The main job as a list of its steps: from a BadNet to a repaired model, a detector for the device, and evidence."""
 
 import dataclasses
+import functools
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,25 +13,25 @@ import numpy as np
 from goodnet.data.class_names import read_class_names, with_target
 from goodnet.data.errors import InputError
 from goodnet.data.image_set import ImageSet
-from goodnet.data.opening import open_image_set
 from goodnet.data.splits import CleanSplit, split_clean
 from goodnet.flags.settings import setting
 from goodnet.models.channels.gates import gate_groups
 from goodnet.models.classifier import check_fits
-from goodnet.models.detector import build_scorer
 from goodnet.models.input_scale import DEFAULT_SCALES, InputScale
 from goodnet.models.legacy_keras import keras
 from goodnet.models.loading.network_cost import MOST_MULTIPLY_ADDS
 from goodnet.pipeline.artefacts import write_artefacts
-from goodnet.pipeline.detection.calibration import Calibration, calibrate
+from goodnet.pipeline.case import Case, name_of, opened
+from goodnet.pipeline.detection.calibrated import CalibratedDetector, calibrate_detector
+from goodnet.pipeline.detection.calibration import Calibration
 from goodnet.pipeline.detection.strip import CalibratedStrip, calibrated_strip
 from goodnet.pipeline.faithful_export import Export
 from goodnet.pipeline.measuring.artefact_figures import measure_artefacts
 from goodnet.pipeline.measuring.comparison import NamedSet, Networks, distinct_names
 from goodnet.pipeline.measuring.evaluation import Evaluation
-from goodnet.pipeline.measuring.predictions import predict_scores
 from goodnet.pipeline.methods.catalogue import METHODS
 from goodnet.pipeline.methods.repair_method import Repair, RepairSettings
+from goodnet.pipeline.reporting.contents import ReportContents
 from goodnet.pipeline.reporting.evidence import LEFT_AS_IT_IS, evidence_as_json, summary
 from goodnet.pipeline.reporting.repair_report import report_contents
 from goodnet.pipeline.reporting.report import render_report
@@ -37,7 +39,7 @@ from goodnet.pipeline.reporting.tables import format_table
 from goodnet.pipeline.run import own_runs
 from goodnet.pipeline.run.finished_runs import Artefacts
 from goodnet.pipeline.run.manifest import FILE_NAME, Provenance, manifest_bytes
-from goodnet.pipeline.run.output_files import make_folder, only_run_in, sha256_of
+from goodnet.pipeline.run.output_files import make_folder, only_run_in, sha256_of, unfinished_folder, write_whole
 from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.run.work_folder import (
     FOLDER,
@@ -53,28 +55,8 @@ from goodnet.pipeline.training.devices import Devices
 
 METRICS = "metrics.json"
 REPORT = "report.html"
-
-
-@dataclass(frozen=True)
-class Case:
-    """What a run works on, all paths.
-
-    Attributes:
-        model: the suspect.
-        clean: clean images to repair with.
-        test: more clean images, only measured on; or None.
-        poisoned: sets that carry triggers, only measured on.
-        targets: for each of them the attacker's target, a label or a class name, if the set is sorted by true class;
-            else None. Empty: None for all.
-        class_names: a file with the names of the model's classes; None for those of the clean images.
-    """
-
-    model: str
-    clean: str
-    test: str | None = None
-    poisoned: tuple[str, ...] = ()
-    targets: tuple[str | None, ...] = ()
-    class_names: str | None = None
+# What a run leaves, first those that describe others.
+FILES = (FILE_NAME, METRICS, REPORT, *Artefacts.within("").paths())
 
 
 @dataclass(frozen=True)
@@ -110,6 +92,12 @@ class Options:
         lower_bound=0.0,
         upper_bound=1.0,
     )
+    novelty: bool = setting(
+        True,
+        "Flag images whose local statistics are unlike those of the clean images, too: waves, tints and filters over "
+        "the whole image, which no contradiction of two networks may show. Turn it off where the device's camera "
+        "differs from the one that took the clean images.",
+    )
     strip: bool = setting(
         False,
         "Measure STRIP too, a second opinion that looks at the suspect alone (Gao et al., 2019). It is reported beside "
@@ -136,12 +124,14 @@ class Result:
         report: the report's path.
         finding: what was found of a backdoor, and what follows from it, for the terminal; empty where none was looked
             for.
+        contents: what the report shows.
     """
 
     evaluation: Evaluation
     table: str
     report: str
-    finding: str = ""
+    finding: str
+    contents: ReportContents
 
 
 def repair(case: Case, options: Options, devices: Devices) -> Result:
@@ -152,10 +142,10 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
     """
     if options.method not in METHODS:
         raise InputError(f"--method={options.method}: unknown; expected one of {', '.join(METHODS)}")
-    _refuse_to_replace_inputs(case, options.out_dir)
+    refuse_to_replace_inputs(case, options.out_dir)
     keras.utils.set_random_seed(options.settings.seed)
     names = read_class_names(case.class_names)
-    clean = open_image_set(case.clean, options.skip_broken_images, names)
+    clean = opened(case.clean, options.skip_broken_images, names)
     split = split_clean(clean, options.settings.seed)
     suspect = open_suspect(
         case.model,
@@ -164,30 +154,31 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
         options.architecture,
         chance_policy(options.allow_chance),
         options.max_multiply_adds,
+        case.model_name,
     )
     check_fits(suspect.facts, clean)
     _check_settings(suspect, options.settings)
     test = _test_images(case, options, suspect, clean.class_names)
     make_folder(options.out_dir)
     artefacts = Artefacts.within(options.out_dir)
-    files = (FILE_NAME, METRICS, REPORT, *artefacts.paths())
-    with only_run_in(options.out_dir, replaced=(FOLDER, *files)):
+    with only_run_in(options.out_dir, replaced=(FOLDER, *FILES)):
         provenance = _provenance(case, options, devices)
         work_dir = open_work_dir(options.out_dir, provenance.request(), options.resume)
         outcome = METHODS[options.method](suspect, split.fit.in_memory(), options.settings, devices, work_dir)
-        calibration = _calibrate(suspect, outcome, split.calibrate, options.max_false_positive_rate)
+        calibrated = _calibrate(suspect, outcome, split, options)
+        calibration = calibrated.calibration
         written = write_artefacts(
             Artefacts.within(work_dir),
             suspect,
             outcome,
-            calibration,
+            calibrated,
             split.fit,
             options.precision,
             provenance.seed,
             options.min_parity,
             options.precision_may_change,
         )
-        remove_earlier(options.out_dir, files)
+        remove_earlier(options.out_dir, FILES)
         publish(work_dir, options.out_dir, artefacts.paths())
         findings = {**_findings(suspect, split, outcome, calibration), **_exported(written.export)}
         _leave_manifest(work_dir, options.out_dir, provenance.manifest(findings, artefacts.paths()))
@@ -209,7 +200,7 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
         figures = measure_artefacts(networks, sets, triggers, provenance.seed)
         write_result(work_dir, options.out_dir, METRICS, figures.metrics())
         outputs = {**artefacts.paths(), METRICS: os.path.join(options.out_dir, METRICS)}
-        manifest = provenance.manifest(findings, outputs, [path for path in (case.test, *case.poisoned) if path])
+        manifest = provenance.manifest(findings, outputs, case.measured_on())
         report = report_contents(
             suspect, split, outcome, options.method, options.out_dir, calibration, figures, manifest
         )
@@ -218,7 +209,7 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
         manifest["outputs"][REPORT] = sha256_of(report_path)
         _leave_manifest(work_dir, options.out_dir, manifest)
         close_work_dir(work_dir)
-    return Result(figures.evaluation, format_table(figures.evaluation), report_path, _finding(outcome))
+    return Result(figures.evaluation, format_table(figures.evaluation), report_path, _finding(outcome), report)
 
 
 def _finding(outcome: Repair) -> str:
@@ -228,9 +219,32 @@ def _finding(outcome: Repair) -> str:
     return summary(outcome.evidence) + (f"\n\n{LEFT_AS_IT_IS}" if outcome.unchanged else "")
 
 
-def _refuse_to_replace_inputs(case: Case, out_dir: str) -> None:
-    given = (case.model, case.clean, case.test, case.class_names, *case.poisoned)
-    inputs = [os.path.realpath(path) for path in given if path]
+def copy_run(folder: str, out_dir: str) -> None:
+    """Copies what a run has left, from one folder to another.
+
+    Args:
+        folder: the run's.
+        out_dir: where to; it is made where it is missing. The files of an earlier run there are replaced, when all of
+            the others are at hand.
+
+    Raises:
+        InputError: the folder cannot be written to, or another run is writing there.
+    """
+    make_folder(out_dir)
+    with only_run_in(out_dir, replaced=(FOLDER, *FILES)), unfinished_folder(out_dir) as beside:
+        for name in FILES:
+            write_whole(os.path.join(beside, name), functools.partial(shutil.copyfile, os.path.join(folder, name)))
+        remove_earlier(out_dir, FILES)
+        publish(beside, out_dir, FILES[::-1])
+
+
+def refuse_to_replace_inputs(case: Case, out_dir: str) -> None:
+    """Refuses a folder in which a file of the run is to stand where one of its inputs is.
+
+    Raises:
+        InputError: it is such a folder.
+    """
+    inputs = [os.path.realpath(path) for path in case.paths]
     for path in Artefacts.within(out_dir).paths().values():
         if os.path.realpath(path) in inputs:
             raise InputError(
@@ -251,7 +265,7 @@ def _test_images(
     """Clean images that are only measured on; before the work nothing is checked but that they fit the suspect."""
     if case.test is None:
         return None
-    test = open_image_set(case.test, options.skip_broken_images, class_names)
+    test = opened(case.test, options.skip_broken_images, class_names)
     check_fits(suspect.facts, test)
     return test
 
@@ -270,13 +284,21 @@ def _provenance(case: Case, options: Options, devices: Devices) -> Provenance:
         settings=settings,
         seed=settings.pop("seed"),
         devices=devices.names,
-        inputs={path: sha256_of(path) for path in (case.model, case.clean, case.class_names) if path},
+        inputs=case.decided_by(),
     )
 
 
-def _calibrate(suspect: Suspect, outcome: Repair, clean: ImageSet, max_false_positive_rate: float) -> Calibration:
-    scorer = build_scorer(suspect.model, outcome.repaired, suspect.scale.chosen)
-    calibration = calibrate(predict_scores(scorer, clean).suspicion, max_false_positive_rate)
+def _calibrate(suspect: Suspect, outcome: Repair, split: CleanSplit, options: Options) -> CalibratedDetector:
+    calibrated = calibrate_detector(
+        suspect.model,
+        outcome.repaired,
+        suspect.scale.chosen,
+        split,
+        options.max_false_positive_rate,
+        options.novelty,
+        options.settings.seed,
+    )
+    calibration = calibrated.calibration
     log.info(
         "detector: threshold %.4g from %d clean images, false positive rate promised %.3g %%",
         calibration.threshold,
@@ -290,7 +312,7 @@ def _calibrate(suspect: Suspect, outcome: Repair, clean: ImageSet, max_false_pos
             100 * calibration.promised,
             100 * calibration.asked,
         )
-    return calibration
+    return calibrated
 
 
 def _strip(suspect: Suspect, split: CleanSplit, options: Options) -> CalibratedStrip:
@@ -326,10 +348,11 @@ def _exported(export: Export) -> dict[str, Any]:
 def _measured_sets(case: Case, split: CleanSplit, test: ImageSet | None, skip_broken: bool) -> list[NamedSet]:
     """The sets to measure on. Poisoned files are opened here, and nowhere before."""
     sets = [NamedSet("clean data (report split)", split.report)]
-    if case.test and test is not None:
-        sets.append(NamedSet(f"test data ({os.path.basename(case.test)})", test))
+    if case.test is not None and test is not None:
+        sets.append(NamedSet(f"test data ({os.path.basename(name_of(case.test))})", test))
     targets = case.targets or (None,) * len(case.poisoned)
-    for name, path, target in zip(distinct_names(case.poisoned), case.poisoned, targets, strict=True):
-        images = open_image_set(path, skip_broken, split.fit.class_names)
+    short_names = distinct_names([name_of(one) for one in case.poisoned])
+    for name, given, target in zip(short_names, case.poisoned, targets, strict=True):
+        images = opened(given, skip_broken, split.fit.class_names)
         sets.append(NamedSet(name, with_target(images, target), given_as_poisoned=True))
     return sets

@@ -24,7 +24,7 @@ class Suspect:
     """An image classifier that nobody vouches for.
 
     Attributes:
-        path: its file.
+        path: its file, or what it is called if it came without one.
         model: the network, uncompiled; it ends in softmax wherever its outputs are probabilities.
         facts: what it takes and gives.
         scale: what it was found to expect of pixels.
@@ -69,6 +69,7 @@ def open_classifier(
     images: ImageSet,
     architecture: str | None = None,
     most_multiply_adds: int = MOST_MULTIPLY_ADDS,
+    name: str | None = None,
 ) -> keras.Model:
     """Opens a model without running anything of its own; what its outputs are is told by what they are on images.
 
@@ -77,18 +78,19 @@ def open_classifier(
         images: images of its size; their labels do not matter here.
         architecture: of a file that holds weights only.
         most_multiply_adds: what the model may cost for one image.
+        name: what messages call it; None for its path.
 
     Raises:
         InputError: the file is not a classifier that can be opened safely, or the images do not fit it.
     """
-    model = open_model(path, architecture, most_multiply_adds=most_multiply_adds)
+    model = open_model(path, architecture, most_multiply_adds=most_multiply_adds, name=name)
     check_fits(classifier_facts(model), images)
     # Outputs that are probabilities are so on pixels of any scale, but a scale that is too large may overflow.
     pixels, _ = next(images.batches(min(_IMAGES_TO_PROBE, len(images))))
     try:
         return with_softmax_tail(model, model.predict_on_batch(pixels.astype("float32") / 255))
     except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+        raise InputError(f"{name or path}: {error}") from error
 
 
 def open_suspect(
@@ -98,6 +100,7 @@ def open_suspect(
     architecture: str | None = None,
     at_chance: AtChance = AtChance.REFUSE,
     most_multiply_adds: int = MOST_MULTIPLY_ADDS,
+    name: str | None = None,
 ) -> Suspect:
     """Opens a model without running anything of its own and finds out what it expects of pixels.
 
@@ -108,17 +111,18 @@ def open_suspect(
         architecture: of a file that holds weights only.
         at_chance: what to do where the model is no better than chance, or nobody could tell.
         most_multiply_adds: what the model may cost for one image.
+        name: what messages and the report call it; None for its path.
 
     Raises:
         InputError: the file is not a model that can be opened safely, the images do not fit it, or it is at chance on
             them and `at_chance` refuses that.
     """
-    model = open_classifier(path, clean, architecture, most_multiply_adds)
+    model = open_classifier(path, clean, architecture, most_multiply_adds, name)
     facts = classifier_facts(model)
     scale = find_input_scale(model, clean, candidates, at_chance=at_chance)
     log.info(
         "%s: %d classes, input %s, %.2f %% of %d images right on scale %s, log-likelihood %.3f%s",
-        path,
+        name or path,
         facts.classes,
         "x".join(map(str, facts.image_shape)),
         100 * scale.accuracy,
@@ -129,7 +133,7 @@ def open_suspect(
     )
     for warning in scale.warnings:
         log.warning("%s", warning)
-    return Suspect(path, model, facts, scale)
+    return Suspect(name or path, model, facts, scale)
 
 
 def _next_best(scale: ScaleFinding) -> str:

@@ -20,7 +20,7 @@ from goodnet.data.splits import split_clean
 from goodnet.models.detector import build_scorer
 from goodnet.models.input_scale import DEFAULT_SCALES
 from goodnet.models.legacy_keras import keras
-from goodnet.pipeline.detection.calibration import calibrate
+from goodnet.pipeline.detection.calibrated import calibrate_detector
 from goodnet.pipeline.measuring.metrics import attack_success, clean_accuracy, robust_accuracy
 from goodnet.pipeline.measuring.predictions import predict_scores
 from goodnet.pipeline.methods.repair_method import Repair, RepairSettings
@@ -74,9 +74,10 @@ def repaired_rows(draw: Draw, methods: Sequence[str], percent: float, place: Pla
             outcome = ZOO_METHODS[method](
                 suspect, clean.fit.in_memory(), RepairSettings(seed=draw.seed), devices, work_dir
             )
-        scorer = build_scorer(suspect.model, outcome.repaired, suspect.scale.chosen)
-        suspicions = predict_scores(scorer, clean.calibrate).suspicion
-        threshold = calibrate(suspicions, _MAX_FALSE_POSITIVE_RATE).threshold
+        pair = (suspect.model, outcome.repaired, suspect.scale.chosen)
+        # All methods get the same detector; what differs is the repaired network in it.
+        found = calibrate_detector(*pair, clean, _MAX_FALSE_POSITIVE_RATE, seed=draw.seed)
+        scorer, threshold = build_scorer(*pair, found.novelty), found.calibration.threshold
         seconds = time.monotonic() - started
         yield {
             "cell": cell_name(draw.seed, percent, method),

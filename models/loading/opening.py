@@ -33,6 +33,7 @@ def open_model(
     image_shape: ImageShape | None = None,
     flat: bool = True,
     most_multiply_adds: int = MOST_MULTIPLY_ADDS,
+    name: str | None = None,
 ) -> keras.Model:
     """Opens a whole model saved by Keras 2 or Keras 3 (HDF5 or `.keras`), or HDF5 weights of a known architecture.
 
@@ -43,6 +44,7 @@ def open_model(
         flat: True to dissolve nested models into one functional graph, False to keep them.
         most_multiply_adds: what the network may cost for one image; twice that where nested models are kept, as in a
             detector, which holds a suspect and its repair.
+        name: what messages call the file; None for its path.
 
     Returns:
         An uncompiled functional Keras 2 model in float32, all layers trainable, without initialisers, regularisers,
@@ -72,9 +74,9 @@ def open_model(
             }
             return build_model(read_config(index["config"]), weights, flat, limits)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+        raise InputError(f"{name or path}: {error}") from error
     except Exception as error:
-        raise InputError(f"{path}: {reason(error)}; expected a network that can be built") from error
+        raise InputError(f"{name or path}: {reason(error)}; expected a network that can be built") from error
 
 
 def _opened(path: str) -> BinaryIO:

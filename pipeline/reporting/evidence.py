@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from goodnet.data.image_set import ImageSet
 from goodnet.pipeline.inversion.evidence import Evidence
 from goodnet.pipeline.inversion.verdict import (
     DOUBTS,
@@ -25,8 +26,9 @@ from goodnet.pipeline.reporting.pictures import data_uri, stamped, thumbnail
 _WIDTH = 100
 
 LEFT_AS_IT_IS = (
-    "The model was left as it is: the repaired network is the model itself, and the detector, which compares the two, "
-    "never flags an input. --without_evidence repairs it all the same."
+    "The model was left as it is: the repaired network is the model itself. The detector, which compares the two, "
+    "flags nothing but images whose local statistics are unlike those of the clean ones, and with --nonovelty nothing "
+    "at all. --without_evidence repairs the model all the same."
 )
 
 
@@ -96,6 +98,21 @@ def evidence_section(contents: ReportContents) -> Html:
     if contents.triggers:
         parts.append(element("div", *(_figure(contents, one) for one in contents.triggers), css="pictures"))
     return section("evidence", "Evidence of a backdoor", *parts) if parts else Html("")
+
+
+def trigger_examples(evidence: Evidence, clean: ImageSet) -> tuple[TriggerExample, ...]:
+    """The most suspicious labels' triggers, each with a clean image to show it on.
+
+    Args:
+        evidence: what was found.
+        clean: clean images.
+    """
+    shown = []
+    for suspicion in evidence.suspicions:
+        # The first image of another class; in a set without one, the first.
+        place = int(np.argmax(clean.labels != suspicion.trigger.label))
+        shown.append(TriggerExample(suspicion.trigger, clean.images(np.array([place]))[0]))
+    return tuple(shown)
 
 
 def _found(contents: ReportContents, evidence: Evidence) -> list[object]:

@@ -104,8 +104,8 @@ def detector_section(contents: ReportContents) -> Html:
         samples = [sample for sample in contents.suspicions if len(sample.suspicions)]
         if samples:
             parts.append(_flagged_table(samples, threshold))
-        # Of a network that is compared with itself, all are 0.
-        if samples and not contents.unchanged:
+        # Where nothing but a network and itself are compared, all are 0.
+        if any(sample.suspicions.any() for sample in samples):
             described = "Suspicion of the images of each set; what lies to the right of the threshold is flagged."
             parts.append(diagram(plots.suspicion_plot(samples, threshold), described))
             parts.append(_roc(samples, threshold))
@@ -290,7 +290,7 @@ def _threshold_facts(contents: ReportContents) -> Html:
                 ("False positive rate asked for", f"at most {100 * calibration.asked:.3g} %"),
                 (
                     "Promised",
-                    f"at most {100 * calibration.promised:.3g} % (split conformal calibration on {calibration.images} "
+                    f"at most {100 * calibration.promised:.3g} % (conformal calibration on {calibration.images} "
                     f"clean images; {calibration.images} images can promise no less than "
                     f"{100 / (calibration.images + 1):.2g} %)",
                 ),

@@ -5,9 +5,6 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from goodnet.data.image_set import ImageSet
 from goodnet.data.splits import CleanSplit
 from goodnet.pipeline.detection.calibration import Calibration
 from goodnet.pipeline.measuring.artefact_figures import ArtefactFigures
@@ -16,7 +13,8 @@ from goodnet.pipeline.measuring.predictions import DETECTOR, REPAIRED
 from goodnet.pipeline.measuring.rates import Rate
 from goodnet.pipeline.measuring.structure import compare_structure
 from goodnet.pipeline.methods.repair_method import Repair
-from goodnet.pipeline.reporting.contents import DeviceCheck, FileFacts, ReportContents, SplitUse, TriggerExample
+from goodnet.pipeline.reporting.contents import DeviceCheck, FileFacts, ReportContents, SplitUse
+from goodnet.pipeline.reporting.evidence import trigger_examples
 from goodnet.pipeline.reporting.examples import Example, misclassified_clean, successful_attacks
 from goodnet.pipeline.reporting.plots import SuspicionSample
 from goodnet.pipeline.suspect import Suspect
@@ -58,7 +56,7 @@ def report_contents(
         steps=_steps(outcome),
         evidence=outcome.evidence,
         unchanged=outcome.unchanged,
-        triggers=_triggers(split.fit, outcome),
+        triggers=trigger_examples(outcome.evidence, split.fit) if outcome.evidence else (),
         pruning=outcome.pruning,
         history=outcome.history,
         structure=compare_structure(suspect.model, outcome.repaired),
@@ -99,15 +97,6 @@ def _mistakes(answered: Sequence[Answered]) -> tuple[Example, ...]:
             one.images, one.measured.predictions, _PICTURES_PER_SET, REPAIRED, name=one.measured.name
         )
     )
-
-
-def _triggers(clean: ImageSet, outcome: Repair) -> tuple[TriggerExample, ...]:
-    shown = []
-    for suspicion in outcome.evidence.suspicions if outcome.evidence else ():
-        # The first image of another class; in a set without one, the first.
-        place = int(np.argmax(clean.labels != suspicion.trigger.label))
-        shown.append(TriggerExample(suspicion.trigger, clean.images(np.array([place]))[0]))
-    return tuple(shown)
 
 
 def _splits(split: CleanSplit) -> tuple[SplitUse, ...]:

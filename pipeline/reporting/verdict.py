@@ -159,7 +159,7 @@ def _what_was_done(contents: ReportContents) -> list[str]:
     if contents.unchanged:
         done.append(LEFT_AS_IT_IS)
     else:
-        done.append(f"The model {model} was repaired by {method}, on clean images only.")
+        done.append(f"Repaired by {method}, on clean images only: {model}.")
     if pruning is not None:
         closed = [
             f"{int(pruning.closed[group.sites[0]].sum())} of {group.channels} channels of {printable(group.name)}"
@@ -196,7 +196,7 @@ def _what_was_found(evaluation: Evaluation | None) -> list[str]:
 
 
 def _detector_words(contents: ReportContents) -> list[str]:
-    if contents.calibration is None or contents.unchanged:
+    if contents.calibration is None or (contents.unchanged and contents.calibration.threshold == 0):
         return []
     words = (
         f'The detector answers like the repaired network, or "backdoor" when its suspicion exceeds '

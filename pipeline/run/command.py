@@ -16,7 +16,7 @@ import goodnet
 from goodnet.data.errors import InputError
 from goodnet.export.printable import printable
 from goodnet.pipeline.run.interrupting import STATUS, end_at_once_when_interrupted, interrupt_main, was_interrupted
-from goodnet.pipeline.run.progress import log
+from goodnet.pipeline.run.progress import log, progress_handler, quieten_tensorflow
 from goodnet.pipeline.run.standard_streams import EnduringStream, open_closed_streams
 from goodnet.pipeline.run.working_directory import enter_working_directory
 
@@ -157,22 +157,13 @@ def _check_temporary_folder() -> None:
 
 def _log_progress() -> None:
     """The pipeline's progress and everybody's warnings go to stderr, a plain line each."""
-    formatter = _PlainFormatter()
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter)
+    handler = progress_handler()
     log.addHandler(handler)
     log.propagate = False
     log.setLevel(logging.INFO)
+    quieten_tensorflow()
     absl.logging.set_verbosity(absl.logging.WARNING)
-    absl.logging.get_absl_handler().setFormatter(formatter)
-
-
-class _PlainFormatter(logging.Formatter):
-    """The message, printable, behind the level's name if it is more than information."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        prefix = "" if record.levelno <= logging.INFO else record.levelname.lower() + ": "
-        return prefix + printable(record.getMessage(), limit=1000)
+    absl.logging.get_absl_handler().setFormatter(handler.formatter)
 
 
 def positional_or_flag(argv: Sequence[str], position: int, flag: "flags.FlagHolder[str | None]") -> str | None:

@@ -49,14 +49,14 @@ class Provenance:
         }
 
     def manifest(
-        self, findings: Mapping[str, Any], outputs: Mapping[str, str], measured_on: Sequence[str] = ()
+        self, findings: Mapping[str, Any], outputs: Mapping[str, str], measured_on: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
         """The manifest's content.
 
         Args:
             findings: what the run found out and decided, plain JSON types.
             outputs: path of each file that was written, by name.
-            measured_on: paths of the sets that were only measured on.
+            measured_on: SHA-256 by name of the sets that were only measured on.
         """
         return {
             "schema_version": SCHEMA_VERSION,
@@ -65,7 +65,7 @@ class Provenance:
             "devices": list(self.devices),
             "versions": versions(),
             "findings": dict(findings),
-            "measured_on": {path: sha256_of(path) for path in measured_on},
+            "measured_on": dict(measured_on or {}),
             "outputs": {name: sha256_of(path) for name, path in outputs.items()},
         }
 

@@ -21,7 +21,7 @@ class ManifestTest(absltest.TestCase):
     def test_says_what_the_run_was(self):
         output = self.create_tempfile("model", content="weights").full_path
         test = self.create_tempfile("test", content="images").full_path
-        manifest = _PROVENANCE.manifest({"threshold": 0.5}, {"model": output}, [test])
+        manifest = _PROVENANCE.manifest({"threshold": 0.5}, {"model": output}, {test: sha256_of(test)})
         write_json(os.path.join(self.folder, FILE_NAME), manifest)
         read = read_manifest(self.folder)
         self.assertEqual(read, json.loads(json.dumps(manifest)))

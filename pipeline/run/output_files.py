@@ -39,7 +39,7 @@ def write_whole(path: str, write: Callable[[str], None]) -> None:
     check_replaceable(path)
     folder, name = os.path.split(os.path.abspath(path))
     try:
-        with tempfile.TemporaryDirectory(prefix=_PARTIAL, dir=folder) as beside:
+        with unfinished_folder(folder) as beside:
             unfinished = os.path.join(beside, name)
             write(unfinished)
             _flush(unfinished)
@@ -48,6 +48,11 @@ def write_whole(path: str, write: Callable[[str], None]) -> None:
         _let_go(error)
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise InputError(f"{path}: {reason}; expected a writable folder with room for the file") from error
+
+
+def unfinished_folder(folder: str) -> "tempfile.TemporaryDirectory[str]":
+    """A folder, in another one, for files that are not whole yet; the next run clears away what a kill leaves."""
+    return tempfile.TemporaryDirectory(prefix=_PARTIAL, dir=folder)
 
 
 def check_replaceable(path: str, flag: str | None = None) -> None:

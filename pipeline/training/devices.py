@@ -1,5 +1,6 @@
 """Where TensorFlow trains: one strategy for one device or several."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from goodnet.data.errors import InputError
@@ -45,6 +46,16 @@ def select_devices(kind: str) -> Devices:
     if len(gpus) == 1:
         return Devices(tf.distribute.get_strategy(), names)
     return Devices(tf.distribute.MirroredStrategy(), names)
+
+
+def devices_of(strategy: tf.distribute.Strategy | None) -> Devices:
+    """The devices of a caller's strategy, or TensorFlow's first; none of TensorFlow's settings is changed."""
+    if strategy is not None:
+        names: Sequence[str] = strategy.extended.worker_devices
+    else:
+        logical = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        strategy, names = tf.distribute.get_strategy(), [logical[0].name]
+    return Devices(strategy, tuple(name.rpartition("device:")[2] for name in names))
 
 
 def mirrored_devices(devices: list[str]) -> Devices:

@@ -1,0 +1,67 @@
+"""Messages for whoever calls this program from Python: they name arguments where a command line has flags.
+
+A message of this program names a setting in one way, as the flag `--name`, whoever it is for. What reaches a caller in
+Python goes through `speaking_of_arguments`, which puts the argument in its place.
+"""
+
+import contextlib
+import logging
+import re
+from collections.abc import Iterator
+
+from goodnet.data.errors import InputError
+from goodnet.pipeline.run.progress import log, progress_handler
+
+# Arguments that are not called as the flags are.
+_NAMES = {"clean_data": "images", "test_data": "test", "poisoned_data": "poisoned"}
+# A placeholder after a flag, as in --class_names=FILE, says how a command line is written.
+_FLAG = re.compile(r"(?<![^\s(,;:'\"])--([a-z]+(?:_[a-z]+)*)(?:=[A-Z][A-Z_]*\b)?(?![\w-])")
+
+
+def in_arguments(message: str) -> str:
+    """A message with arguments in place of flags."""
+    return _FLAG.sub(lambda flag: _NAMES.get(flag[1], flag[1]), message)
+
+
+def flags_named(message: str) -> list[str]:
+    """The flags that a message names."""
+    return _FLAG.findall(message)
+
+
+@contextlib.contextmanager
+def speaking_of_arguments(verbose: bool = False) -> Iterator[None]:
+    """Errors and log lines name arguments; with `verbose`, progress is written to stderr, without it only warnings.
+
+    Where the caller has handlers for the log, warnings go there.
+
+    Raises:
+        InputError: the one that was raised, in other words.
+    """
+    handler = progress_handler()
+    level, propagates = log.level, log.propagate
+    translated = _Translation()
+    loggers = (log, logging.getLogger("absl"))
+    for logger in loggers:
+        logger.addFilter(translated)
+    if verbose:
+        log.setLevel(logging.INFO)
+    if verbose or not log.hasHandlers():
+        # Else absl gives the root logger a handler on the way, and further warnings look otherwise than the first.
+        log.addHandler(handler)
+        log.propagate = False
+    try:
+        yield
+    except InputError as error:
+        raise InputError(in_arguments(str(error))) from None
+    finally:
+        for logger in loggers:
+            logger.removeFilter(translated)
+        log.removeHandler(handler)
+        log.setLevel(level)
+        log.propagate = propagates
+
+
+class _Translation(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = in_arguments(record.getMessage()), ()
+        return True

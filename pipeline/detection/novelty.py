@@ -1,0 +1,93 @@
+"""Fitting the novelty of images (`models.novelty`) to clean ones."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from goodnet.data.image_set import ImageSet
+from goodnet.models.novelty import Novelty, filter_size, statistics
+
+# As many of the fit images as a covariance of some hundred statistics needs, and patches as its filters need.
+_MOST_IMAGES = 5000
+_PATCHES, _PATCHED_IMAGES = 20_000, 500
+_FOLDS = 5
+_BATCH = 256
+# Of one grey level: a filter that clean images never excite is not made to shout.
+_LEAST_DEVIATION = 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class FittedNovelty:
+    """Novelty, and what it is of clean images that it was not fitted to (cross-fitting in folds).
+
+    Attributes:
+        novelty: of weight 1, fitted to all.
+        fit: float32 [n], of a drawn part of the fit images.
+        calibrate: float32 [m], of all calibrate images, in their order.
+    """
+
+    novelty: Novelty
+    fit: np.ndarray
+    calibrate: np.ndarray
+
+
+def fit_novelty(fit: ImageSet, calibrate: ImageSet, seed: int) -> FittedNovelty:
+    """Fits filters and the distribution of their statistics.
+
+    The filters are the principal components of small patches, so that their answers are uncorrelated. The covariance is
+    shrunk as Ledoit and Wolf ("A well-conditioned estimator for large-dimensional covariance matrices", 2004).
+
+    Args:
+        fit: clean images, at least one.
+        calibrate: more of them, at least one.
+        seed: of what is drawn.
+    """
+    rng = np.random.default_rng([seed, 11])
+    drawn = np.sort(rng.permutation(len(fit))[:_MOST_IMAGES])
+    filters = _filters(fit.images(rng.choice(drawn, min(len(drawn), _PATCHED_IMAGES), replace=False)), rng)
+    found = np.concatenate(
+        [
+            statistics((images for images, _ in part.batches(_BATCH, order)), filters)
+            for part, order in ((fit, drawn), (calibrate, None))
+        ]
+    ).astype(np.float64)
+    fold = rng.permutation(len(found)) % min(_FOLDS, len(found))
+    crossed = np.empty(len(found), np.float32)
+    for one in np.unique(fold):
+        crossed[fold == one] = _distances(_fit(filters, found[fold != one]), found[fold == one])
+    return FittedNovelty(_fit(filters, found), crossed[: len(drawn)], crossed[len(drawn) :])
+
+
+def _filters(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Principal components of patches, scaled to answer with variance 1: float32 [k, k, C, F]."""
+    _, height, width, channels = images.shape
+    size = filter_size((height, width, channels))
+    rows, tops, lefts = (rng.integers(0, most, _PATCHES) for most in (len(images), height - size + 1, width - size + 1))
+    span = np.arange(size)
+    patches = images[rows[:, None, None], (tops[:, None] + span)[:, :, None], (lefts[:, None] + span)[:, None]]
+    variances, components = np.linalg.eigh(np.cov(patches.reshape(_PATCHES, -1).astype(np.float64).T))
+    components /= np.sqrt(np.maximum(variances, 0) + _LEAST_DEVIATION**2)
+    return components.reshape(size, size, channels, -1).astype(np.float32)
+
+
+def _fit(filters: np.ndarray, found: np.ndarray) -> Novelty:
+    mean, deviation = found.mean(axis=0), found.std(axis=0) + 1e-6
+    variances, directions = np.linalg.eigh(_shrunk_covariance((found - mean) / deviation))
+    whitening = directions / np.sqrt(np.maximum(variances, 1e-6))
+    return Novelty(filters, *(part.astype(np.float32) for part in (mean, deviation, whitening)))
+
+
+def _distances(novelty: Novelty, found: np.ndarray) -> np.ndarray:
+    return np.square((found - novelty.mean) / novelty.deviation @ novelty.whitening).mean(axis=1)
+
+
+def _shrunk_covariance(standard: np.ndarray) -> np.ndarray:
+    """Ledoit and Wolf's estimate for centred rows [n, D]: [D, D]."""
+    count, size = standard.shape
+    covariance = standard.T @ standard / count
+    scale = np.trace(covariance) / size
+    identity = scale * np.eye(size)
+    distance = np.square(covariance - identity).sum() / size
+    error = (np.square(np.square(standard).sum(axis=1)).mean() - np.square(covariance).sum()) / count / size
+    share = min(1.0, max(0.0, error / distance)) if distance > 0 else 1.0
+    return (1 - share) * covariance + share * identity
