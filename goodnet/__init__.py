@@ -1,9 +1,12 @@
 """GoodNet: audits, repairs and exports Keras image classifiers that may be backdoored.
 
-Importing it imports nothing else: what runs on a device has no TensorFlow.
+`audit`, `repair` and `detect` work on objects in memory (`goodnet.pipeline.library`). Importing the package imports
+nothing else until one of them is used: what runs on a device has no TensorFlow.
 """
 
+import importlib
 import os
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -12,3 +15,15 @@ __version__ = "0.1.0"
 _here = os.path.dirname(os.path.abspath(__file__))
 if not os.path.isdir(os.path.join(_here, "export")):
     __path__.append(os.path.dirname(_here))
+
+_LIBRARY = ("InputError", "audit", "detect", "repair")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LIBRARY:
+        return getattr(importlib.import_module("goodnet.pipeline.library"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted((*globals(), *_LIBRARY))

@@ -1,15 +1,9 @@
 """Runs docs/goodnet.ipynb, cell by cell, as a kernel would."""
 
-import importlib
-import importlib.util
 import json
 import os
 import pathlib
-import sys
 import tempfile
-import types
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
 
 import matplotlib
 from absl.testing import absltest
@@ -18,35 +12,13 @@ from absl.testing import absltest
 from goodnet.data import poisoning  # noqa: F401
 from goodnet.data.faces import face_sets  # noqa: F401
 from goodnet.data.triggers import catalogue  # noqa: F401
-from goodnet.pipeline import library
+from goodnet.pipeline import library  # noqa: F401
 
 _NOTEBOOK = pathlib.Path(__file__).resolve().parent.parent / "docs" / "goodnet.ipynb"
 
 
-class _Uninstalled(MetaPathFinder, Loader):
-    """The package `goodnet` where it is not installed: `goodnet.data` is `data`."""
-
-    def find_spec(self, name, path=None, target=None):
-        return ModuleSpec(name, self, is_package=True) if name.startswith("goodnet.") else None
-
-    def create_module(self, spec):
-        return importlib.import_module(spec.name.removeprefix("goodnet."))
-
-    def exec_module(self, module):
-        pass
-
-
-def import_goodnet():
-    """Makes `import goodnet` work."""
-    if importlib.util.find_spec("goodnet") is None:
-        sys.meta_path.append(_Uninstalled())
-        sys.modules["goodnet"] = types.ModuleType("goodnet")
-        vars(sys.modules["goodnet"]).update(vars(library), __path__=[])
-
-
 class NotebookTest(absltest.TestCase):
     def test_every_cell_runs(self):
-        import_goodnet()
         matplotlib.use("agg")
         notebook = json.loads(_NOTEBOOK.read_text(encoding="utf-8"))
         cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
