@@ -9,6 +9,8 @@ The score is the divergence of the two answers in both directions (Jeffreys, "An
 probability in estimation problems", 1946), since the two kinds of disagreement differ there: on a clean image that is
 hard, each net leaves some probability to what the other says, while a BadNet that sees its trigger is sure beyond
 doubt, and rules out the class that the repaired net sees.
+
+A detector may have a second signal that needs no net, the novelty of the image (`goodnet.models.novelty`).
 """
 
 from collections.abc import Callable
