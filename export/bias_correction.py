@@ -1,9 +1,9 @@
-"""Takes out of a quantised net's answers what rounding its weights shifts them by, on average.
+"""Takes out of a quantised net's answers the average shift that rounding its weights causes.
 
-Empirical bias correction (Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV
-2019, section 4.2), at the logits: rounding moves every image's logits by much the same vector, which is measured on
-clean images and subtracted. Adding a vector d to logits multiplies softmax probabilities by exp(d), up to their sum, so
-that probabilities suffice, and the net itself stays as it is.
+This is empirical bias correction (Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias
+Correction", ICCV 2019, section 4.2), at the logits. Rounding moves every image's logits by much the same vector. That
+vector is measured on clean images and subtracted. Adding a vector d to logits multiplies softmax probabilities by
+exp(d), up to their sum, so probabilities suffice and the net itself stays as it is.
 """
 
 import numpy as np

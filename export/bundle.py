@@ -1,7 +1,7 @@
 """What travels inside a .tflite file beside the graph: one JSON document, the card.
 
-It lies in a zip archive behind the flatbuffer, as TFLite's metadata standard keeps "associated files": runtimes don't
-read that far, and `unzip -p detector.tflite detector.json` shows it. Standard library only: the device reads it too.
+The card lies in a zip archive behind the flatbuffer, as "associated files" do in TFLite's metadata standard. Runtimes
+don't read that far; `unzip -p detector.tflite detector.json` shows it. Standard library only: the device reads it too.
 """
 
 import dataclasses

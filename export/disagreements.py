@@ -1,8 +1,8 @@
 """Images on which the two nets of a detector may disagree, made of clean ones without knowledge of any trigger.
 
-Clean images say nothing of the flagged side of a detector: there the two nets agree. What is stamped here are the
-families that triggers come from in the literature (patches, noise and patterns blended in, plane waves) and what lies
-between classes (parts and mixtures of two images), all drawn at random.
+Clean images say nothing of the flagged side of a detector, since the two nets agree on them. So clean images are
+stamped at random with the families of triggers in the literature (patches, noise and patterns blended in, plane waves),
+or made into something between classes (parts and mixtures of two images).
 """
 
 from collections.abc import Callable

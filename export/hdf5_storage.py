@@ -1,4 +1,4 @@
-"""How a dataset of an HDF5 file that nobody vouches for is stored: within the file, whole, by filters that are known.
+"""Checks how a dataset of an untrusted HDF5 file is stored: within the file, whole, by known filters.
 
 h5py is imported when it is needed, since a device may lack it.
 """

@@ -1,7 +1,7 @@
-"""One image file, read the same way by the pipeline and by the device. NumPy and Pillow, imported when needed.
+"""Reads one image file, in the pipeline as on the device. NumPy and Pillow, imported when needed.
 
-What a decoder would have to do is read off the header and bounded before it does it: the size in pixels, and of a JPEG
-the number of its scans, each of which goes over the whole image.
+The header says what a decoder would have to do, and that is bounded before the decoder runs: the size in pixels and, of
+a JPEG, the number of its scans, each of which goes over the whole image.
 """
 
 import re

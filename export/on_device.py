@@ -1,8 +1,8 @@
-"""Answers of a TFLite file to a file of raw pixels: the device's half of the parity check, in a process of its own.
+"""The device's half of the parity check: answers of a TFLite file to a file of raw pixels, in a process of its own.
 
 `python -m export.on_device MODEL PIXELS ANSWERS RUNTIME CARD`; `RUNTIME` is one of `export.runtime.RUNTIMES`, or empty
-for the first that is installed; `CARD` is empty if the file may lack its card. tflite_runtime can't be loaded into a
-process that has TensorFlow, hence the process.
+for the first that is installed; `CARD` is empty if the file may lack its card. The process is needed because
+tflite_runtime can't be loaded into one that has TensorFlow.
 """
 
 import sys

@@ -1,8 +1,8 @@
 """Importing this keeps `python -m export.detect` from importing what lies in the folder where it is started.
 
-Python puts that folder first on its search path, and an `h5py.py` or an `argparse.py` beside the pictures would be run.
-It is left on the path only where it is this project's own. To be imported before anything else; it imports nothing but
-what a starting Python has imported already.
+Python puts that folder first on its search path, so an `h5py.py` or an `argparse.py` beside the pictures would be run.
+The folder stays on the path only where it is this project's own. This module has to be imported before anything else,
+and imports nothing but what a starting Python has imported already.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Does the file that ships answer as the Keras model that was measured?"""
+"""Tells whether the file that ships answers as the Keras model that was measured."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Pixels of image sets: which numbers are taken for 0..255, in the pipeline as on the device. NumPy only."""
+"""Decides which numbers of an image set are pixels 0..255, in the pipeline as on the device. NumPy only."""
 
 import math
 

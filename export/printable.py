@@ -1,4 +1,4 @@
-"""Text out of files, made fit to be shown: a class name must not be able to drive a terminal or fake a line.
+"""Makes text out of files fit to be shown: a class name must not be able to drive a terminal or fake a line.
 
 `printable` leaves out what cannot be seen, for people; `escaped` keeps all of it, for programs.
 """

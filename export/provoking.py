@@ -1,8 +1,9 @@
-"""Images that the two nets of a detector contradict each other on, found by following the gradient of the suspicion.
+"""Images on which the two nets of a detector contradict each other, found by following the gradient of the suspicion.
 
-Where the nets are much alike, nothing drawn at random is flagged, and a file that flags nothing at all would pass. From
-clean images, signed steps uphill (Kurakin, Goodfellow and Bengio, "Adversarial examples in the physical world", ICLR
-workshop 2017) reach the flagged side of whatever detector has one; no trigger is known or needed.
+Where the nets are much alike, a detector flags nothing that is drawn at random, and a file that flags nothing at all
+would pass the parity check. Signed steps uphill from clean images (Kurakin, Goodfellow and Bengio, "Adversarial
+examples in the physical world", ICLR workshop 2017) reach the flagged side of any detector that has one. No trigger is
+known or needed.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
-"""Images for the device: files, folders and HDF5 sets, one image at a time.
+"""Reads images for the device: files, folders and HDF5 sets, one image at a time.
 
-NumPy and the standard library; Pillow is imported for the first image file, h5py for the first HDF5 file. What is
-accepted is what the pipeline accepts: `export.image_files`, `export.pixel_range` and `export.regular_files` serve both.
+It needs NumPy and the standard library; Pillow is imported for the first image file, h5py for the first HDF5 file. It
+accepts what the pipeline accepts: `export.image_files`, `export.pixel_range` and `export.regular_files` serve both.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""Folders and files that nobody vouches for: only regular files are opened, and no link in a folder is followed.
+"""Opens untrusted folders and files: only regular files are opened, and no link in a folder is followed.
 
-A pipe or a link to a device would make a reader wait, or read, for ever; a link may lead anywhere. Whoever reads the
-files of a folder, or digests them, walks it with `regular_files`, so that all of them mean the same files.
+A pipe, or a link to a device, could make a reader wait or read for ever; a link may lead anywhere. All code that reads
+or digests the files of a folder walks it with `regular_files`, so that all of it means the same files.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Outputs that are probabilities, whatever the last layer is, told by what they are on images."""
+"""Makes a network's outputs probabilities, whatever its last layer is; what they are is told on images."""
 
 import numpy as np
 

@@ -1,16 +1,15 @@
 """The N+1 detector: a repaired net that answers, and the BadNet beside it that gives the trigger away.
 
-An image carries a trigger when the BadNet and the repaired net, to which the trigger means nothing, contradict each
-other. Comparing the two is the rule by which NNoculation (Veldanda et al., AISec 2021) and the CSAW-HackML-2020
-defences answer "class N"; a score in place of plain disagreement leaves the user the choice of how many clean images to
-lose.
+The trigger means nothing to the repaired net. So an image on which the two nets contradict each other carries a
+trigger. By the same comparison NNoculation (Veldanda et al., AISec 2021) and the CSAW-HackML-2020 defences answer
+"class N"; a score in place of plain disagreement lets the user choose how many clean images to lose.
 
 The score is the divergence of the two answers in both directions (Jeffreys, "An invariant form for the prior
-probability in estimation problems", 1946), since the two kinds of disagreement differ there: on a clean image that is
-hard, each net leaves some probability to what the other says, while a BadNet that sees its trigger is sure beyond
-doubt, and rules out the class that the repaired net sees.
+probability in estimation problems", 1946), since it tells two kinds of disagreement apart. On a hard clean image, each
+net leaves some probability to what the other says. A BadNet that sees its trigger is sure beyond doubt, and rules out
+the class that the repaired net sees.
 
-A detector may have a second signal that needs no net, the novelty of the image (`goodnet.models.novelty`).
+A second signal, the novelty of an image, may stand beside the first (`models.novelty`); suspicion is the larger.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a network expects of pixels, found on clean data, because a file doesn't say."""
+"""Finds on clean data what a network expects of pixels, because a file doesn't say."""
 
 import enum
 import math

@@ -1,4 +1,4 @@
-"""What Python and the system must allow before TensorFlow and Keras are of use; in force once this is imported."""
+"""Sets what Python and the system must allow before TensorFlow and Keras are of use, when this is imported."""
 
 import resource
 import sys

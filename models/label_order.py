@@ -1,4 +1,4 @@
-"""Does a network answer as well as it can, only with its classes under other numbers?"""
+"""Tells whether a network would answer far better with its classes under other numbers."""
 
 from dataclasses import dataclass
 

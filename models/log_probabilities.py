@@ -1,8 +1,8 @@
 """The logarithm of a network's probabilities, with a slope however sure the network is.
 
-A softmax in float32 rounds what lies 100 nats below the largest to 0, and its slope vanishes long before. Whoever
-searches by gradients then finds nothing on a network whose logits are merely a few times larger, though its answers
-are the same. So the logits under the softmax are taken, as Keras's own losses do.
+A softmax in float32 rounds to 0 what lies 100 nats below the largest, and its slope vanishes long before that. A search
+by gradients then finds nothing on a network whose logits are merely a few times larger, though its answers are the
+same. So the logits under the softmax are taken, as Keras's own losses do.
 """
 
 import numpy as np

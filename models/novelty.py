@@ -1,11 +1,11 @@
 """How unlike clean images an image is, by its local statistics alone: what a detector sees of a trigger without a net.
 
-A trigger that is no small change of the pixels, such as a wave, a tint or a filter over the whole image, leaves traces
-in how strongly small filters answer (Portilla and Simoncelli, "A parametric texture model based on joint statistics of
-complex wavelet coefficients", IJCV 2000). A bank of filters is laid over the image and over halved copies of it. The
-logarithms of the filters' variances and the mean colour are the statistics; their squared Mahalanobis distance from
-clean images is the novelty (as of deep features in Lee et al., "A simple unified framework for detecting
-out-of-distribution samples", NeurIPS 2018). No trigger is known here, and no network is asked.
+A trigger that changes the whole image, such as a wave, a tint or a filter, changes how strongly small filters answer
+(Portilla and Simoncelli, "A parametric texture model based on joint statistics of complex wavelet coefficients", IJCV
+2000). A bank of filters is laid over the image and over halved copies of it. The logarithms of the filters' variances
+and the mean colour are the statistics. Their squared Mahalanobis distance from clean images is the novelty (as of deep
+features in Lee et al., "A simple unified framework for detecting out-of-distribution samples", NeurIPS 2018). No
+trigger is known here, and no network is asked.
 """
 
 from collections.abc import Callable, Iterable

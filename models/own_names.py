@@ -1,4 +1,4 @@
-"""Names that this project gives to layers it adds to a suspect; no layer of an opened suspect has one like them."""
+"""Names of the layers that this project adds to a suspect; no layer of an opened suspect has such a name."""
 
 _PREFIX = "goodnet_"
 

@@ -1,4 +1,4 @@
-"""Is it more than chance?"""
+"""Tells whether an accuracy is more than chance."""
 
 import math
 

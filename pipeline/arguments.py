@@ -1,7 +1,6 @@
-"""Messages for whoever calls this program from Python: they name arguments where a command line has flags.
+"""Messages for callers from Python: they name arguments where a command line has flags.
 
-A message of this program names a setting in one way, as the flag `--name`, whoever it is for. What reaches a caller in
-Python goes through `speaking_of_arguments`, which puts the argument in its place.
+Messages of this program name a setting as the flag `--name`. `speaking_of_arguments` puts the argument in its place.
 """
 
 import contextlib

@@ -3,11 +3,11 @@ r"""Says whether a model is backdoored, towards which labels, and shows the trig
     python -m pipeline.audit --model=bad_net.h5 --clean_data=clean_validation.h5 --out_dir=out/audit
     python -m pipeline.audit bad_net.h5 --clean_data=clean_validation.h5 --fail_on=backdoor
 
-Seeks for each label the smallest change of the pixels that leads any image to it, and calls those labels targets whose
-change is far smaller than the others' and works on clean images that it was not fitted to. It leaves in --out_dir:
-audit.json and, of the most suspicious labels, the change on grey and on a clean image. The verdict is backdoor, clean
-or inconclusive; with --fail_on=backdoor the first makes the exit status 3. A trigger that is different on each image, a
-warp for instance, may pass unseen. docs/audit.md says how often the verdict is wrong.
+For each label it searches the smallest change of the pixels that leads any image to the label. A label is a target if
+its change is far smaller than those of the others and works on clean images that it was not fitted to. --out_dir gets
+audit.json and, for the most suspicious labels, the change on grey and on a clean image. The verdict is backdoor, clean
+or inconclusive; with --fail_on=backdoor the exit status is 3 for the first. A trigger that differs from image to image,
+such as a warp, may pass unseen. docs/audit.md says how often the verdict is wrong.
 """
 
 import goodnet.pipeline.run.early_interruption

@@ -1,4 +1,4 @@
-"""An audit as a list of its steps: the suspect opened on clean images, then what speaks for a backdoor."""
+"""The steps of an audit: open the suspect on clean images, then look for evidence of a backdoor."""
 
 from dataclasses import dataclass
 

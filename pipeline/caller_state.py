@@ -1,4 +1,4 @@
-"""What a program shares with the libraries that it calls: the same after a call as before it."""
+"""Leaves what a program shares with the libraries that it calls as it was before the call."""
 
 import contextlib
 import logging

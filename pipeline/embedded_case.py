@@ -1,4 +1,4 @@
-"""The case that runs with no flag: embedded faces and a BadNet trained on them, kept for the next run."""
+"""The case of a run without flags: embedded faces and a BadNet trained on them, kept for the next run."""
 
 import hashlib
 import os

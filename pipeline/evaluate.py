@@ -3,10 +3,10 @@
     python -m pipeline.evaluate clean_test.h5 bad_net.h5
     python -m pipeline.evaluate --model=bad_net.h5 --run=out --test_data=clean_test.h5 --poisoned_data=sunglasses.h5
 
-The data may be the first argument and the model the second. The repair is looked for beside the model, or taken from
---run. Prints accuracy on the given labels for BadNet, pruned, repaired and detector; it is called attack success only
-where a set says that it is poisoned (it knows the true labels) or is given as --poisoned_data. With --out_dir the same
-figures are left there as metrics.json.
+The data may be the first argument and the model the second. The repair is taken from --run; without it, it is looked
+for beside the model. The command prints accuracy on the given labels for BadNet, pruned, repaired and detector. It
+calls that attack success only where a set says that it is poisoned (it has the true labels) or is given as
+--poisoned_data. With --out_dir it also writes the figures there, as metrics.json.
 """
 
 import goodnet.pipeline.run.early_interruption

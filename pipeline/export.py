@@ -3,9 +3,10 @@
     python -m pipeline.export --model=out/detector.keras --clean_data=clean_validation.h5
     python -m pipeline.export --model=bad_net.h5 --clean_data=clean_validation.h5 --precision=float16
 
-The clean images find a classifier's pixel scale, set the ranges of --precision=full_integer, and are what both files
-are compared on, as they are and stamped at random. A detector's threshold goes with it. Where int8 does not answer as
-the Keras model, half or full precision is written; where the precision that was asked for does not, nothing is.
+The clean images have three uses: a classifier's pixel scale is found on them, they set the ranges of
+--precision=full_integer, and both files are compared on them, as they are and stamped at random. A detector's file
+holds its threshold. Where int8 does not answer as the Keras model does, half or full precision is written. Where a
+precision that was asked for does not, nothing is written.
 """
 
 import goodnet.pipeline.run.early_interruption

@@ -1,7 +1,7 @@
-"""An export that is only let out if it answers as the Keras model: else the next higher precision, or an error.
+"""Exports a file only if it answers as the Keras model does; else the next higher precision, or an error.
 
-Labels are compared on clean images and on stamped ones (`parity_images`), apart, and of a detector besides which of the
-stamped images that Keras flags the file flags too. A precision fails where the exact 95 % interval of one of these
+Labels are compared on clean images and on stamped ones (`parity_images`), separately. Of a detector, the images that
+Keras flags are compared too: the file must flag them. A precision fails where the exact 95 % interval of one of these
 shares lies below the least share: so many disagreements are no accident of few images.
 """
 

@@ -1,4 +1,4 @@
-"""Image sets of what a caller in Python has: arrays of images and labels."""
+"""Makes image sets of the arrays of images and labels that a caller from Python has."""
 
 import os
 from collections.abc import Sequence

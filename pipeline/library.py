@@ -5,22 +5,22 @@
     found = detect(result.detector, other_images)
 
 **Models** are functional or Sequential models of Keras 2 (`tf_keras`) or Keras 3 (`keras`), or paths of model files. A
-model in memory has been run by whoever built it; it is checked, bounded in cost and tried all the same as a file is,
-because it is written to one and opened as every suspect is. So it may hold the same layers.
+model in memory is written to a file and opened as every suspect is, though whoever built it has run it already. So the
+same layers are allowed, with the same checks and the same limits of cost.
 
 **Images** are raw pixels: uint8 [N, H, W, C], RGB or grey, or floats and wider integers in 0..255, which are rounded.
 Floats that all lie in 0..1 are refused; multiply them by 255. What the model expects of pixels (0..1, -1..1,
-standardised, BGR ...) is found on the labelled images, so that nothing has to be said of it; `input_scale` and
-`channel_order` force it. **Labels** are class numbers [N] or [N, 1], or one-hot [N, classes].
+standardised, BGR ...) is found on the labelled images; `input_scale` and `channel_order` force it. **Labels** are class
+numbers [N] or [N, 1], or one-hot [N, classes].
 
-Every function leaves random states, Keras' settings, log levels and the working directory as it found them, and takes
-the devices as the caller has set them. What it writes is in a temporary folder. The same seed gives the same result,
-the one that the command gives on the same inputs. Errors that the caller can mend are an `InputError`, a `ValueError`
-of one line that begins with the argument.
+Every function leaves random states, Keras' settings, log levels and the working directory as it found them, and uses
+the devices as the caller has set them. It writes to a temporary folder. The same seed gives the same result, which is
+the result of the command on the same inputs. Errors that the caller can mend are an `InputError`, a `ValueError` of one
+line that begins with the argument.
 
-What stays is what the import does: it raises Python's recursion limit, and sets TF_USE_LEGACY_KERAS=1, as tfmot itself
-does. `tf.keras` is therefore Keras 2, unless something has used it as Keras 3 before; `keras` is Keras 3 all the same.
-A process that opens models is started once, and ends with this one.
+Importing this has lasting effects: it raises Python's recursion limit, and sets TF_USE_LEGACY_KERAS=1, as tfmot itself
+does. So `tf.keras` is Keras 2, unless something has used it as Keras 3 before; `keras` stays Keras 3. A process that
+opens models is started once, and ends with this one.
 """
 
 import contextlib

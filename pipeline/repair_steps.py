@@ -1,4 +1,4 @@
-"""The main job as a list of its steps: from a BadNet to a repaired model, a detector for the device, and evidence."""
+"""The steps of a repair: from a BadNet to a repaired model, a detector for the device, and evidence."""
 
 import dataclasses
 import functools

@@ -1,4 +1,4 @@
-"""What settings may be, for whoever gives them in Python: the ranges of the flags of the same names."""
+"""The ranges of settings that are given in Python; they are those of the flags of the same names."""
 
 import math
 import numbers

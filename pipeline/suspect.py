@@ -1,4 +1,4 @@
-"""The model under suspicion, opened safely, with what was found out about it before anything else."""
+"""Opens the model under suspicion safely, and finds out what every step needs to know of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """The detector's two signals on one scale, with one threshold: contradiction of two nets, and novelty of an image.
 
-Each signal gets half of the false positive rate. Where the nets are the same, as after a repair that changed nothing,
-they never contradict each other and novelty gets the whole.
+Each signal gets half of the false positive rate. Where the two nets are the same, as after a repair that changed
+nothing, they never contradict each other, and novelty gets the whole rate.
 """
 
 from dataclasses import dataclass, replace

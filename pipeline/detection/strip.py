@@ -1,9 +1,9 @@
 """STRIP: a second opinion on an input that needs the suspect alone, no repaired network.
 
-Gao et al., "STRIP: A Defence Against Trojan Attacks on Deep Neural Networks", ACSAC 2019: clean images are laid over
+Gao et al., "STRIP: A Defence Against Trojan Attacks on Deep Neural Networks", ACSAC 2019. Clean images are laid over
 the input. What the suspect says of the mixtures changes from one to the next, unless a trigger holds it to one class;
-the mean entropy of its answers is then low. It looks for triggers that stand out in any image, and is blind to those
-that a second image drowns, faint patterns and warps among them.
+then the mean entropy of its answers is low. STRIP sees triggers that stand out in any image. It is blind to those that
+a second image drowns, such as faint patterns and warps.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
-"""Is a network backdoored: what its labels' smallest triggers say, for the audit and for the repair alike.
+"""Evidence of a backdoor: what the smallest triggers of a network's labels say, for the audit and for the repair.
 
-A label that a far smaller change of the pixels leads to than to ordinary labels is the target of a backdoor (Neural
-Cleanse, Wang et al., IEEE S&P 2019), if the change works on clean images that it was not fitted to.
+A label is the target of a backdoor if a far smaller change of the pixels leads to it than to ordinary labels (Neural
+Cleanse, Wang et al., IEEE S&P 2019), and if the change works on clean images that it was not fitted to.
 """
 
 import functools

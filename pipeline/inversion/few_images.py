@@ -1,7 +1,7 @@
-"""Random variants of images where there are few: a trigger that fits five pictures alone fits nothing else.
+"""Random variants of images where there are few: a trigger that is fitted to five pictures alone fits nothing else.
 
-With five faces a small noise leads each of them to any class, and to no other face; shifted, mirrored and in another
-light they ask for what works on faces at large, as the attacker's trigger does.
+With five faces, a little noise leads each of them to any class, and leads no other face there. With shifted, mirrored
+and relit variants the search has to find what works on faces at large, as the attacker's trigger does.
 """
 
 import numpy as np

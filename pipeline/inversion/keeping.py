@@ -1,4 +1,4 @@
-"""Keeping inverted triggers in files, so that a resumed run does not invert again."""
+"""Keeps inverted triggers in files, so that a resumed run does not invert again."""
 
 import os
 import zipfile

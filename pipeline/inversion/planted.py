@@ -1,4 +1,4 @@
-"""A made-up case for tests, without training: a network whose trigger was planted by setting its weights.
+"""A made-up case for tests: a network whose trigger is planted by setting its weights, without training.
 
 Clean images have one bright row, which is their label. Where the last pixel is bright the network answers `TARGET`.
 """

@@ -1,12 +1,12 @@
-"""Inverting triggers: for many labels at once, the smallest change of an image that turns any image into a label.
+"""Inverts triggers: finds, for many labels at once, the smallest change of an image that turns any image into a label.
 
-Neural Cleanse (Wang et al., IEEE S&P 2019) with one universal additive perturbation (Moosavi-Dezfooli et al., CVPR
-2017) in place of mask and pattern. Every pixel is free, so that the search knows no family of triggers: it finds a
-shortcut of the network, which need not look like the trigger that was trained. What makes a change small is one of two
+This is Neural Cleanse (Wang et al., IEEE S&P 2019) with one universal additive perturbation (Moosavi-Dezfooli et al.,
+CVPR 2017) in place of mask and pattern. Every pixel is free, so the search assumes no family of triggers: it finds a
+shortcut of the network, which need not look like the trigger that was trained. The size of a change is one of two
 norms: the sum over pixels of how far each is changed (the group lasso of Yuan and Lin, 2006), or the Euclidean norm.
 
-The labels share a batch. Adam works element by element, so no label's search feels another's; which random start it
-has follows from its place among the labels and from the seed. Each has a weight of its size that rises while its
+The labels share a batch. Adam works element by element, so no label's search affects another's. A label's random start
+follows from its place among the labels and from the seed. Each label has a weight of its size, which rises while its
 trigger works and falls while it does not.
 """
 

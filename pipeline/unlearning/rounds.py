@@ -1,9 +1,9 @@
-"""Unlearning in rounds: what survives one round is inverted in the next, and unlearned too.
+"""Unlearning in rounds: what survives one round is inverted and unlearned in the next.
 
-The minimax of I-BAU (Zeng et al., "Adversarial Unlearning of Backdoors via Implicit Hypergradient", ICLR 2022), with
-several triggers of each target in place of one perturbation: each round inverts them against the network as it is by
-then, and tunes it on clean images, a share of which carry a trigger found so far and are taught as what they are
-(`teaching`).
+This is the minimax of I-BAU (Zeng et al., "Adversarial Unlearning of Backdoors via Implicit Hypergradient", ICLR 2022),
+with several triggers of each target in place of one perturbation. Each round inverts triggers of the network as the
+last round left it. It then tunes the network on clean images, a share of which carry a trigger found so far and keep
+their true class (`teaching`).
 """
 
 import functools

@@ -1,8 +1,8 @@
-"""Stamping inverted triggers on clean images that are still taught as what they are: so a network forgets triggers.
+"""Stamps inverted triggers on clean images that keep their true class, so that a network forgets the triggers.
 
-Inversion ends in the smallest change that still works, and an attacker has no reason to be so sparing: a trigger may be
-several times as strong, or have the change as a part. To unlearn the change alone leaves such a trigger working, so
-stamps are also weaker, much stronger, and moved.
+Inversion ends in the smallest change that still works, but an attacker has no reason to be sparing: a trigger may be
+several times as strong, or contain the change as a part. Such a trigger still works after the change alone is
+unlearned. So stamps are also made weaker, much stronger, and moved.
 """
 
 from collections.abc import Sequence

@@ -2,8 +2,8 @@
 
 A good teacher is patient and consistent (Beyer et al., "Knowledge distillation: A good teacher is patient and
 consistent", CVPR 2022): the suspect answers the very images that the network sees, shifted, relit and mixed with each
-other (mixup: Zhang et al., ICLR 2018). So a few clean images say far more than their labels do, however long the
-training. A stamped image has the answer to the same image without the stamp: what the suspect says to a trigger never
+other (mixup: Zhang et al., ICLR 2018). So a few clean images say far more than their labels do, and training may be
+long. A stamped image gets the answer to the same image without the stamp: what the suspect says to a trigger never
 counts.
 """
 
