@@ -11,6 +11,7 @@ import os
 import pathlib
 import random
 import tempfile
+from unittest import mock
 
 import keras as keras_3
 import numpy as np
@@ -67,6 +68,9 @@ class LibraryTest(parameterized.TestCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.folder = cls.enterClassContext(tempfile.TemporaryDirectory())
+        # Bazel's sandbox has no cache to write to, and other processes have temporary folders of their own.
+        cls.enterClassContext(mock.patch.dict(os.environ, {"XDG_CACHE_HOME": os.path.join(cls.folder, "cache")}))
+        cls.enterClassContext(mock.patch.object(tempfile, "tempdir", cls.folder))
         cls.network = planted_network(_CLASSES, softmax=True, convolution=True)
         cls.clean, cls.test = bright_rows(160, _CLASSES), bright_rows(80, _CLASSES, seed=3)
         cls.images, cls.labels = cls.clean.images(), cls.clean.labels
