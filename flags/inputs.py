@@ -3,7 +3,7 @@
 from absl import flags
 
 from goodnet.data.faces import face_sets
-from goodnet.models.networks.names import NAMES
+from goodnet.flags.parsers import define
 
 MODEL = flags.DEFINE_string(
     "model",
@@ -11,19 +11,12 @@ MODEL = flags.DEFINE_string(
     "The suspect: a Keras 2 HDF5 file (whole model, or weights of a known architecture) or a .keras file. May also be "
     "given as the first argument.",
 )
-ARCHITECTURE = flags.DEFINE_enum(
-    "architecture",
-    None,
-    NAMES,
-    "The architecture of a file that holds weights only. Default: recognised.",
-)
-MAX_MULTIPLY_ADDS = flags.DEFINE_integer(
+ARCHITECTURE = define("architecture", None, "The architecture of a file that holds weights only. Default: recognised.")
+MAX_MULTIPLY_ADDS = define(
     "max_multiply_adds",
     40 * 10**9,
     "The most multiply-adds that the model may ask for one image; a suspect could ask for any number. "
     "Default: a little more than EfficientNetB7 at 600 x 600.",
-    lower_bound=1,
-    upper_bound=10**15,
 )
 CLEAN_DATA = flags.DEFINE_string(
     "clean_data",
@@ -56,10 +49,9 @@ SKIP_BROKEN_IMAGES = flags.DEFINE_bool(
     "In a folder of images, leave out those that cannot be decoded, with a warning that counts them. "
     "--noskip_broken_images refuses the folder instead.",
 )
-INPUT_SCALE = flags.DEFINE_enum(
+INPUT_SCALE = define(
     "input_scale",
     "auto",
-    ["auto", "unit", "byte", "symmetric", "torch", "caffe", "per_image", "mean_std"],
     "What the model expects of pixels: unit 0..1, byte 0..255, symmetric -1..1 (Keras' mode tf), torch (0..1, minus "
     "ImageNet's mean, by its std), caffe (0..255 minus ImageNet's means), per_image (each image of mean 0 and variance "
     "1, as tf.image.per_image_standardization), mean_std (with --mean and --std). auto tries all but the last on the "
@@ -71,10 +63,9 @@ MEAN = flags.DEFINE_list(
 STD = flags.DEFINE_list(
     "std", None, "With --input_scale=mean_std: standard deviation of each channel, red first, of pixels in 0..1."
 )
-CHANNEL_ORDER = flags.DEFINE_enum(
+CHANNEL_ORDER = define(
     "channel_order",
     "auto",
-    ["auto", "rgb", "bgr"],
     "Which channel the model takes first; data is always read as RGB. auto tries both on the clean data. Keras' mode "
     "caffe is --input_scale=caffe --channel_order=bgr.",
 )

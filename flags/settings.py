@@ -66,6 +66,16 @@ def settings_of_flags(settings: type[_Settings], /, **others: Any) -> _Settings:
     return settings(**given, **others)
 
 
+def number_parsers(settings: type) -> Mapping[str, flags.ArgumentParser]:
+    """What the numbers of a settings class may be.
+
+    Returns:
+        The parser of each flag that holds a number, by name.
+    """
+    described = _described(settings).items()
+    return {name: _number_parser(kind, text) for name, (kind, _, text) in described if kind in (int, float)}
+
+
 def _described(settings: type) -> dict[str, tuple[type, Any, _Description]]:
     """Type without None, default and description of each field that is a flag."""
     hints = typing.get_type_hints(settings)
@@ -83,14 +93,12 @@ def _without_none(kind: Any) -> Any:
 
 
 def _define(name: str, kind: Any, default: Any, described: _Description) -> "flags.FlagHolder[Any]":
-    text, least, most = described.text, described.lower_bound, described.upper_bound
+    text = described.text
     if kind is bool:
         return flags.DEFINE_bool(name, default, text)
-    if kind is int:
-        parser = flags.IntegerParser(least, most)  # type: ignore[arg-type]
+    if kind in (int, float):
+        parser = _number_parser(kind, described)
         return flags.DEFINE(parser, name, default, text, serializer=flags.ArgumentSerializer())
-    if kind is float:
-        return define_float(name, default, text, lower_bound=least, upper_bound=most)  # type: ignore[arg-type]
     if kind is str:
         return flags.DEFINE_string(name, default, text)
     if kind == tuple[str, ...]:
@@ -98,7 +106,12 @@ def _define(name: str, kind: Any, default: Any, described: _Description) -> "fla
     raise TypeError(f"{name}: {kind}; expected bool, int, float, str or tuple[str, ...]")
 
 
-class _FiniteParser(flags.FloatParser):
+def _number_parser(kind: type, described: _Description) -> flags.ArgumentParser:
+    parser = flags.IntegerParser if kind is int else FiniteParser
+    return parser(described.lower_bound, described.upper_bound)  # type: ignore[arg-type]
+
+
+class FiniteParser(flags.FloatParser):
     """A float between bounds: neither NaN, which passes every comparison with a bound, nor infinity."""
 
     def convert(self, argument: float | int | str) -> float:
@@ -140,5 +153,5 @@ def define_float(
     Returns:
         The holder of its value.
     """
-    parser = _FiniteParser(lower_bound, upper_bound)
+    parser = FiniteParser(lower_bound, upper_bound)
     return flags.DEFINE(parser, name, default, description, serializer=flags.ArgumentSerializer())

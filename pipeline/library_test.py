@@ -11,6 +11,7 @@ import os
 import pathlib
 import random
 import tempfile
+from unittest import mock
 
 import keras as keras_3
 import numpy as np
@@ -47,6 +48,8 @@ def _weights(path):
 
 
 def _temporary_folders():
+    # Those that earlier tests' results hold are not to go between two looks.
+    gc.collect()
     return set(glob.glob(os.path.join(tempfile.gettempdir(), "goodnet-*")))
 
 
@@ -67,6 +70,9 @@ class LibraryTest(parameterized.TestCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.folder = cls.enterClassContext(tempfile.TemporaryDirectory())
+        # Bazel's sandbox has no cache to write to, and other processes have temporary folders of their own.
+        cls.enterClassContext(mock.patch.dict(os.environ, {"XDG_CACHE_HOME": os.path.join(cls.folder, "cache")}))
+        cls.enterClassContext(mock.patch.object(tempfile, "tempdir", cls.folder))
         cls.network = planted_network(_CLASSES, softmax=True, convolution=True)
         cls.clean, cls.test = bright_rows(160, _CLASSES), bright_rows(80, _CLASSES, seed=3)
         cls.images, cls.labels = cls.clean.images(), cls.clean.labels
@@ -220,7 +226,6 @@ class LibraryTest(parameterized.TestCase):
         self.assertTrue(os.path.exists(result.report()))
         self.assertIsInstance(result.model, keras.Model)
         del result
-        gc.collect()
         self.assertEqual(state(), before)
         self.assertEqual(draws(), expected)
 

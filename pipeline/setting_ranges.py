@@ -1,38 +1,18 @@
-"""The ranges of settings that are given in Python; they are those of the flags of the same names."""
+"""What settings may be, for whoever gives them in Python: what the flags of the same names may be."""
 
 import math
 import numbers
-from collections.abc import Mapping
 from typing import Any
 
-from goodnet.data.errors import InputError
-from goodnet.export.conversion import PRECISIONS
-from goodnet.models.input_scale import SCALES_BY_NAME
-from goodnet.models.networks.architectures import ARCHITECTURES
+from absl import flags
 
-# The least and the most; None for no bound.
-WHOLE_NUMBERS: Mapping[str, tuple[int, int | None]] = {
-    "seed": (0, 2**32 - 1),
-    "batch_size": (1, None),
-    "pruning_epochs": (1, None),
-    "fine_tuning_epochs": (0, None),
-    "max_shift": (0, None),
-    "max_multiply_adds": (1, 10**15),
-}
-NUMBERS: Mapping[str, tuple[float, float | None]] = {
-    "learning_rate": (0.0, None),
-    "max_accuracy_loss": (0.0, 1.0),
-    "max_false_positive_rate": (0.0, 1.0),
-    "max_light": (0.0, 1.0),
-    "max_zoom": (0.0, 0.9),
-    "min_parity": (0.0, 1.0),
-}
-CHOICES: Mapping[str, tuple[str, ...]] = {
-    "architecture": tuple(ARCHITECTURES),
-    "channel_order": ("auto", "rgb", "bgr"),
-    "input_scale": ("auto", *SCALES_BY_NAME, "mean_std"),
-    "precision": PRECISIONS,
-}
+from goodnet.data.errors import InputError
+from goodnet.flags.parsers import PARSERS
+from goodnet.flags.settings import number_parsers
+from goodnet.pipeline.methods.repair_method import RepairSettings
+from goodnet.pipeline.repair_steps import Options
+
+_PARSERS = {**PARSERS, **number_parsers(Options), **number_parsers(RepairSettings)}
 
 
 def checked(name: str, value: Any, default: Any) -> Any:
@@ -48,21 +28,23 @@ def checked(name: str, value: Any, default: Any) -> Any:
     """
     if value is None and default is None:
         return None
-    if name in WHOLE_NUMBERS:
-        return int(_within(name, value, *WHOLE_NUMBERS[name], "a whole number", numbers.Integral))
-    if name in NUMBERS:
-        return float(_within(name, value, *NUMBERS[name], "a number", numbers.Real))
-    if name in CHOICES:
-        if value not in CHOICES[name]:
-            raise InputError(f"--{name}={value!r}: unknown; expected one of {', '.join(CHOICES[name])}")
+    parser = _PARSERS.get(name)
+    if isinstance(parser, flags.IntegerParser):
+        return int(_within(name, value, parser, "a whole number", numbers.Integral))
+    if isinstance(parser, flags.FloatParser):
+        return float(_within(name, value, parser, "a number", numbers.Real))
+    if isinstance(parser, flags.EnumParser):
+        if value not in parser.enum_values:
+            raise InputError(f"--{name}={value!r}: unknown; expected one of {', '.join(parser.enum_values)}")
     elif isinstance(default, bool) and not isinstance(value, bool):
         raise InputError(f"--{name}={value!r}: expected True or False")
     return value
 
 
-def _within(name: str, value: Any, least: float, most: float | None, kind: str, wanted: type) -> Any:
+def _within(name: str, value: Any, parser: flags.ArgumentParser, kind: str, wanted: type) -> Any:
     is_number = isinstance(value, wanted) and not isinstance(value, bool) and math.isfinite(value)  # type: ignore[arg-type]
-    if not is_number or value < least or (most is not None and value > most):
+    if not is_number or parser.is_outside_bounds(value):
+        least, most = parser.lower_bound, parser.upper_bound
         bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
         raise InputError(f"--{name}={value!r}: expected {kind} {bounds}")
     return value

@@ -27,8 +27,8 @@ _WIDTH = 100
 
 LEFT_AS_IT_IS = (
     "The model was left as it is: the repaired network is the model itself. The detector, which compares the two, "
-    "flags nothing but images whose local statistics are unlike those of the clean ones, and with --nonovelty nothing "
-    "at all. --without_evidence repairs the model all the same."
+    "flags nothing but images whose local statistics are unlike those of the clean ones, and with --novelty=false "
+    "nothing at all. --without_evidence repairs the model all the same."
 )
 
 
