@@ -88,7 +88,7 @@ class Options:
     max_false_positive_rate: float = setting(
         0.01,
         "The share of clean inputs that may be called backdoored. The threshold is set on clean images the repair did "
-        "not train on; n of them cannot promise less than 1 / (n + 1).",
+        "not train on. Few of them cannot promise so little; the log and the report say what they can.",
         lower_bound=0.0,
         upper_bound=1.0,
     )

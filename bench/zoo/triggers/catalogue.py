@@ -17,7 +17,7 @@ from bench.zoo.triggers.waves import ZooWave, draw_wave
 
 ZooTrigger = ZooPatch | ZooBlend | ZooWave | WaNet | SmoothWarp | ZooLight | FacePaint | InputSpecific
 
-# A kind is added by a module and a line here; those before it keep what their seeds draw only if it comes last.
+# A kind is added by a module and a line here. It changes what all seeds draw, and so every figure.
 _DRAWN_BY: Mapping[str, Callable[[np.random.Generator], ZooTrigger]] = {
     kinds.PATCH: lambda rng: draw_patch(rng, moving=False),
     kinds.MOVING_PATCH: lambda rng: draw_patch(rng, moving=True),
