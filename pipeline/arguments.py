@@ -44,6 +44,9 @@ def speaking_of_arguments(verbose: bool = False) -> Iterator[None]:
         logger.addFilter(translated)
     if verbose:
         log.setLevel(logging.INFO)
+    else:
+        # The log's own level may come from the caller, who set it for all logs.
+        handler.setLevel(logging.WARNING)
     if verbose or not log.hasHandlers():
         # Else absl gives the root logger a handler on the way, and further warnings look otherwise than the first.
         log.addHandler(handler)

@@ -35,8 +35,10 @@ class ArgumentsTest(absltest.TestCase):
         self.assertEqual(logged.records[0].getMessage(), "--strip")
 
     def test_warnings_reach_stderr_where_nobody_else_takes_them(self):
-        handlers, propagates = list(logging.root.handlers), log.propagate
+        handlers, level, propagates = list(logging.root.handlers), logging.root.level, log.propagate
         logging.root.handlers[:] = []
+        # As in a program of absl's.
+        logging.root.setLevel(logging.INFO)
         try:
             with contextlib.redirect_stderr(io.StringIO()) as written, speaking_of_arguments():
                 log.warning("--strip is on")
@@ -45,6 +47,7 @@ class ArgumentsTest(absltest.TestCase):
                 log.warning("once")
         finally:
             logging.root.handlers[:] = handlers
+            logging.root.setLevel(level)
         self.assertEqual(written.getvalue(), "warning: strip is on\nwarning: once\n")
         self.assertEqual((log.handlers, log.propagate), ([], propagates))
 
