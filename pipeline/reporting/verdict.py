@@ -202,10 +202,10 @@ def _detector_words(contents: ReportContents) -> list[str]:
         f'The detector answers like the repaired network, or "backdoor" when its suspicion exceeds '
         f"{contents.calibration.threshold:.4g}"
     )
-    asked = f"a threshold set so that at most {100 * contents.calibration.asked:.3g} % of clean inputs are lost"
+    lost = f"a threshold set so that at most {100 * contents.calibration.promised:.3g} % of clean inputs are lost"
     reached = _flagged_on_reference(contents.evaluation)
     measured = f"; on images it was not set on it flags {reached}" if reached is not None else ""
-    return [f"{words}, {asked}{measured}."]
+    return [f"{words}, {lost}{measured}."]
 
 
 def _flagged_on_reference(evaluation: Evaluation | None) -> Rate | None:
