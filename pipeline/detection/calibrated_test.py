@@ -38,6 +38,10 @@ def _waved(images: np.ndarray) -> np.ndarray:
     return (images + wave).clip(0, 255).astype(np.uint8)
 
 
+def _grey(images: np.ndarray) -> np.ndarray:
+    return images[..., :1].repeat(3, axis=-1)
+
+
 class CalibratedTest(absltest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -69,6 +73,20 @@ class CalibratedTest(absltest.TestCase):
         self.assertAlmostEqual(found.calibration.promised, _RATE)
         self.assertGreater(self._flagged(found, scorer, self.attack), 0.95)
         self.assertLess(self._flagged(found, scorer, self.clean), _RATE + 3 * np.sqrt(_RATE / 400))
+
+    def test_grey_images_stored_as_rgb_are_not_novel_by_rounding(self):
+        grey = from_arrays("clean", _grey(_images(500, 0)), np.arange(500) % 4)
+        found = calibrate_detector(self.badnet, self.repaired, UNIT_SCALE, split_clean(grey, 0), _RATE)
+        scorer = build_scorer(self.badnet, self.repaired, UNIT_SCALE, found.novelty)
+        self.assertLess(self._flagged(found, scorer, _grey(self.clean)), _RATE + 3 * np.sqrt(_RATE / 400))
+        # Two filters in three say nothing of grey images; half of the attacks is ten times the rate.
+        self.assertGreater(self._flagged(found, scorer, _grey(self.attack)), 10 * _RATE)
+        images = _grey(self.clean[:60])
+        flagged = scorer.predict(images.astype(np.float32), verbose=0)[2] > found.calibration.threshold
+        detector = build_detector(self.badnet, self.repaired, UNIT_SCALE, found.calibration.threshold, found.novelty)
+        for precision in ("int8", "float16"):
+            answers = device_answers(convert_detector(detector, None, precision), images, images.shape[1:])
+            np.testing.assert_array_equal(answers["label"] == 4, flagged, precision)
 
     def test_the_device_flags_what_keras_flags_in_every_precision(self):
         found, scorer = self._found(self.repaired)

@@ -14,6 +14,9 @@ _FOLDS = 5
 _BATCH = 256
 # Of one grey level: a filter that clean images never excite is not made to shout.
 _LEAST_DEVIATION = 0.25
+# Of a statistic. Grey images stored as RGB excite no filter of colour, and the rounding of float32 must not count as
+# their deviation: it differs from one runtime to another.
+_LEAST_SPREAD = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,14 +70,18 @@ def _filters(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     patches = images[rows[:, None, None], (tops[:, None] + span)[:, :, None], (lefts[:, None] + span)[:, None]]
     variances, components = np.linalg.eigh(np.cov(patches.reshape(_PATCHES, -1).astype(np.float64).T))
     components /= np.sqrt(np.maximum(variances, 0) + _LEAST_DEVIATION**2)
-    return components.reshape(size, size, channels, -1).astype(np.float32)
+    return _half(components.reshape(size, size, channels, -1))
 
 
 def _fit(filters: np.ndarray, found: np.ndarray) -> Novelty:
-    mean, deviation = found.mean(axis=0), found.std(axis=0) + 1e-6
+    mean, deviation = _half(found.mean(axis=0)), _half(np.maximum(found.std(axis=0), _LEAST_SPREAD))
     variances, directions = np.linalg.eigh(_shrunk_covariance((found - mean) / deviation))
-    whitening = directions / np.sqrt(np.maximum(variances, 1e-6))
-    return Novelty(filters, *(part.astype(np.float32) for part in (mean, deviation, whitening)))
+    return Novelty(filters, mean, deviation, _half(directions / np.sqrt(np.maximum(variances, 1e-6))))
+
+
+def _half(values: np.ndarray) -> np.ndarray:
+    """The nearest numbers that half precision holds: in it a converter may keep constants."""
+    return values.astype(np.float16).astype(np.float32)
 
 
 def _distances(novelty: Novelty, found: np.ndarray) -> np.ndarray:
