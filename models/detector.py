@@ -22,7 +22,7 @@ from goodnet.models.classifier import classifier_facts, with_probabilities
 from goodnet.models.input_scale import InputScale
 from goodnet.models.legacy_keras import keras, tf
 from goodnet.models.novelty import NAME as NOVELTY
-from goodnet.models.novelty import Novelty, novelty_of
+from goodnet.models.novelty import Novelty, is_novelty, novelty_of
 
 # Half the step by which a score on the flagged side is kept away from the tie at 1/2, where float32 could not tell.
 _MARGIN = 2.0**-20
@@ -241,6 +241,7 @@ def is_detector(model: keras.Model) -> bool:
         and offset.scale == 1
         and _is_number(offset.offset)
         and 0 <= -offset.offset <= 1
+        and (NOVELTY not in layers or is_novelty(layers[NOVELTY], images[1:]))
     )
 
 

@@ -8,6 +8,7 @@ features in Lee et al., "A simple unified framework for detecting out-of-distrib
 trigger is known here, and no network is asked.
 """
 
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -67,19 +68,19 @@ class Novelty:
         """The same as a Keras model of built-in layers, named `NAME`: float32 [B, H, W, C] -> float32 [B]."""
         image = keras.Input(image_shape)
         size, count = self.filters.shape[0], self.filters.shape[-1]
-        convolutions = iter(range(len(scales(image_shape))))
+        numbers = itertools.count()
 
         def bank(images: tf.Tensor, stride: int) -> tf.Tensor:
-            name = f"filters_{next(convolutions)}"
+            name = f"filters_{next(numbers)}"
             layer = keras.layers.Conv2D(count, size, stride, use_bias=False, trainable=False, name=name)
             answers = layer(images)
             layer.set_weights([self.filters])
             return answers
 
-        statistics = _statistics(image, size, bank, keras.layers.AveragePooling2D(2, name="halve"))
+        found = _statistics(image, size, bank, keras.layers.AveragePooling2D(2, name="halve"))
         standard = keras.layers.Rescaling(
             (1 / self.deviation).tolist(), (-self.mean / self.deviation).tolist(), name="standard"
-        )(statistics)
+        )(found)
         whitening = keras.layers.Dense(len(self.mean), use_bias=False, trainable=False, name="whitening")
         distance = tf.reduce_mean(tf.square(whitening(standard)), axis=-1)
         whitening.set_weights([self.whitening])
@@ -87,12 +88,31 @@ class Novelty:
         return keras.Model(image, weighted, name=NAME)
 
 
-def novelty_of(layer: keras.Model) -> Novelty:
-    """What a model of `Novelty.layer` was made of, also of one that was saved and loaded.
+def is_novelty(layer: keras.layers.Layer, image_shape: tuple[int, int, int]) -> bool:
+    """Whether a layer is built like a model of `Novelty.layer` for images of a shape; a file may hold any other."""
+    parts = {one.name: one for one in getattr(layer, "layers", ())}
+    kinds = {
+        "filters_0": keras.layers.Conv2D,
+        "standard": keras.layers.Rescaling,
+        "whitening": keras.layers.Dense,
+        "weight": keras.layers.Rescaling,
+    }
+    if not isinstance(layer, keras.Model) or not all(isinstance(parts.get(name), kinds[name]) for name in kinds):
+        return False
+    standard, size, channels = parts["standard"], filter_size(image_shape), image_shape[-1]
+    filters, whitening = (parts[name].get_weights()[0].shape for name in ("filters_0", "whitening"))
+    count = channels + scale_count(image_shape) * filters[-1]
+    return (
+        [tuple(tensor.shape) for tensor in (*layer.inputs, *layer.outputs)] == [(None, *image_shape), (None,)]
+        and filters[:3] == (size, size, channels)
+        and np.shape(standard.scale) == np.shape(standard.offset) == (count,)
+        and whitening == (count, count)
+        and np.ndim(parts["weight"].scale) == 0
+    )
 
-    Raises:
-        ValueError: it is no such model.
-    """
+
+def novelty_of(layer: keras.Model) -> Novelty:
+    """What a model of `Novelty.layer` was made of, also of one that was saved and loaded; see `is_novelty`."""
     standard = layer.get_layer("standard")
     deviation = 1 / np.asarray(standard.scale, np.float32)
     return Novelty(
@@ -129,10 +149,9 @@ def filter_size(image_shape: tuple[int, int, int]) -> int:
     return min(5, *image_shape[:2])
 
 
-def scales(image_shape: tuple[int, int, int]) -> tuple[int, ...]:
-    """By how much an image is made smaller each time: 1, 2, 4 and so on."""
-    side = min(image_shape[:2])
-    return tuple(2**halvings for halvings in range(max(1, (side // _LEAST_SIDE).bit_length())))
+def scale_count(image_shape: tuple[int, int, int]) -> int:
+    """At how many sizes an image is looked at, each half of the one before."""
+    return max(1, (min(image_shape[:2]) // _LEAST_SIDE).bit_length())
 
 
 def _halved(images: tf.Tensor) -> tf.Tensor:
@@ -147,7 +166,7 @@ def _statistics(
 ) -> tf.Tensor:
     """Raw pixels [B, H, W, C] -> the statistics, [B, D]; `bank` lays the filters over images with a stride."""
     found = [tf.reduce_mean(pixels, axis=[1, 2]) / 255]
-    for number, _ in enumerate(scales(tuple(pixels.shape[1:]))):
+    for number in range(scale_count(tuple(pixels.shape[1:]))):
         if number:
             pixels = halve(pixels)
         side = min(pixels.shape[1:3]) - size + 1

@@ -6,7 +6,7 @@ import numpy as np
 from absl.testing import absltest, parameterized
 
 from goodnet.models.legacy_keras import keras, tf
-from goodnet.models.novelty import Novelty, novelty_of, scales, statistics
+from goodnet.models.novelty import Novelty, is_novelty, novelty_of, scale_count, statistics
 
 
 def _novelty(shape: tuple[int, int, int], count: int = 12) -> Novelty:
@@ -29,12 +29,14 @@ class NoveltyTest(parameterized.TestCase):
         path = os.path.join(self.create_tempdir().full_path, "novelty.h5")
         novelty.layer(shape).save(path)
         loaded = keras.models.load_model(path)
+        self.assertTrue(is_novelty(loaded, shape))
+        self.assertFalse(is_novelty(loaded, (shape[0] + 8, *shape[1:])))
         np.testing.assert_allclose(loaded(images).numpy(), expected, rtol=1e-3)
         np.testing.assert_allclose(novelty_of(loaded).distance(tf.constant(images)).numpy(), expected, rtol=1e-3)
 
     def test_scales_are_halved_until_little_is_left(self):
-        self.assertEqual(scales((32, 40, 3)), (1, 2, 4))
-        self.assertEqual(scales((4, 9, 3)), (1,))
+        self.assertEqual(scale_count((32, 40, 3)), 3)
+        self.assertEqual(scale_count((4, 9, 3)), 1)
 
     def test_a_flat_image_has_finite_statistics(self):
         novelty = _novelty((16, 16, 3))
