@@ -1,6 +1,7 @@
 # make setup         the environment, .venv, from the lock file
 # make repair        the main job on the embedded faces; on your own model: MODEL= CLEAN= [TEST=] [POISONED=] [OUT=] [ARGS=]
-# make test          all tests; one of them with TESTS=data/hdf5_test.py
+# make test          the tests that are not large; some of them, whatever their size, with TESTS=data/hdf5_test.py
+# make test-all      all tests
 # make lint          style, types, and whether the BUILD files say what the imports say
 # make device-test   the detector in environments that hold what a device has, and no TensorFlow
 # make lock          new lock files from requirements*.in
@@ -12,8 +13,10 @@ BIN := $(VENV)/bin
 INSTALL := -m pip install --disable-pip-version-check --only-binary=:all:
 RUNTIME := $(VENV)/.runtime-is-installed
 CHECKERS := $(VENV)/.checkers-are-installed
+# One process a core; each file stays in one, since its tests share what they trained.
+SHARED_OUT := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
-.PHONY: setup repair test lint device-test lock clean
+.PHONY: setup repair test test-all lint device-test lock clean
 .DELETE_ON_ERROR:
 
 setup: $(RUNTIME)
@@ -24,7 +27,10 @@ repair: $(RUNTIME)
 	  $(foreach file,$(POISONED),--poisoned_data='$(file)') $(ARGS)
 
 test: $(CHECKERS)
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest $(if $(TESTS),--large $(TESTS),$(SHARED_OUT))
+
+test-all: $(CHECKERS)
+	$(BIN)/python -m pytest --large $(SHARED_OUT)
 
 lint: $(CHECKERS)
 	$(BIN)/ruff check .
