@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
+from absl import logging
 
 from goodnet.data import labels as label_checks
 from goodnet.data.errors import InputError
@@ -236,8 +237,9 @@ def from_arrays(
 
     Args:
         name: for messages.
-        images: uint8 [N, H, W, C], or floats and wider integers in 0..255 (rounded).
-        labels: whole numbers, [N] or [N, 1].
+        images: uint8 [N, H, W, C], or [N, H, W] of grey ones, or floats and wider integers in 0..255 (rounded), or floats
+            in 0..1.
+        labels: whole numbers, [N], [N, 1] or [1, N], or one-hot [N, K].
         class_names: a name for each class.
         true_labels: like labels, poisoned sets only.
         landmarks: float [N, K, 2].
@@ -246,14 +248,18 @@ def from_arrays(
         InputError: when the arrays are not what is described here.
     """
     images = np.asarray(images)
+    if images.ndim == 3:
+        images = images[..., None]
     if images.ndim != 4:
         raise InputError(f"{name}: images of shape {list(images.shape)}; expected [N, H, W, C]")
     if images.dtype != np.uint8:
         check_pixel_dtype(images.dtype, name)
         pixel_range = PixelRange(name, images.dtype)
         pixel_range.add(images)
-        pixel_range.check()
-        images = to_uint8(images)
+        scale = pixel_range.scale()
+        if scale != 255.0:
+            logging.info("%s: floats from 0 to 1, taken times 255", name)
+        images = to_uint8(images, scale)
     return ImageSet(
         name,
         ArraySource(images),

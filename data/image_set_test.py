@@ -80,14 +80,18 @@ class ImageSetTest(absltest.TestCase):
         self.assertEqual(images[0, 0, 0, 0], 255)
         self.assertEqual(images[1, 0, 0, 0], 128)
 
+    def test_takes_floats_from_0_to_1_and_grey_images_without_an_axis(self):
+        images = image_sets.from_arrays("floats", self.pixels[..., 0].astype(np.float32) / 255, self.labels).images()
+        np.testing.assert_array_equal(images, self.pixels[..., :1])
+
     def test_refuses_floats_on_another_scale(self):
-        for wrong in (self.pixels / 255.0, self.pixels / 127.5 - 1, self.pixels * 2.0, self.pixels * np.nan):
-            with self.assertRaisesRegex(InputError, "floats: .*expected uint8, or floats from 0 to 255"):
+        for wrong in (self.pixels / 127.5 - 1, self.pixels * 2.0, self.pixels * np.nan):
+            with self.assertRaisesRegex(InputError, "floats: .*expected uint8, or floats"):
                 image_sets.from_arrays("floats", wrong, self.labels)
 
     def test_refuses_labels_that_are_not_class_numbers(self):
         for labels, complaint in (
-            (np.eye(3)[self.labels], "one-hot"),
+            (1 - np.eye(3)[self.labels], "one-hot"),
             (self.labels - 1, "is -1"),
             (self.labels + 0.5, "0.5"),
             (self.labels * np.nan, "nan"),
