@@ -130,7 +130,6 @@ class ReadingTest(Hdf5Test):
         image_set = hdf5.read_hdf5(self.path)
         self.assertLen(image_set, 4096)
         self.assertEqual(image_set.images([0, 4000]).max(), 0)
-        self.assertIs(image_set.in_memory(), image_set)
 
     def test_reads_floats_and_wide_integers_rounded(self):
         for dtype in (np.float64, np.float32, np.float16, np.int64, ">u2", ">f4"):

@@ -48,14 +48,18 @@ def read_labels(array: StoredArray, images: int) -> np.ndarray:
 def _is_one_hot(shape: tuple[int, ...], images: int, where: str) -> bool:
     """Whether labels of this shape are one-hot; a shape that fits neither kind is refused."""
     if len(shape) not in (1, 2):
-        raise InputError(f"{where}: the shape is {shown_shape(shape)}; expected one class number for each image, [{images}]")
+        raise InputError(
+            f"{where}: the shape is {shown_shape(shape)}; expected one class number for each image, [{images}]"
+        )
     is_row = len(shape) == 2 and shape[0] == 1 and shape[1] == images
     if shape[0] != images and not is_row:
         raise InputError(f"{where}: {shape[0]} labels for {images} images; expected as many labels as images")
     if len(shape) == 1 or is_row or shape[1] == 1:
         return False
     if not 2 <= shape[1] <= MAX_LABEL:
-        raise InputError(f"{where}: the shape is {shown_shape(shape)}; expected one class number for each image, [{images}]")
+        raise InputError(
+            f"{where}: the shape is {shown_shape(shape)}; expected one class number for each image, [{images}]"
+        )
     return True
 
 

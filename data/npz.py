@@ -43,9 +43,7 @@ class _Member:
         self._info = info = archive.getinfo(f"{name}{_SUFFIX}")
         self.where = f'{path}, "{name}"'
         if info.compress_type not in _COMPRESSIONS:
-            raise InputError(
-                f"{self.where}: compression {info.compress_type} of zip; expected deflate (8) or none (0)"
-            )
+            raise InputError(f"{self.where}: compression {info.compress_type} of zip; expected deflate (8) or none (0)")
         with archive.open(info) as stream:
             self.header: NpyHeader = read_header(stream.read, info.file_size, self.where)
 

@@ -119,7 +119,7 @@ class NpzTest(absltest.TestCase):
         with zipfile.ZipFile(self.path, "w") as archive:
             archive.writestr("data.npy", content)
             archive.writestr("label.npy", content)
-        self.refuse(r"the shape is \[1, 1, 1, 1, \.\.\.\] of 3000 axes; expected N x H")
+        self.refuse(r"the shape is \[1, 1, 1, 1, \.\.\.\] of 3000 axes; expected N x C")
 
     def test_only_the_compression_that_numpy_writes(self):
         with zipfile.ZipFile(self.path, "w", zipfile.ZIP_LZMA) as archive:

@@ -14,14 +14,18 @@ from goodnet.export.pixel_range import PixelRange, check_pixel_dtype, image_layo
 class StoredImages:
     """Images of an array of N x H x W x C, N x C x H x W or N x H x W."""
 
-    def __init__(self, array: StoredArray):
+    def __init__(self, array: StoredArray, shape: tuple[int, int, int, int] | None = None):
         """Checks what the array holds; pixels that are not uint8 are gone through once.
+
+        Args:
+            array: the images.
+            shape: N, H, W, C of an array that lies in that order; None to tell by the array's own shape.
 
         Raises:
             InputError: it does not hold images, or not on a scale of 0..255 or 0..1.
         """
         self._array = array
-        self._shape, self._channels_first = image_layout(array.shape, array.where)
+        self._shape, self._channels_first = (shape, False) if shape else image_layout(array.shape, array.where)
         check_pixel_dtype(array.dtype, array.where)
         self._max_length = images_at_once(self._shape[1:], array.dtype, array.where)
         # To read what lies between costs less than another request, and chunks are read whole anyhow.

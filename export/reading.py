@@ -13,7 +13,7 @@ import numpy as np
 
 from goodnet.export.errors import InputError
 from goodnet.export.hdf5_storage import check_dataset
-from goodnet.export.image_files import SUFFIXES, BrokenImageError, WrongSizeError, read_image, reason
+from goodnet.export.image_files import SUFFIXES, BrokenImageError, WrongSizeError, read_image, reason, scaled
 from goodnet.export.pixel_range import PixelRange, check_pixel_dtype, image_layout, images_at_once, to_uint8
 from goodnet.export.regular_files import Entry, open_regular, walk
 
@@ -131,7 +131,7 @@ def _read_hdf5(path: str, image_shape: tuple[int, int, int], resize: bool) -> It
                 images = to_uint8(data[start : start + rows], scale)
                 images = images.transpose(0, 2, 3, 1) if channels_first else images
                 for offset, pixels in enumerate(images[..., None] if images.ndim == 3 else images):
-                    yield NamedImage(f"{path}[{start + offset}]", _resized(pixels, image_shape))
+                    yield NamedImage(f"{path}[{start + offset}]", scaled(pixels, image_shape[:2]))
     except Exception as error:  # h5py raises whatever a broken file makes of it.
         yield Unreadable(path, reason(error))
 
@@ -145,18 +145,6 @@ def _checked_layout(data: Any, image_shape: tuple[int, int, int], resize: bool) 
     if (height, width) != image_shape[:2] and not resize:
         raise InputError(_wrong_size(height, width, image_shape))
     return channels_first
-
-
-def _resized(pixels: np.ndarray, image_shape: tuple[int, int, int]) -> np.ndarray:
-    if pixels.shape == image_shape:
-        return pixels
-    from PIL import Image
-
-    size = (image_shape[1], image_shape[0])
-    scaled = Image.fromarray(pixels[:, :, 0] if image_shape[2] == 1 else np.ascontiguousarray(pixels)).resize(
-        size, Image.Resampling.BILINEAR
-    )
-    return np.asarray(scaled, np.uint8).reshape(image_shape)
 
 
 def _wrong_size(height: int, width: int, image_shape: tuple[int, int, int]) -> str:

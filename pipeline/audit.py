@@ -46,6 +46,9 @@ for _flag in (
     inputs.CLEAN_DATA,
     inputs.CLASS_NAMES,
     inputs.SKIP_BROKEN_IMAGES,
+    inputs.RESIZE,
+    inputs.EXIF_ORIENTATION,
+    inputs.CROP_TO_ROI,
     inputs.INPUT_SCALE,
     inputs.MEAN,
     inputs.STD,
@@ -82,6 +85,7 @@ def main(argv: Sequence[str]) -> int:
         scales=scale_candidates(*inputs.input_scale()),
         skip_broken_images=inputs.SKIP_BROKEN_IMAGES.value,
         allow_chance=inputs.ALLOW_CHANCE.value,
+        reading=inputs.reading(),
     )
     audit = open_audit(Case(model, inputs.CLEAN_DATA.value, class_names=inputs.CLASS_NAMES.value), options)
     make_folder(out_dir)

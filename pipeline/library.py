@@ -9,7 +9,7 @@ model in memory is written to a file and opened as every suspect is, though whoe
 same layers are allowed, with the same checks and the same limits of cost.
 
 **Images** are raw pixels: uint8 [N, H, W, C], RGB or grey, or floats and wider integers in 0..255, which are rounded.
-Floats that all lie in 0..1 are refused; multiply them by 255. What the model expects of pixels (0..1, -1..1,
+Floats that all lie in 0..1 are taken times 255. What the model expects of pixels (0..1, -1..1,
 standardised, BGR ...) is found on the labelled images; `input_scale` and `channel_order` force it. **Labels** are class
 numbers [N] or [N, 1], or one-hot [N, classes].
 
@@ -62,7 +62,7 @@ _R = TypeVar("_R")
 # How a person says what the model expects of pixels: `Options.scales` in words.
 _SCALE_WORDS = {"input_scale": "auto", "channel_order": "auto", "mean": None, "std": None}
 # What the functions themselves decide.
-_OWN = ("out_dir", "settings", "scales", "resume", "skip_broken_images", "precision", "precision_may_change")
+_OWN = ("out_dir", "settings", "scales", "resume", "skip_broken_images", "reading", "precision", "precision_may_change")
 
 
 def _defaults(*kinds: type) -> dict[str, Any]:
