@@ -82,7 +82,8 @@ def _landmarks(reader: Hdf5Reader, path: str, images: int) -> np.ndarray:
     shape = array.shape
     if len(shape) != 3 or shape[0] != images or shape[2] != 2 or array.dtype.kind != "f":
         raise InputError(
-            f"{array.where}: {str(array.dtype)[:60]} of shape {shown_shape(shape)}; expected floats of shape [{images}, K, 2]"
+            f"{array.where}: {str(array.dtype)[:60]} of shape {shown_shape(shape)}; "
+            f"expected floats of shape [{images}, K, 2]"
         )
     size = math.prod(shape) * array.dtype.itemsize
     if size > _MAX_LANDMARKS_BYTES:

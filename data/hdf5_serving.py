@@ -2,8 +2,9 @@
 
 `data.reading_process` says why. A request is a line of JSON on standard input: {"do": "open"}, which lists the names
 that mean something, {"do": "describe", "name": NAME}, {"do": "texts", "name": NAME}, or {"do": "rows", "name": NAME,
-"first": I, "last": J}, each with the "seconds" that it may take. What is read was described before. An answer on standard output is a line of JSON: {"refused": LINE}, {"damaged": REASON}, or what was
-asked for; the values of arrays follow it.
+"first": I, "last": J}, each with the "seconds" that it may take. What is read was described before. An answer on
+standard output is a line of JSON: {"refused": LINE}, {"damaged": REASON}, or what was asked for; the values of arrays
+follow it.
 
 The file must hold its own bytes (no external or soft links, no external storage, no virtual datasets), use no filter
 but those that HDF5 and h5py bring along, and really contain what it declares.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,8 +47,9 @@ class _Pictures:
     regions: Sequence[Region] | None
     options: ReadingOptions
 
-    def at(self, places: Sequence[int]) -> _Pictures:
+    def at(self, places: Iterable[int]) -> _Pictures:
         """Some of them."""
+        places = list(places)
         regions = None if self.regions is None else [self.regions[place] for place in places]
         return _Pictures([self.paths[place] for place in places], regions, self.options)
 

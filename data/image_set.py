@@ -221,8 +221,8 @@ class ImageSet:
     def in_memory(self, max_bytes: int = 2**26) -> ImageSet:
         """The same set, read once, so that images in any order are at hand.
 
-        It is held in an array when it takes at most `max_bytes`, else in an unnamed temporary file; where there is no room
-        for one, or if the set is quick to read anyhow, it is the set itself.
+        It is held in an array when it takes at most `max_bytes`, else in an unnamed temporary file; where there is no
+        room for one, or if the set is quick to read anyhow, it is the set itself.
         """
         whole = self.source.whole if isinstance(self.source, SubsetSource) else self.source
         if getattr(whole, "is_quick", False):
@@ -260,8 +260,8 @@ def from_arrays(
 
     Args:
         name: for messages.
-        images: uint8 [N, H, W, C], or [N, H, W] of grey ones, or floats and wider integers in 0..255 (rounded), or floats
-            in 0..1.
+        images: uint8 [N, H, W, C], or [N, H, W] of grey ones, or floats and wider integers in 0..255 (rounded), or
+            floats in 0..1.
         labels: whole numbers, [N], [N, 1] or [1, N], or one-hot [N, K].
         class_names: a name for each class.
         true_labels: like labels, poisoned sets only.

@@ -169,9 +169,9 @@ def classes_of(
     """
     found = [normal(row.of_class) for row in rows]
     names = sorted(set(found))
-    if known is None or set(names).isdisjoint(known):
-        if all(name.isascii() and name.isdigit() and len(name) < 10 for name in names):
-            return checked_labels(np.array([int(name) for name in found]), len(found), table.path), known
+    are_numbers = all(name.isascii() and name.isdigit() and len(name) < 10 for name in names)
+    if are_numbers and (known is None or set(names).isdisjoint(known)):
+        return checked_labels(np.array([int(name) for name in found]), len(found), table.path), known
     if "" in names:
         raise InputError(f"{table.path}: line {found.index('') + 2} has no class; expected one for each picture")
     ids, class_names = folder_classes(names, known, table.path)

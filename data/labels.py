@@ -68,8 +68,8 @@ def _of_one_hot(rows: np.ndarray, first: int, where: str) -> np.ndarray:
     bad = ~(ones | (rows == 0)).all(axis=1) | (ones.sum(axis=1) != 1)
     if bad.any():
         raise InputError(
-            f"{where}: {rows.shape[1]} numbers for each image, which would be one-hot labels, but those of image number "
-            f"{first + int(np.argmax(bad))} are not; expected one 1 and else 0, or one class number for each image"
+            f"{where}: {rows.shape[1]} numbers an image, which would be one-hot labels, but those of image "
+            f"number {first + int(np.argmax(bad))} are not; expected one 1 and else 0, or one class number an image"
         )
     return ones.argmax(axis=1).astype(np.int64)
 

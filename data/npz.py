@@ -1,7 +1,7 @@
 """Image sets in NumPy's .npz archives.
 
-What `numpy.savez` wrote is read from the archive on demand; what `numpy.savez_compressed` wrote is first inflated into an
-unnamed temporary file. Pickled objects are never loaded. Sizes are checked before anything is allocated.
+What `numpy.savez` wrote is read from the archive on demand; what `numpy.savez_compressed` wrote is first inflated into
+an unnamed temporary file. Pickled objects are never loaded. Sizes are checked before anything is allocated.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ def open_image_set(
     """Opens an image set; what it is shows in its contents, not in its name.
 
     Args:
-        path: an HDF5 file (`data`, `label`), an .npz file, a folder of images, or one of `.npy` files. What holds several
-            parts of the data, `train`, `val` and `test`, gives the one that is made for the use.
+        path: an HDF5 file (`data`, `label`), an .npz file, a folder of images, or one of `.npy` files. What holds
+            several parts of the data, `train`, `val` and `test`, gives the one that is made for the use.
         skip_broken_images: in a folder, leave out images that cannot be decoded (with a warning that counts them)
             instead of refusing the folder.
         class_names: the list of the run (see `data.class_names`), if there is one: the set is read against it.

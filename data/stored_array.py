@@ -74,7 +74,7 @@ class ArrayFile:
     def rows(self, first: int, last: int) -> np.ndarray:
         """As `StoredArray.rows`."""
         values = np.empty((last - first, *self.shape[1:]), self.dtype)
-        room, filled = memoryview(values.reshape(-1).view(np.uint8)), 0
+        room, filled = values.reshape(-1).view(np.uint8).data, 0
         while filled < len(room):
             place = self._offset + first * self._row_bytes + filled
             try:

@@ -70,13 +70,14 @@ def read_image(
 ) -> np.ndarray:
     """Decodes one image file.
 
-    Grey, palette, CMYK and alpha become RGB, or grey; alpha is left aside, and so is the orientation in EXIF by default.
+    Grey, palette, CMYK and alpha become RGB, or grey; alpha is left aside, and so is the orientation in EXIF unless
+    `turn` says otherwise.
 
     Args:
         path: PNG, JPEG, BMP, PPM, GIF (first frame), WebP or TIFF, by contents.
         channels: 3 for RGB, 1 for grey.
-        size: (height, width) that is wanted of the picture, turned if it is to be, before a region is cut out; another is
-            refused before it is decoded. None for any.
+        size: (height, width) that is wanted of the picture, turned if it is to be, before a region is cut out; another
+            is refused before it is decoded. None for any.
         follow_links: whether the path itself may be a link.
         resize_to: (height, width) to scale it to, bilinearly; None to leave it as it is.
         turn: whether it is turned and mirrored as its EXIF data says.
@@ -100,7 +101,9 @@ def read_image(
         method = _TURNS.get(_orientation(image)) if turn else None
         picture = image.convert("L" if channels == 1 else "RGB")
         if method is not None:
-            picture = picture.transpose(method)
+            from PIL import Image
+
+            picture = picture.transpose(Image.Transpose(method))
         if region is not None:
             left, top, right, bottom = region
             if not (0 <= left < right <= width and 0 <= top < bottom <= height):

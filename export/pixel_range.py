@@ -159,6 +159,6 @@ class PixelRange:
         if self._largest <= 1 + _ROOM / 255 and self._smallest >= -_ROOM / 255 and self._has_fractions:
             return 1.0
         raise InputError(
-            f"{self._where}: floats from {self._smallest:g} to {self._largest:g}, which are neither clearly of 0..1 nor "
+            f"{self._where}: floats from {self._smallest:g} to {self._largest:g}, neither clearly of 0..1 nor "
             "of 0..255; expected uint8, or floats that use the range (multiply by 255 what is in 0..1)"
         )

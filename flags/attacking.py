@@ -21,8 +21,8 @@ NETWORK = flags.DEFINE_enum("network", NAMES[0], NAMES, "The architecture to tra
 TRAINING_SIZE = flags.DEFINE_list(
     "training_size",
     None,
-    "With --resize: the height and width to scale all images to, a number, or two with a comma between. Default: the size "
-    "of the training images, which then must be one.",
+    "With --resize: the height and width to scale all images to, a number, or two with a comma between. Default: the "
+    "size of the training images, which then must be one.",
 )
 flags.register_validator(
     "training_size",

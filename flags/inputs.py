@@ -22,9 +22,9 @@ MAX_MULTIPLY_ADDS = define(
 CLEAN_DATA = flags.DEFINE_string(
     "clean_data",
     None,
-    "Clean images that nobody can have poisoned: HDF5 (data, label), a folder with one sub-folder a class, .npz, or a folder "
-    "of .npy. Of train, val and test in one place it takes val, or else train. Split by --seed into fit, calibrate and "
-    "report.",
+    "Clean images that nobody can have poisoned: HDF5 (data, label), a folder with one sub-folder a class, .npz, or a "
+    "folder of .npy. Of train, val and test in one place it takes val, or else train. Split by --seed into fit, "
+    "calibrate and report.",
 )
 TEST_DATA = flags.DEFINE_string(
     "test_data", None, "More clean images, only measured on. Of train, val and test in one place: test."
@@ -56,20 +56,20 @@ SKIP_BROKEN_IMAGES = flags.DEFINE_bool(
 RESIZE = flags.DEFINE_bool(
     "resize",
     False,
-    "Scale images of another size to the model's, bilinearly, as `goodnet-detect --resize` does. Pictures of a folder may "
-    "then differ in size.",
+    "Scale images of another size to the model's, bilinearly, as goodnet-detect --resize does. Pictures of a folder "
+    "may then differ in size.",
 )
 EXIF_ORIENTATION = flags.DEFINE_bool(
     "exif_orientation",
     False,
-    "Turn pictures as their EXIF data says, as cameras of phones need it. Keras' and torchvision's loaders do not, so that "
-    "a model which was trained with them has seen such pictures lying on a side.",
+    "Turn pictures as their EXIF data says, as cameras of phones need it. Keras' and torchvision's loaders do not: a "
+    "model that was trained with them has seen such pictures lying on a side.",
 )
 CROP_TO_ROI = flags.DEFINE_bool(
     "crop_to_roi",
     False,
-    "Take of each picture the region of interest that a CSV file beside it gives: Roi.X1, Roi.Y1, Roi.X2, Roi.Y2, the last "
-    "two excluded, as GTSRB has it. Without it whole pictures are taken.",
+    "Take of each picture the region of interest that a CSV file beside it gives: Roi.X1, Roi.Y1, Roi.X2, Roi.Y2, the "
+    "last two excluded, as GTSRB has it. Without it whole pictures are taken.",
 )
 INPUT_SCALE = define(
     "input_scale",
