@@ -88,7 +88,7 @@ class ReadingTest(Hdf5Test):
 
     def test_reads_floats_from_0_to_1(self):
         for dtype in (np.float64, np.float32, np.float16):
-            with self.assertLogs(level="INFO") as logs:
+            with self.assertLogs("goodnet", "INFO") as logs:
                 image_set = hdf5.read_hdf5(self.write((self.pixels / 255).astype(dtype)))
             self.assertIn("floats from 0 to 1, taken times 255", logs.output[0])
             np.testing.assert_array_equal(image_set.images(), self.pixels)
@@ -99,7 +99,7 @@ class ReadingTest(Hdf5Test):
                 file[f"X_{part}"] = self.pixels[first : first + 25]
                 file[f"Y_{part}"] = np.eye(4)[self.labels[first : first + 25]]
         for use, first in ((Use.CLEAN, 0), (Use.TRAINING, 0), (Use.TEST, 25), (Use.POISONED, 25)):
-            with self.assertLogs(level="INFO") as logs:
+            with self.assertLogs("goodnet", "INFO") as logs:
                 image_set = hdf5.read_hdf5(self.path, use)
             self.assertIn(f"--{use.value} takes {'train' if first == 0 else 'test'}, and leaves", logs.output[0])
             np.testing.assert_array_equal(image_set.images(), self.pixels[first : first + 25])

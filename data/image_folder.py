@@ -23,6 +23,7 @@ from goodnet.data.image_table import (
     table_for,
     tables_in,
 )
+from goodnet.data.progress import log
 from goodnet.data.reading_options import AS_STORED, ReadingOptions
 from goodnet.data.use import SPELLINGS, Use
 from goodnet.export.image_files import SUFFIXES, BrokenImageError, WrongSizeError, read_image, read_size
@@ -170,7 +171,7 @@ def _files_of_table(
             )
         regions = [row.region for row in rows if row.region is not None]
     elif table.has_regions:
-        logging.info("%s: whole pictures are taken; --crop_to_roi takes their regions of interest", table.path)
+        log.info("%s: whole pictures are taken; --crop_to_roi takes their regions of interest", table.path)
     return _Pictures(picture_paths(table, rows), regions, options), labels, class_names
 
 

@@ -139,7 +139,7 @@ class TableTest(LayoutTest):
     def test_kaggles_gtsrb(self):
         self.kaggle("6,8,1,2,5,7,7,Test/0.png\r\n6,8,0,1,4,6,41,Test/1.png\r\n")
         for use, first in ((Use.CLEAN, 0), (Use.TEST, 2)):
-            with self.assertLogs(level="INFO") as logs:
+            with self.assertLogs("goodnet", "INFO") as logs:
                 found = self.open(use=use)
             self.assertIn("--crop_to_roi takes their regions of interest", logs.output[-1])
             np.testing.assert_array_equal(found.images(), self.pixels[first : first + 2])

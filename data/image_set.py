@@ -12,6 +12,7 @@ from absl import logging
 
 from goodnet.data import labels as label_checks
 from goodnet.data.errors import InputError
+from goodnet.data.progress import log
 from goodnet.data.spooling import room_for, spooled
 from goodnet.data.stored_images import StoredImages
 from goodnet.export.pixel_range import PixelRange, check_pixel_dtype, to_uint8
@@ -281,7 +282,7 @@ def from_arrays(
         pixel_range.add(images)
         scale = pixel_range.scale()
         if scale != 255.0:
-            logging.info("%s: floats from 0 to 1, taken times 255", name)
+            log.info("%s: floats from 0 to 1, taken times 255", name)
         images = to_uint8(images, scale)
     return ImageSet(
         name,

@@ -15,11 +15,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from absl import logging
 
 from goodnet.data.class_names import folder_classes, normal
 from goodnet.data.errors import InputError, shown
 from goodnet.data.labels import checked_labels
+from goodnet.data.progress import log
 from goodnet.data.use import SPELLINGS, Use, part_for
 from goodnet.export.pixel_range import MAX_IMAGES
 from goodnet.export.regular_files import Entry, open_regular
@@ -176,7 +176,7 @@ def classes_of(
         raise InputError(f"{table.path}: line {found.index('') + 2} has no class; expected one for each picture")
     ids, class_names = folder_classes(names, known, table.path)
     by_name = dict(zip(names, ids, strict=True))
-    logging.info("%s: the labels are those of this table", table.path)
+    log.info("%s: the labels are those of this table", table.path)
     return np.array([by_name[name] for name in found], np.int64), class_names
 
 

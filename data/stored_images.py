@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from absl import logging
 
+from goodnet.data.progress import log
 from goodnet.data.stored_array import StoredArray, blocks
 from goodnet.export.pixel_range import PixelRange, check_pixel_dtype, image_layout, images_at_once, to_uint8
 
@@ -68,7 +68,7 @@ def _scale(array: StoredArray) -> float:
         pixel_range.add(rows)
     scale = pixel_range.scale()
     if scale != 255.0:
-        logging.info("%s: floats from 0 to 1, taken times 255", array.where)
+        log.info("%s: floats from 0 to 1, taken times 255", array.where)
     return scale
 
 

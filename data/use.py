@@ -20,9 +20,8 @@ import enum
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from absl import logging
-
 from goodnet.data.errors import InputError
+from goodnet.data.progress import log
 
 TRAIN, VAL, TEST = "train", "val", "test"
 # How people spell the parts.
@@ -67,7 +66,7 @@ def part_for(use: Use, found: Mapping[str, _Found], where: str) -> _Found:
     for part in _PARTS[use]:
         if part in found:
             others = _listed(other for other in found if other != part)
-            logging.info("%s: --%s takes %s, and leaves %s alone", where, use.value, part, others)
+            log.info("%s: --%s takes %s, and leaves %s alone", where, use.value, part, others)
             return found[part]
     raise InputError(
         f"{where}: holds {_listed(found)}; expected {' or '.join(_PARTS[use])} for --{use.value}, or one set alone"
