@@ -144,7 +144,13 @@ def _files_by_class(
         if options.crop_to_roi:
             by_name = regions_by_name(found)
             regions += [_region_of(file, by_name) for file in files]
+        elif entry is classes[0] and regions_by_name(found):
+            _say_whole(folder)
     return _Pictures(paths, regions if options.crop_to_roi else None, options), labels, class_names
+
+
+def _say_whole(path: str) -> None:
+    log.info("%s: whole pictures are taken; --crop_to_roi takes their regions of interest", path)
 
 
 def _region_of(file: Entry, by_name: Mapping[str, Region]) -> Region:
@@ -171,7 +177,7 @@ def _files_of_table(
             )
         regions = [row.region for row in rows if row.region is not None]
     elif table.has_regions:
-        log.info("%s: whole pictures are taken; --crop_to_roi takes their regions of interest", table.path)
+        _say_whole(table.path)
     return _Pictures(picture_paths(table, rows), regions, options), labels, class_names
 
 
