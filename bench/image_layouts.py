@@ -14,6 +14,7 @@ import pickle
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import h5py
 import numpy as np
@@ -74,7 +75,8 @@ def outcome(layout: Layout) -> str:
         try:
             found = open_image_set(path, True, None, layout.options, layout.use)
             if layout.images is not None:
-                found = fitted(found, layout.images.shape[1:])
+                _, height, width, channels = layout.images.shape
+                found = fitted(found, (height, width, channels))
             images, labels = found.images(), found.labels
         except InputError as error:
             return "refused: " + str(error).replace(path, os.path.basename(path)).replace(folder + os.sep, "")
@@ -116,7 +118,7 @@ def _npy(arrays: _Arrays, named: str = ".") -> Callable[[pathlib.Path], str]:
     return write
 
 
-def _save(path: pathlib.Path, image: np.ndarray, **options: object) -> None:
+def _save(path: pathlib.Path, image: np.ndarray, **options: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(path, **options)
 
@@ -137,7 +139,13 @@ def _tree(
 
 
 def _all(*writers: Callable[[pathlib.Path], str]) -> Callable[[pathlib.Path], str]:
-    return lambda folder: [write(folder) for write in writers][0]
+    def write(folder: pathlib.Path) -> str:
+        path = ""
+        for one in writers:
+            path = one(folder)
+        return path
+
+    return write
 
 
 def _of_two_sizes(folder: pathlib.Path) -> str:
