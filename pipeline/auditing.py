@@ -45,11 +45,13 @@ class Audit:
         suspect: the model.
         clean: all clean images.
         settings: of the search for evidence.
+        reading: how the images were read.
     """
 
     suspect: Suspect
     clean: ImageSet
     settings: EvidenceSettings
+    reading: ReadingOptions = AS_STORED
 
     def find_evidence(self, keep_dir: str | None = None) -> Evidence:
         """Looks for a backdoor; finished searches are kept in a folder, if one is given, and not done again."""
@@ -57,7 +59,7 @@ class Audit:
 
     def request(self) -> dict[str, str]:
         """All that the triggers depend on, but for the inputs and the code."""
-        return {"input scale": self.suspect.scale.chosen.name, "settings": repr(self.settings)}
+        return {"input scale": self.suspect.scale.chosen.name, "settings": repr(self.settings), "reading": repr(self.reading)}
 
 
 def open_audit(case: Case, options: AuditOptions) -> Audit:
@@ -82,4 +84,4 @@ def open_audit(case: Case, options: AuditOptions) -> Audit:
         case.model_name,
     )
     clean = as_taken(clean, suspect.facts.image_shape)
-    return Audit(suspect, clean, EvidenceSettings(SearchSettings(seed=options.seed), options.seed))
+    return Audit(suspect, clean, EvidenceSettings(SearchSettings(seed=options.seed), options.seed), options.reading)

@@ -240,7 +240,7 @@ class LibraryTest(parameterized.TestCase):
         self.assertEqual((log.level, log.handlers, log.filters), (level, [handler], []))
 
     @parameterized.parameters(
-        ({"images": np.zeros([160, 8, 8, 3])}, "images: floats from 0 to 0, as if scaled to 0..1; .*multiply by 255"),
+        ({"images": np.zeros([160, 8, 8, 3])}, "images: floats from 0 to 0, neither clearly .*multiply by 255"),
         ({"images": np.zeros([160, 8, 8], np.uint8)}, r"images: the shape is \[160, 8, 8\]"),
         ({"images": [[1], [1, 2]]}, "images: no array"),
         ({"images": "nowhere.h5", "labels": None}, "nowhere.h5: not found"),
