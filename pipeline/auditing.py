@@ -59,7 +59,11 @@ class Audit:
 
     def request(self) -> dict[str, str]:
         """All that the triggers depend on, but for the inputs and the code."""
-        return {"input scale": self.suspect.scale.chosen.name, "settings": repr(self.settings), "reading": repr(self.reading)}
+        return {
+            "input scale": self.suspect.scale.chosen.name,
+            "settings": repr(self.settings),
+            "reading": repr(self.reading),
+        }
 
 
 def open_audit(case: Case, options: AuditOptions) -> Audit:

@@ -9,6 +9,7 @@ import numpy as np
 from goodnet.data.errors import InputError
 from goodnet.data.image_set import ImageSet, from_arrays
 from goodnet.data.labels import checked_labels
+from goodnet.export.pixel_range import image_layout
 
 # An array, or what NumPy makes one of; an image set; a path.
 Images = Any
@@ -20,8 +21,8 @@ def given_set(name: str, images: Images, labels: Labels, class_names: Sequence[s
 
     Args:
         name: of the argument, for messages.
-        images: uint8 [N, H, W, C], RGB or grey, or [N, H, W], or floats and wider integers in 0..255 (rounded), or
-            floats in 0..1; an `ImageSet`; or the path of one.
+        images: uint8 [N, H, W, C] or [N, C, H, W], RGB or grey, or [N, H, W], or floats and wider integers in 0..255
+            (rounded), or floats in 0..1; an `ImageSet`; or the path of one.
         labels: whole numbers [N], [N, 1] or [1, N], or one-hot [N, classes]; None with an `ImageSet` or a path.
         class_names: a name for each class.
 
@@ -38,8 +39,9 @@ def given_set(name: str, images: Images, labels: Labels, class_names: Sequence[s
     if labels is None:
         raise InputError(f"{of_labels}: missing; expected the true class of each image")
     pixels = _array(images, name)
-    if pixels.ndim not in (3, 4):
-        raise InputError(f"{name}: the shape is {list(pixels.shape)}; expected [N, H, W, C], or [N, H, W] (grey)")
+    _, channels_first = image_layout(pixels.shape, name)
+    if channels_first:
+        pixels = pixels.transpose(0, 2, 3, 1)
     return from_arrays(name, pixels, class_numbers(labels, len(pixels), of_labels), class_names)
 
 
