@@ -80,6 +80,12 @@ class ArraysInAFolderTest(LayoutTest):
         self.put(x_train=self.pixels, y_train=self.labels)
         self.refuse('images are in "x", "x_train"; expected either a whole or its parts')
 
+    def test_other_arrays_beside_pictures_are_left_alone(self):
+        self.put(features=self.pixels)
+        self.refuse("no images")
+        self.save("a/0.png", self.pixels[0])
+        self.assertLen(self.open(), 1)
+
     def test_hostile_files(self):
         self.put(x=self.pixels, y=self.labels)
         whole = (self.folder / "x.npy").read_bytes()

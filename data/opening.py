@@ -4,6 +4,7 @@ import os
 import stat
 
 from goodnet.data import hdf5, image_folder, image_set, npz
+from goodnet.data.array_names import KNOWN_NAMES
 from goodnet.data.class_names import against
 from goodnet.data.errors import InputError
 from goodnet.data.fitting import resizable
@@ -63,7 +64,8 @@ def _open_folder(
 ) -> image_set.ImageSet:
     if parts := image_folder.parts_in(path):
         path = part_for(use, parts, path)
-    if files := array_files(entries(path)):
+    files = array_files(entries(path))
+    if any(name in KNOWN_NAMES for name in files):
         return _as_asked(read_npy_folder(path, files, use), options)
     return image_folder.read_image_folder(path, skip_broken, class_names, options, use)
 
