@@ -65,7 +65,9 @@ class Layout:
     def flags(self) -> str:
         """What a command is given, but for the path."""
         options = [name for name in ("resize", "exif_orientation", "crop_to_roi") if getattr(self.options, name)]
-        return " ".join([f"`--{self.use.value}`", *(f"`--{name}`" for name in options)])
+        if self.options.clean_part:
+            options.append(f"clean_part={self.options.clean_part}")
+        return " ".join([f"`--{self.use.flag}`", *(f"`--{name}`" for name in options)])
 
 
 def outcome(layout: Layout) -> str:
@@ -274,6 +276,8 @@ LAYOUTS = (
     Layout("npz `x_train`, `y_train`, `x_test`, `y_test` (Keras)", _npz(_SPLIT), _IMAGES[_FIRST], _LABELS[_FIRST]),
     Layout("the same", _npz(_SPLIT), _IMAGES[_LAST], _LABELS[_LAST], use=Use.TEST),
     Layout("the same", _npz(_SPLIT), _IMAGES[_FIRST], _LABELS[_FIRST], use=Use.TRAINING),
+    Layout("the same", _npz(_SPLIT), _IMAGES[_LAST], _LABELS[_LAST], ReadingOptions(clean_part="test")),
+    Layout("the same", _npz(_SPLIT), options=ReadingOptions(clean_part="val")),
     Layout(
         "npz `x_test`, `y_test` alone",
         _npz({k: v for k, v in _SPLIT.items() if "test" in k}),

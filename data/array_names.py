@@ -10,12 +10,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from goodnet.data.errors import InputError, shown
-from goodnet.data.use import SPELLINGS, Use, part_for
+from goodnet.data.use import SPELLINGS, WHOLE, Use, part_for
 
 _IMAGES = ("data", "images", "image", "x", "X")
 _LABELS = ("label", "labels", "y", "Y")
 TRUE_LABELS = "true_label"
-_WHOLE = "all"
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Pair:
 
 def _spelled(word: str) -> Iterator[tuple[str, str]]:
     """(part, name) for each way to name an array of a kind."""
-    yield _WHOLE, word
+    yield WHOLE, word
     for spelling, part in SPELLINGS.items():
         for name in (f"{word}_{spelling}", f"{spelling}_{word}", f"{spelling}_set_{word}"):
             yield part, name
@@ -59,10 +58,10 @@ def find_pair(names: Collection[str], where: str, use: Use) -> Pair:
         InputError: there are no images or no labels among them, or several that could be meant.
     """
     images, labels = _by_part(_IMAGE_NAMES, names, where), _by_part(_LABEL_NAMES, names, where)
-    pairs = {part: Pair(images[part], labels[part], part == _WHOLE) for part in images if part in labels}
+    pairs = {part: Pair(images[part], labels[part], part == WHOLE) for part in images if part in labels}
     if not pairs:
         raise InputError(f"{where}: {_lack(images, labels)}; found {_found(names)}")
-    if _WHOLE in pairs and len(pairs) > 1:
+    if WHOLE in pairs and len(pairs) > 1:
         listed = ", ".join(f'"{pair.images}"' for pair in pairs.values())
         raise InputError(f"{where}: images are in {listed}; expected either a whole or its parts")
     return part_for(use, pairs, where)

@@ -101,7 +101,7 @@ class ReadingTest(Hdf5Test):
         for use, first in ((Use.CLEAN, 0), (Use.TRAINING, 0), (Use.TEST, 25), (Use.POISONED, 25)):
             with self.assertLogs("goodnet", "INFO") as logs:
                 image_set = hdf5.read_hdf5(self.path, use)
-            self.assertIn(f"--{use.value} takes {'train' if first == 0 else 'test'}, and leaves", logs.output[0])
+            self.assertIn(f"--{use.flag} takes {'train' if first == 0 else 'test'}, and leaves", logs.output[0])
             np.testing.assert_array_equal(image_set.images(), self.pixels[first : first + 25])
             np.testing.assert_array_equal(image_set.labels, self.labels[first : first + 25])
 

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from dataclasses import replace
 
 from goodnet.data import hdf5, image_folder, image_set, npz
 from goodnet.data.array_names import KNOWN_NAMES
@@ -46,6 +47,8 @@ def open_image_set(
             images of a class that is not in the list.
     """
     path = os.fspath(path)
+    if options.clean_part and use == Use.CLEAN:
+        use = replace(use, parts=(options.clean_part,), is_chosen=True)
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError as error:

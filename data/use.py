@@ -11,19 +11,21 @@ opens it for a use gets the part that is made for it, and the log says which:
 | images to train a BadNet on | `train` |
 
 Test images are never taken for clean ones while there are others, since figures would then be measured on what the
-repair has seen. Data with a single part is that part, whatever it is called.
+repair has seen. Data with a single part is that part, whatever it is called, unless the user chose another.
 """
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
 
 from goodnet.data.errors import InputError
 from goodnet.data.progress import log
 
 TRAIN, VAL, TEST = "train", "val", "test"
+# Data that is not in parts.
+WHOLE = "all"
 # How people spell the parts.
 SPELLINGS: Mapping[str, str] = {
     "train": TRAIN,
@@ -38,16 +40,30 @@ SPELLINGS: Mapping[str, str] = {
 _Found = TypeVar("_Found")
 
 
-class Use(enum.Enum):
-    """What images are opened for, in the words of the flag that names them."""
+@dataclass(frozen=True)
+class Use:
+    """What images are opened for.
 
-    CLEAN = "clean_data"
-    TEST = "test_data"
-    POISONED = "poisoned_data"
-    TRAINING = "dataset"
+    Attributes:
+        flag: the flag that names them.
+        parts: what is taken of data in several parts, the first that is there.
+        is_chosen: whether the user said so: then no other part will do.
+    """
+
+    flag: str
+    parts: tuple[str, ...]
+    is_chosen: bool = False
+
+    CLEAN: ClassVar[Use]
+    TEST: ClassVar[Use]
+    POISONED: ClassVar[Use]
+    TRAINING: ClassVar[Use]
 
 
-_PARTS = {Use.CLEAN: (VAL, TRAIN), Use.TEST: (TEST,), Use.POISONED: (TEST,), Use.TRAINING: (TRAIN,)}
+Use.CLEAN = Use("clean_data", (VAL, TRAIN))
+Use.TEST = Use("test_data", (TEST,))
+Use.POISONED = Use("poisoned_data", (TEST,))
+Use.TRAINING = Use("dataset", (TRAIN,))
 
 
 def part_for(use: Use, found: Mapping[str, _Found], where: str) -> _Found:
@@ -55,21 +71,23 @@ def part_for(use: Use, found: Mapping[str, _Found], where: str) -> _Found:
 
     Args:
         use: what for.
-        found: what there is, by `TRAIN`, `VAL` and `TEST`; at least one.
+        found: what there is, by `TRAIN`, `VAL` and `TEST`, or `WHOLE` alone; at least one.
         where: the file or folder, for messages.
 
     Raises:
-        InputError: there are several parts, and none that is made for the use.
+        InputError: there are several parts, and none that is made for the use, or not the one that was chosen.
     """
-    if len(found) == 1:
+    if len(found) == 1 and (WHOLE in found or not use.is_chosen):
         return next(iter(found.values()))
-    for part in _PARTS[use]:
+    for part in use.parts:
         if part in found:
             others = _listed(other for other in found if other != part)
-            log.info("%s: --%s takes %s, and leaves %s alone", where, use.value, part, others)
+            log.info("%s: --%s takes %s%s", where, use.flag, part, f", and leaves {others} alone" if others else "")
             return found[part]
+    wanted = " or ".join(use.parts)
     raise InputError(
-        f"{where}: holds {_listed(found)}; expected {' or '.join(_PARTS[use])} for --{use.value}, or one set alone"
+        f"{where}: holds {_listed(found)}; expected {wanted} for --{use.flag}"
+        + ("" if use.is_chosen else ", or one set alone")
     )
 
 

@@ -4,6 +4,7 @@ from absl import flags
 
 from goodnet.data.faces import face_sets
 from goodnet.data.reading_options import ReadingOptions
+from goodnet.data.use import TEST, TRAIN, VAL
 from goodnet.flags.parsers import define
 
 MODEL = flags.DEFINE_string(
@@ -25,6 +26,12 @@ CLEAN_DATA = flags.DEFINE_string(
     "Clean images that nobody can have poisoned: HDF5 (data, label), a folder with one sub-folder a class, .npz, or a "
     "folder of .npy. Of train, val and test in one place it takes val, or else train. Split by --seed into fit, "
     "calibrate and report.",
+)
+CLEAN_PART = flags.DEFINE_enum(
+    "clean_part",
+    None,
+    [TRAIN, VAL, TEST],
+    "Which part of --clean_data to take, where that holds several. Default: val, or else train.",
 )
 TEST_DATA = flags.DEFINE_string(
     "test_data", None, "More clean images, only measured on. Of train, val and test in one place: test."
@@ -110,7 +117,7 @@ IMAGES_PER_IDENTITY = flags.DEFINE_integer(
 
 def reading() -> ReadingOptions:
     """The values of the flags that say how images are read."""
-    return ReadingOptions(RESIZE.value, EXIF_ORIENTATION.value, CROP_TO_ROI.value)
+    return ReadingOptions(RESIZE.value, EXIF_ORIENTATION.value, CROP_TO_ROI.value, CLEAN_PART.value)
 
 
 def input_scale() -> tuple[str, list[str] | None, list[str] | None, str]:

@@ -48,6 +48,7 @@ for _flag in (
     inputs.ARCHITECTURE,
     inputs.MAX_MULTIPLY_ADDS,
     inputs.CLEAN_DATA,
+    inputs.CLEAN_PART,
     inputs.TEST_DATA,
     inputs.POISONED_DATA,
     inputs.CLASS_NAMES,

@@ -43,6 +43,7 @@ for _flag in (
     inputs.ARCHITECTURE,
     inputs.MAX_MULTIPLY_ADDS,
     inputs.CLEAN_DATA,
+    inputs.CLEAN_PART,
     inputs.CLASS_NAMES,
     inputs.SKIP_BROKEN_IMAGES,
     inputs.RESIZE,
