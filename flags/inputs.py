@@ -4,7 +4,6 @@ from absl import flags
 
 from goodnet.data.faces import face_sets
 from goodnet.data.reading_options import ReadingOptions
-from goodnet.data.use import TEST, TRAIN, VAL
 from goodnet.flags.parsers import define
 
 MODEL = flags.DEFINE_string(
@@ -27,10 +26,9 @@ CLEAN_DATA = flags.DEFINE_string(
     "folder of .npy. Of train, val and test in one place it takes val, or else train. Split by --seed into fit, "
     "calibrate and report.",
 )
-CLEAN_PART = flags.DEFINE_enum(
+CLEAN_PART = define(
     "clean_part",
     None,
-    [TRAIN, VAL, TEST],
     "Which part of --clean_data to take, where that holds several. Default: val, or else train.",
 )
 TEST_DATA = flags.DEFINE_string(
