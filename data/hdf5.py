@@ -1,7 +1,7 @@
-"""Image sets in HDF5, in the layout of CSAW-HackML-2020, read and written as a stream.
+"""Image sets in HDF5, read as a stream; written in the layout of CSAW-HackML-2020.
 
-`data` is N x C x H x W (N x H x W x C is recognised), uint8 or float in 0..255; `label` is N. Ours may add `true_label`
-(N), `landmarks` (N x K x 2) and `class_names`.
+In that, `data` is N x C x H x W, uint8 or float in 0..255, and `label` is N. Ours may add `true_label` (N), `landmarks`
+(N x K x 2) and `class_names`. Other names and layouts are read, too.
 
 The file is untrusted: `data.hdf5_serving` reads it in a process of its own and checks how it is stored; what it holds
 is checked here.
@@ -10,10 +10,10 @@ is checked here.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import threading
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import h5py
@@ -21,63 +21,39 @@ import numpy as np
 from absl import logging
 
 from goodnet.data import image_set as image_sets
-from goodnet.data import labels as label_checks
+from goodnet.data.array_names import TRUE_LABELS, find_pair
 from goodnet.data.class_names import normal
 from goodnet.data.errors import InputError
 from goodnet.data.hdf5_reader import Hdf5Reader
+from goodnet.data.hdf5_serving import CLASS_NAMES, LANDMARKS
 from goodnet.data.hdf5_writing import new_hdf5_file
-from goodnet.export.pixel_range import PixelRange, check_pixel_dtype, hdf5_layout, images_at_once, to_uint8
+from goodnet.data.labels import read_labels
+from goodnet.data.stored_array import blocks
+from goodnet.data.stored_images import StoredImages
+from goodnet.data.use import Use
+from goodnet.export.pixel_range import check_pixel_dtype, image_layout, shown_shape
 
+_MAX_LANDMARKS_BYTES = 2**28
 _WRITE_CHUNK = 64
 
 
-def _spans(indices: np.ndarray, max_gap: int, max_length: int) -> Iterator[tuple[int, int]]:
-    """Cuts sorted unique indices into (first, last + 1) position ranges that are each worth one contiguous read."""
-    start = 0
-    for position in range(1, len(indices) + 1):
-        if (
-            position == len(indices)
-            or indices[position] - indices[position - 1] > max_gap
-            or indices[position] - indices[start] >= max_length
-        ):
-            yield start, position
-            start = position
+class Hdf5Array:
+    """A dataset of numbers in an HDF5 file. It can be pickled: the file is then opened again."""
 
+    is_quick = False
 
-class Hdf5Source:
-    """Images of an HDF5 file, read from disk when asked for. The file is opened at once and kept open."""
-
-    def __init__(self, path: str, reader: Hdf5Reader | None = None):
-        """Opens `path` and checks `data`.
-
-        Args:
-            path: the file.
-            reader: of this file, if there is one already.
+    def __init__(self, path: str, name: str, reader: Hdf5Reader):
+        """The dataset `name` of a file.
 
         Raises:
-            InputError: when `data` is missing, damaged, not images, or on another scale than 0..255.
+            InputError: it is not stored whole in the file itself.
         """
-        self._path = path
+        self._path, self._name = path, name
         self._lock = threading.Lock()
-        self._reader: Hdf5Reader | None = reader or Hdf5Reader(path)
-        self._member = member = self._reader.members["data"]
-        where = f'{path}, "data"'
-        self._shape, self._channels_first = hdf5_layout(member.shape, where)
-        if self._channels_first and member.shape[3] in (1, 3):
-            logging.warning(
-                "%s: the shape %s fits both orders of axes; read as N x C x H x W", where, list(member.shape)
-            )
-        check_pixel_dtype(member.dtype, where)
-        self._max_length = images_at_once(self._shape[1:], member.dtype, where)
-        self._max_gap = max(8, min(member.chunk_rows, self._max_length))
-        if member.dtype != np.uint8:
-            self._check_scale(self._reader, where)
-
-    def _check_scale(self, reader: Hdf5Reader, where: str) -> None:
-        pixel_range = PixelRange(where, self._member.dtype)
-        for start in range(0, self._shape[0], self._max_length):
-            pixel_range.add(reader.rows(start, min(start + self._max_length, self._shape[0])))
-        pixel_range.check()
+        self._reader: Hdf5Reader | None = reader
+        self._member = member = reader.member(name)
+        self.where = f'{path}, "{name}"'
+        self.shape, self.dtype, self.chunk_rows = member.shape, member.dtype, member.chunk_rows
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_lock": None, "_reader": None}
@@ -85,75 +61,54 @@ class Hdf5Source:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _lock=threading.Lock())
 
-    @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """N, H, W, C."""
-        return self._shape
+    def rows(self, first: int, last: int) -> np.ndarray:
+        """As `StoredArray.rows`."""
+        return self._opened().rows(self._name, first, last)
 
     def _opened(self) -> Hdf5Reader:
-        if self._reader is None:
-            if not os.path.isfile(self._path):
-                raise InputError(f"{self._path}: gone while it was in use")
-            reader = Hdf5Reader(self._path)
-            if reader.members["data"] != self._member:
-                raise InputError(f"{self._path}: changed while it was in use")
-            self._reader = reader
-        return self._reader
-
-    def read(self, indices: np.ndarray) -> np.ndarray:
-        """Reads images at `indices` (any order, repeats allowed).
-
-        Returns:
-            uint8 [n, H, W, C].
-
-        Raises:
-            InputError: when the file is damaged or gone.
-        """
-        unique, inverse = np.unique(indices, return_inverse=True)
-        stored = np.empty((len(unique), *self._member.shape[1:]), np.uint8)
         with self._lock:
-            for start, stop in _spans(unique, self._max_gap, self._max_length):
-                first = int(unique[start])
-                block = self._opened().rows(first, int(unique[stop - 1]) + 1)
-                stored[start:stop] = to_uint8(block[unique[start:stop] - first])
-        if self._channels_first:
-            stored = stored.transpose(0, 2, 3, 1)
-        return np.ascontiguousarray(stored[inverse.reshape(-1)])
-
-
-def _labels(reader: Hdf5Reader, path: str, name: str, images: int) -> np.ndarray:
-    member, where = reader.members[name], f'{path}, "{name}"'
-    label_checks.check_label_dtype(member.dtype, where)
-    label_checks.check_label_shape(member.shape, images, where)
-    return label_checks.checked_labels(reader.array(name), images, where)
+            if self._reader is None:
+                if not os.path.isfile(self._path):
+                    raise InputError(f"{self._path}: gone while it was in use")
+                reader = Hdf5Reader(self._path)
+                if reader.member(self._name) != self._member:
+                    raise InputError(f"{self._path}: changed while it was in use")
+                self._reader = reader
+            return self._reader
 
 
 def _landmarks(reader: Hdf5Reader, path: str, images: int) -> np.ndarray:
-    member = reader.members["landmarks"]
-    shape, kind = member.shape, member.dtype.kind
-    if len(shape) != 3 or shape[0] != images or shape[2] != 2 or kind != "f":
+    array = Hdf5Array(path, LANDMARKS, reader)
+    shape = array.shape
+    if len(shape) != 3 or shape[0] != images or shape[2] != 2 or array.dtype.kind != "f":
         raise InputError(
-            f'{path}, "landmarks": {member.dtype} of shape {list(shape)}; expected floats of shape [{images}, K, 2]'
+            f"{array.where}: {str(array.dtype)[:60]} of shape {shown_shape(shape)}; "
+            f"expected floats of shape [{images}, K, 2]"
         )
-    return reader.array("landmarks")
+    size = math.prod(shape) * array.dtype.itemsize
+    if size > _MAX_LANDMARKS_BYTES:
+        raise InputError(f"{array.where}: {size} bytes; expected at most {_MAX_LANDMARKS_BYTES}")
+    return np.concatenate([rows for _, rows in blocks(array)])
 
 
 def _class_names(reader: Hdf5Reader, path: str) -> tuple[str, ...] | None:
-    names = reader.texts("class_names")
+    reader.member(CLASS_NAMES)
+    names = reader.texts(CLASS_NAMES)
     if names is None:
         logging.warning('%s, "class_names": texts of variable length are not read; classes go by their numbers', path)
         return None
     return tuple(map(normal, names))
 
 
-def read_hdf5(path: str) -> image_sets.ImageSet:
+def read_hdf5(path: str, use: Use = Use.CLEAN) -> image_sets.ImageSet:
     """Opens an image set in HDF5; the images stay on disk.
 
     Args:
-        path: file with `data` (uint8, or floats and integers in 0..255; N x C x H x W, or N x H x W x C when only the
-            last axis can be the channels) and `label` (N or N x 1 whole numbers), optionally `true_label`,
-            `landmarks` and `class_names` (texts of fixed length, `h5py.string_dtype("utf-8", LENGTH)`; others are left
-            alone with a warning). Pixels that are not uint8 are checked in one streaming pass and rounded when read.
+        path: file with a dataset of images (as `StoredImages` takes them) and one of labels (as `read_labels` does),
+            under the names of `data.array_names`; beside a whole set's, optionally `true_label`, `landmarks` and
+            `class_names` (texts of fixed length, `h5py.string_dtype("utf-8", LENGTH)`; others are left alone with a
+            warning). Pixels that are not uint8 are checked in one streaming pass and rounded when read.
+        use: what for, where the file holds several parts.
 
     Returns:
         An ImageSet named after the path.
@@ -165,12 +120,16 @@ def read_hdf5(path: str) -> image_sets.ImageSet:
     if not os.path.isfile(path):
         raise InputError(f"{path}: no such file")
     reader = Hdf5Reader(path)
-    images, _ = hdf5_layout(reader.members["data"].shape, f'{path}, "data"')
-    labels = _labels(reader, path, "label", images[0])
-    true_labels = _labels(reader, path, "true_label", images[0]) if "true_label" in reader.members else None
-    landmarks = _landmarks(reader, path, images[0]) if "landmarks" in reader.members else None
-    class_names = _class_names(reader, path) if "class_names" in reader.members else None
-    return image_sets.ImageSet(path, Hdf5Source(path, reader), labels, class_names, true_labels, landmarks)
+    pair = find_pair(reader.names, path, use)
+    pixels = Hdf5Array(path, pair.images, reader)
+    check_pixel_dtype(pixels.dtype, pixels.where)
+    (images, *_), _ = image_layout(pixels.shape, pixels.where)
+    side = reader.names if pair.is_whole else ()
+    labels = read_labels(Hdf5Array(path, pair.labels, reader), images)
+    true_labels = read_labels(Hdf5Array(path, TRUE_LABELS, reader), images) if TRUE_LABELS in side else None
+    landmarks = _landmarks(reader, path, images) if LANDMARKS in side else None
+    class_names = _class_names(reader, path) if CLASS_NAMES in side else None
+    return image_sets.ImageSet(path, StoredImages(pixels), labels, class_names, true_labels, landmarks)
 
 
 def write_hdf5(path: str, image_set: image_sets.ImageSet) -> None:

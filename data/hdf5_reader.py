@@ -8,6 +8,7 @@ import json
 import math
 import os
 import subprocess
+import threading
 import weakref
 from dataclasses import dataclass
 from typing import Any
@@ -37,16 +38,20 @@ class Member:
 
 
 class Hdf5Reader:
-    """Reads one file through `data.hdf5_serving`; the process lives as long as this object does."""
+    """Reads one file through `data.hdf5_serving`; the process lives as long as this object does.
+
+    Attributes:
+        names: of the datasets whose names mean something; some others where there is none.
+    """
 
     def __init__(self, path: str):
-        """Opens a file and checks how its datasets are stored.
+        """Opens a file.
 
         Args:
             path: the file.
 
         Raises:
-            InputError: it is damaged, holds no image set, or refers to something outside itself.
+            InputError: it is damaged, or a Keras model.
         """
         self._path = path
         self._process = start(
@@ -57,20 +62,20 @@ class Hdf5Reader:
             stderr=subprocess.DEVNULL,
         )
         self._finalizer = weakref.finalize(self, _end, self._process, os.getpid())
-        answer = self._ask({"do": "open"}, os.path.getsize(path))
-        self.members = {
-            name: Member(tuple(found["shape"]), np.dtype(found["dtype"]), found["chunk_rows"])
-            for name, found in answer["members"].items()
-        }
+        self._lock = threading.Lock()
+        self._members: dict[str, Member] = {}
+        self.names: tuple[str, ...] = tuple(self._ask({"do": "open"}, os.path.getsize(path))["names"])
 
-    def array(self, name: str) -> np.ndarray:
-        """All values of a dataset of numbers.
+    def member(self, name: str) -> Member:
+        """How a dataset is declared; how it is stored was checked then.
 
         Raises:
-            InputError: it can't be read.
+            InputError: it is missing, or not stored whole in the file itself.
         """
-        member = self.members[name]
-        return self._values({"do": "array", "name": name}, member.shape, member.dtype)
+        if name not in self._members:
+            found = self._ask({"do": "describe", "name": name}, os.path.getsize(self._path))
+            self._members[name] = Member(tuple(found["shape"]), np.dtype(found["dtype"]), found["chunk_rows"])
+        return self._members[name]
 
     def texts(self, name: str) -> list[str] | None:
         """A dataset of texts; None if their length varies, since these are not read.
@@ -78,19 +83,20 @@ class Hdf5Reader:
         Raises:
             InputError: it can't be read.
         """
-        member = self.members[name]
+        member = self.member(name)
         size = math.prod(member.shape) * member.dtype.itemsize
         return self._ask({"do": "texts", "name": name}, size)["texts"]
 
-    def rows(self, first: int, last: int) -> np.ndarray:
-        """Images `first` to `last` - 1, as they are stored.
+    def rows(self, name: str, first: int, last: int) -> np.ndarray:
+        """Rows `first` to `last` - 1 of a dataset of numbers, as they are stored.
 
         Raises:
             InputError: they can't be read.
         """
-        member = self.members["data"]
-        request = {"do": "rows", "first": first, "last": last}
-        return self._values(request, (last - first, *member.shape[1:]), member.dtype)
+        member = self.member(name)
+        request = {"do": "rows", "name": name, "first": first, "last": last}
+        with self._lock:
+            return self._values(request, (last - first, *member.shape[1:]), member.dtype)
 
     def close(self) -> None:
         """Ends the process."""

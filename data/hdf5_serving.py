@@ -1,9 +1,10 @@
 """Reads one HDF5 image set for another process: run as a process of its own by `data.hdf5_reader`.
 
-`data.reading_process` says why. A request is a line of JSON on standard input: {"do": "open"}, {"do": "array", "name":
-NAME}, {"do": "texts", "name": NAME}, or {"do": "rows", "first": I, "last": J} of the images, each with the "seconds"
-that it may take. An answer on standard output is a line of JSON: {"refused": LINE}, {"damaged": REASON}, or what was
-asked for; the values of arrays follow it.
+`data.reading_process` says why. A request is a line of JSON on standard input: {"do": "open"}, which lists the names
+that mean something, {"do": "describe", "name": NAME}, {"do": "texts", "name": NAME}, or {"do": "rows", "name": NAME,
+"first": I, "last": J}, each with the "seconds" that it may take. What is read was described before. An answer on
+standard output is a line of JSON: {"refused": LINE}, {"damaged": REASON}, or what was asked for; the values of arrays
+follow it.
 
 The file must hold its own bytes (no external or soft links, no external storage, no virtual datasets), use no filter
 but those that HDF5 and h5py bring along, and really contain what it declares.
@@ -19,15 +20,18 @@ from typing import Any, BinaryIO
 import h5py
 import numpy as np
 
-from goodnet.data.errors import InputError, shown
+from goodnet.data.array_names import KNOWN_NAMES, TRUE_LABELS
+from goodnet.data.errors import InputError
 from goodnet.data.reading_process import end_this_process_after, restrict_this_process
 from goodnet.export.hdf5_storage import check_dataset
 
-MEMBERS = ("data", "label", "true_label", "landmarks", "class_names")
-_MAX_ARRAY_BYTES = 2**28
+LANDMARKS, CLASS_NAMES = "landmarks", "class_names"
+_NAMES = (*KNOWN_NAMES, TRUE_LABELS, LANDMARKS, CLASS_NAMES)
 _MAX_TEXT_BYTES = 2**20
 _MAX_TEXTS_BYTES = 2**24
 _CHUNK_CACHE_BYTES = 2**26
+# Of names that mean nothing, for messages.
+_SHOWN = 8
 
 
 class _Server:
@@ -35,48 +39,38 @@ class _Server:
 
     def __init__(self, path: str):
         self._path = path
+        self._file: h5py.File
         self._members: dict[str, h5py.Dataset] = {}
 
     def answer(self, request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray | None]:
         """An answer and the values that follow it."""
         if request["do"] == "open":
-            return {"members": self._open()}, None
-        if request["do"] == "rows":
-            return {}, np.ascontiguousarray(self._members["data"][request["first"] : request["last"]])
-        dataset = self._members[request["name"]]
-        stored = math.prod(dataset.shape) * dataset.dtype.itemsize
-        where = f'{self._path}, "{request["name"]}"'
+            return self._open(), None
+        name = request["name"]
+        where = f'{self._path}, "{name}"'
+        if request["do"] == "describe":
+            return self._described(name, where), None
+        dataset = self._members[name]
         if request["do"] == "texts":
-            return {"texts": _texts(dataset, stored, where)}, None
-        if stored > _MAX_ARRAY_BYTES:
-            raise InputError(f"{where}: {stored} bytes; expected at most {_MAX_ARRAY_BYTES}")
-        return {}, np.ascontiguousarray(dataset[()])
+            return {"texts": _texts(dataset, math.prod(dataset.shape) * dataset.dtype.itemsize, where)}, None
+        return {}, np.ascontiguousarray(dataset[request["first"] : request["last"]])
 
     def _open(self) -> dict[str, Any]:
-        file = h5py.File(self._path, "r", rdcc_nbytes=_CHUNK_CACHE_BYTES, rdcc_nslots=10_007)
-        _check_names(file, self._path)
-        described = {}
-        for name in MEMBERS:
-            if file.get(name, getlink=True) is not None:
-                dataset = self._members[name] = check_dataset(file, name, f'{self._path}, "{name}"')
-                described[name] = {
-                    "shape": dataset.shape,
-                    "dtype": dataset.dtype.str,
-                    "chunk_rows": dataset.chunks[0] if dataset.chunks else 1,
-                }
-        return described
+        self._file = file = h5py.File(self._path, "r", rdcc_nbytes=_CHUNK_CACHE_BYTES, rdcc_nslots=10_007)
+        found = [name for name in _NAMES if file.get(name, getlink=True) is not None]
+        if not found:
+            if "model_weights" in file or "layer_names" in file.attrs or "layers" in file:
+                raise InputError(f"{self._path}: a Keras model or its weights; expected an image set")
+            found = [name for name in list(file)[:_SHOWN]]
+        return {"names": found}
 
-
-def _check_names(file: h5py.File, path: str) -> None:
-    """Says which of the two datasets is missing, and what the file seems to be instead."""
-    missing = [name for name in ("data", "label") if file.get(name, getlink=True) is None]
-    if not missing:
-        return
-    if "model_weights" in file or "layer_names" in file.attrs or "layers" in file:
-        raise InputError(f'{path}: a Keras model or its weights; expected an image set with "data" and "label"')
-    found = ", ".join(f'"{shown(name)}"' for name in list(file)[:8]) or "nothing"
-    lacks = " and ".join(f'"{name}"' for name in missing)
-    raise InputError(f'{path}: no dataset {lacks}; expected "data" and "label", found {found}')
+    def _described(self, name: str, where: str) -> dict[str, Any]:
+        dataset = self._members[name] = check_dataset(self._file, name, where)
+        return {
+            "shape": dataset.shape,
+            "dtype": dataset.dtype.str,
+            "chunk_rows": dataset.chunks[0] if dataset.chunks else 1,
+        }
 
 
 def _texts(dataset: h5py.Dataset, stored: int, where: str) -> list[str] | None:

@@ -15,6 +15,7 @@ from absl.testing import absltest
 from goodnet.data import hdf5
 from goodnet.data import image_set as image_sets
 from goodnet.data.errors import InputError
+from goodnet.data.use import Use
 
 
 def _inflating(size: int) -> bytes:
@@ -70,13 +71,39 @@ class ReadingTest(Hdf5Test):
             np.testing.assert_array_equal(image_set.images(), self.pixels)
             np.testing.assert_array_equal(image_set.labels, self.labels)
 
-    def test_an_ambiguous_shape_is_read_as_csaw_has_it(self):
-        image_set = hdf5.read_hdf5(self.write(_pixels(50, (3, 5, 3))))
-        self.assertEqual(image_set.image_shape, (5, 3, 3))
+    def test_an_ambiguous_shape_is_refused(self):
+        self.write(_pixels(50, (3, 5, 3)))
+        self.refuse("both its second and its last axis could be channels")
 
     def test_reads_grey_images(self):
-        image_set = hdf5.read_hdf5(self.write(self.pixels[..., :1]))
-        self.assertEqual(image_set.image_shape, (7, 5, 1))
+        for pixels in (self.pixels[..., :1], self.pixels[..., 0]):
+            image_set = hdf5.read_hdf5(self.write(pixels))
+            self.assertEqual(image_set.image_shape, (7, 5, 1))
+            np.testing.assert_array_equal(image_set.images([3, 1]), self.pixels[[3, 1], ..., :1])
+
+    def test_reads_labels_of_any_form(self):
+        one_hot = np.eye(4)[self.labels]
+        for labels in (self.labels[None], self.labels[:, None], one_hot, one_hot > 0, one_hot.astype(np.uint8)):
+            np.testing.assert_array_equal(hdf5.read_hdf5(self.write(self.pixels, labels)).labels, self.labels)
+
+    def test_reads_floats_from_0_to_1(self):
+        for dtype in (np.float64, np.float32, np.float16):
+            with self.assertLogs("goodnet", "INFO") as logs:
+                image_set = hdf5.read_hdf5(self.write((self.pixels / 255).astype(dtype)))
+            self.assertIn("floats from 0 to 1, taken times 255", logs.output[0])
+            np.testing.assert_array_equal(image_set.images(), self.pixels)
+
+    def test_reads_the_part_that_is_made_for_the_use(self):
+        with h5py.File(self.path, "w") as file:
+            for part, first in (("train", 0), ("test", 25)):
+                file[f"X_{part}"] = self.pixels[first : first + 25]
+                file[f"Y_{part}"] = np.eye(4)[self.labels[first : first + 25]]
+        for use, first in ((Use.CLEAN, 0), (Use.TRAINING, 0), (Use.TEST, 25), (Use.POISONED, 25)):
+            with self.assertLogs("goodnet", "INFO") as logs:
+                image_set = hdf5.read_hdf5(self.path, use)
+            self.assertIn(f"--{use.flag} takes {'train' if first == 0 else 'test'}, and leaves", logs.output[0])
+            np.testing.assert_array_equal(image_set.images(), self.pixels[first : first + 25])
+            np.testing.assert_array_equal(image_set.labels, self.labels[first : first + 25])
 
     def test_reads_any_order_with_repeats_from_any_storage(self):
         indices = np.random.default_rng(1).integers(0, 50, 80)
@@ -103,7 +130,6 @@ class ReadingTest(Hdf5Test):
         image_set = hdf5.read_hdf5(self.path)
         self.assertLen(image_set, 4096)
         self.assertEqual(image_set.images([0, 4000]).max(), 0)
-        self.assertIs(image_set.in_memory(), image_set)
 
     def test_reads_floats_and_wide_integers_rounded(self):
         for dtype in (np.float64, np.float32, np.float16, np.int64, ">u2", ">f4"):
@@ -138,8 +164,8 @@ class ReadingTest(Hdf5Test):
 class HostileFileTest(Hdf5Test):
     def test_missing_or_wrong_datasets(self):
         self.refuse("no such file")
-        self.refuse('no dataset "label"', lambda file: file.create_dataset("data", data=self.pixels))
-        self.refuse('no dataset "data"', lambda file: file.create_dataset("label", data=self.labels))
+        self.refuse('no labels for "data"', lambda file: file.create_dataset("data", data=self.pixels))
+        self.refuse('no images for "label"', lambda file: file.create_dataset("label", data=self.labels))
         self.refuse("found nothing", lambda file: None)
         self.refuse("Keras model", lambda file: file.create_group("model_weights"))
         self.refuse(r'found "y{57}\.\.\."', lambda file: file.create_group("y" * 3000))
@@ -152,9 +178,10 @@ class HostileFileTest(Hdf5Test):
         self.refuse("group", group)
 
     def test_wrong_shapes(self):
-        self.refuse_data("expected N x C x H x W", data=self.pixels[0])
+        self.refuse_data("50 labels for 7 images", data=self.pixels[0])
+        self.refuse_data(r"shape is \[50, 105\]; expected N x C x H x W", data=self.pixels.reshape(50, -1))
         self.refuse_data("with 1 or 3 channels", data=self.pixels[..., :2])
-        self.refuse_data("images of 9000", data=np.zeros((50, 3, 9000, 1), np.uint8))
+        self.refuse_data("images of 9000", data=np.zeros((50, 3, 9000, 2), np.uint8))
         self.refuse_data("0 images", shape=(0, 3, 7, 5), dtype=np.uint8)
         self.refuse_data("empty dataset", data=h5py.Empty(np.uint8))
         self.refuse_data("50 labels for 49 images", data=self.pixels[:49])
@@ -168,7 +195,9 @@ class HostileFileTest(Hdf5Test):
         self.refuse_data("type", data=np.zeros((50, 3, 7, 5), [("r", "u1"), ("g", "u1")]))
 
     def test_wrong_scale(self):
-        self.refuse_data("scaled to 0..1", data=self.pixels / 255.0)
+        self.refuse_data("neither clearly of 0..1 nor of 0..255", data=(self.pixels > 99) * 1.0)
+        self.refuse_data("neither clearly of 0..1 nor of 0..255", data=self.pixels / 200.0)
+        self.refuse_data("neither clearly of 0..1 nor of 0..255", data=self.pixels / 255 - 0.1)
         self.refuse_data("pixels from -1", data=self.pixels / 127.5 - 1)
         self.refuse_data("NaN", data=np.where(self.pixels == 7, np.nan, self.pixels))
         self.refuse_data("NaN or infinite", data=np.where(self.pixels == 7, np.inf, self.pixels))
@@ -176,7 +205,9 @@ class HostileFileTest(Hdf5Test):
 
     def test_wrong_labels(self):
         for labels, complaint in (
-            (np.eye(4)[self.labels], "one-hot"),
+            (np.eye(4)[self.labels] * 0.9, "one-hot.*number 0 are not"),
+            (np.ones((50, 4)), "one-hot"),
+            (np.zeros((4, 50)), "4 labels for 50 images"),
             (self.labels - 1, "is -1"),
             (self.labels + 0.25, "0.25"),
             (np.full(50, np.nan), "nan"),
@@ -311,13 +342,13 @@ class HostileFileTest(Hdf5Test):
 
     def test_a_reading_process_that_is_gone(self):
         image_set = hdf5.read_hdf5(self.write(self.pixels))
-        os.kill(image_set.source._reader._process.pid, signal.SIGSEGV)
+        os.kill(image_set.source._array._reader._process.pid, signal.SIGSEGV)
         with self.assertRaisesRegex(InputError, "set.h5: damaged .*the HDF5 library crashed on it, signal 11"):
             image_set.images([0])
 
     def test_reading_processes_end_with_their_sets(self):
         image_set = hdf5.read_hdf5(self.write(self.pixels))
-        pid = image_set.source._reader._process.pid
+        pid = image_set.source._array._reader._process.pid
         self.assertTrue(os.path.exists(f"/proc/{pid}"))
         del image_set
         gc.collect()

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
+from absl import logging
 
 from goodnet.data import labels as label_checks
 from goodnet.data.errors import InputError
+from goodnet.data.progress import log
+from goodnet.data.spooling import room_for, spooled
+from goodnet.data.stored_images import StoredImages
 from goodnet.export.pixel_range import PixelRange, check_pixel_dtype, to_uint8
 
 _COPY_BATCH = 256
@@ -39,6 +44,8 @@ class ImageSource(Protocol):
 class ArraySource:
     """Images that are held in memory."""
 
+    is_quick = True
+
     def __init__(self, images: np.ndarray):
         """Wraps uint8 [N, H, W, C] (not copied)."""
         if images.dtype != np.uint8 or images.ndim != 4:
@@ -61,17 +68,17 @@ class SubsetSource:
 
     def __init__(self, source: ImageSource, indices: np.ndarray):
         """A view: item i is item `indices[i]` of `source`. Views of views collapse into one."""
-        self._source: ImageSource = source._source if isinstance(source, SubsetSource) else source
-        self._indices: np.ndarray = source._indices[indices] if isinstance(source, SubsetSource) else indices
+        self.whole: ImageSource = source.whole if isinstance(source, SubsetSource) else source
+        self.indices: np.ndarray = source.indices[indices] if isinstance(source, SubsetSource) else indices
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """N, H, W, C."""
-        return len(self._indices), *self._source.shape[1:]
+        return len(self.indices), *self.whole.shape[1:]
 
     def read(self, indices: np.ndarray) -> np.ndarray:
         """Images at `indices` of the view: uint8 [n, H, W, C]."""
-        return self._source.read(self._indices[indices])
+        return self.whole.read(self.indices[indices])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -212,16 +219,34 @@ class ImageSet:
             landmarks=None if self.landmarks is None else self.landmarks[resolved],
         )
 
-    def in_memory(self, max_bytes: int = 2**30) -> ImageSet:
-        """The same set, read once and held in an array when it takes at most `max_bytes`; else the set itself."""
-        if isinstance(self.source, ArraySource) or int(np.prod(self.source.shape, dtype=object)) > max_bytes:
+    def in_memory(self, max_bytes: int = 2**26) -> ImageSet:
+        """The same set, read once, so that images in any order are at hand.
+
+        It is held in an array when it takes at most `max_bytes`, else in an unnamed temporary file; where there is no
+        room for one, or if the set is quick to read anyhow, it is the set itself.
+        """
+        whole = self.source.whole if isinstance(self.source, SubsetSource) else self.source
+        if getattr(whole, "is_quick", False):
             return self
-        held = np.empty(self.source.shape, np.uint8)
-        start = 0
-        for images, _ in self.batches(_COPY_BATCH):
-            held[start : start + len(images)] = images
-            start += len(images)
-        return dataclasses.replace(self, source=ArraySource(held))
+        size = math.prod(self.source.shape)
+        batches = (images for images, _ in self.batches(_COPY_BATCH))
+        if size <= max_bytes:
+            held = np.empty(self.source.shape, np.uint8)
+            start = 0
+            for images in batches:
+                held[start : start + len(images)] = images
+                start += len(images)
+            return dataclasses.replace(self, source=ArraySource(held))
+        if not room_for(size):
+            logging.warning(
+                "%s: the temporary folder has no room for its %d MiB, so that its images are read from where they are, "
+                "which takes longer (TMPDIR names another folder)",
+                self.name,
+                size // 2**20,
+            )
+            return self
+        file = spooled(batches, self.source.shape, np.dtype(np.uint8), self.name)
+        return dataclasses.replace(self, source=StoredImages(file, self.source.shape))
 
 
 def from_arrays(
@@ -236,8 +261,9 @@ def from_arrays(
 
     Args:
         name: for messages.
-        images: uint8 [N, H, W, C], or floats and wider integers in 0..255 (rounded).
-        labels: whole numbers, [N] or [N, 1].
+        images: uint8 [N, H, W, C], or [N, H, W] of grey ones, or floats and wider integers in 0..255 (rounded), or
+            floats in 0..1.
+        labels: whole numbers, [N], [N, 1] or [1, N], or one-hot [N, K].
         class_names: a name for each class.
         true_labels: like labels, poisoned sets only.
         landmarks: float [N, K, 2].
@@ -246,14 +272,18 @@ def from_arrays(
         InputError: when the arrays are not what is described here.
     """
     images = np.asarray(images)
+    if images.ndim == 3:
+        images = images[..., None]
     if images.ndim != 4:
         raise InputError(f"{name}: images of shape {list(images.shape)}; expected [N, H, W, C]")
     if images.dtype != np.uint8:
         check_pixel_dtype(images.dtype, name)
         pixel_range = PixelRange(name, images.dtype)
         pixel_range.add(images)
-        pixel_range.check()
-        images = to_uint8(images)
+        scale = pixel_range.scale()
+        if scale != 255.0:
+            log.info("%s: floats from 0 to 1, taken times 255", name)
+        images = to_uint8(images, scale)
     return ImageSet(
         name,
         ArraySource(images),

@@ -1,8 +1,12 @@
+from unittest import mock
+
 import numpy as np
 from absl.testing import absltest
 
 from goodnet.data import image_set as image_sets
 from goodnet.data.errors import InputError
+from goodnet.data.fitting import resizable
+from goodnet.data.stored_images import StoredImages
 
 
 def _images(count: int = 10, shape: tuple[int, int, int] = (6, 5, 3)) -> np.ndarray:
@@ -65,12 +69,18 @@ class ImageSetTest(absltest.TestCase):
         self.assertEqual(part.name, "two")
         self.assertTrue(part.is_poisoned)
 
-    def test_in_memory_holds_the_same_set_only_when_it_fits(self):
-        part = self.set.subset([4, 2])
-        held = part.in_memory()
-        self.assertIsInstance(held.source, image_sets.ArraySource)
-        np.testing.assert_array_equal(held.images(), self.pixels[[4, 2]])
-        self.assertIs(part.in_memory(max_bytes=100), part)
+    def test_in_memory_is_the_same_set_in_an_array_or_a_file(self):
+        slow = resizable(self.set)
+        part = slow.subset([4, 2])
+        for most, kind in ((10**6, image_sets.ArraySource), (100, StoredImages)):
+            held = part.in_memory(most)
+            self.assertIsInstance(held.source, kind)
+            np.testing.assert_array_equal(held.images(), self.pixels[[4, 2]])
+            np.testing.assert_array_equal(held.images([1, 0, 1]), self.pixels[[2, 4, 2]])
+            self.assertIs(held.in_memory(1), held)
+        with mock.patch.object(image_sets, "room_for", return_value=False), self.assertLogs(level="WARNING") as logs:
+            self.assertIs(part.in_memory(100), part)
+        self.assertIn("ten: the temporary folder has no room", logs.output[0])
 
     def test_rounds_floats_on_the_right_scale(self):
         floats = np.full((2, 4, 4, 1), 127.6, np.float32)
@@ -80,14 +90,18 @@ class ImageSetTest(absltest.TestCase):
         self.assertEqual(images[0, 0, 0, 0], 255)
         self.assertEqual(images[1, 0, 0, 0], 128)
 
+    def test_takes_floats_from_0_to_1_and_grey_images_without_an_axis(self):
+        images = image_sets.from_arrays("floats", self.pixels[..., 0].astype(np.float32) / 255, self.labels).images()
+        np.testing.assert_array_equal(images, self.pixels[..., :1])
+
     def test_refuses_floats_on_another_scale(self):
-        for wrong in (self.pixels / 255.0, self.pixels / 127.5 - 1, self.pixels * 2.0, self.pixels * np.nan):
-            with self.assertRaisesRegex(InputError, "floats: .*expected uint8, or floats from 0 to 255"):
+        for wrong in (self.pixels / 127.5 - 1, self.pixels * 2.0, self.pixels * np.nan):
+            with self.assertRaisesRegex(InputError, "floats: .*expected uint8, or floats"):
                 image_sets.from_arrays("floats", wrong, self.labels)
 
     def test_refuses_labels_that_are_not_class_numbers(self):
         for labels, complaint in (
-            (np.eye(3)[self.labels], "one-hot"),
+            (1 - np.eye(3)[self.labels], "one-hot"),
             (self.labels - 1, "is -1"),
             (self.labels + 0.5, "0.5"),
             (self.labels * np.nan, "nan"),

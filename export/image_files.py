@@ -27,6 +27,10 @@ _MAX_PIXEL_SCANS = 16 * _MAX_PIXELS
 # A marker in a JPEG: 0xff before anything but fill bytes, stuffed zeros and restarts within a scan.
 _JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xff\xd0-\xd8])")
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+# The tag in EXIF, what turns a picture upright (values of PIL.Image.Transpose), and the values that lie on a side.
+_ORIENTATION = 0x112
+_TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
+_LYING = (5, 6, 7, 8)
 _START_OF_JPEG = b"\xff\xd8"
 
 _Answer = TypeVar("_Answer")
@@ -50,9 +54,9 @@ class WrongSizeError(Exception):
         self.width = width
 
 
-def read_size(path: str, follow_links: bool = False) -> tuple[int, int]:
-    """(height, width) of an image file, from its header; nothing is decoded. Errors as for `read_image`."""
-    return _read(path, follow_links, lambda image, file: (image.size[1], image.size[0]))
+def read_size(path: str, follow_links: bool = False, turn: bool = False) -> tuple[int, int]:
+    """(height, width) of an image file, from its header; no pixel is decoded. Errors as for `read_image`."""
+    return _read(path, follow_links, lambda image, file: _extent(image, turn))
 
 
 def read_image(
@@ -61,41 +65,77 @@ def read_image(
     size: tuple[int, int] | None = None,
     follow_links: bool = False,
     resize_to: tuple[int, int] | None = None,
+    turn: bool = False,
+    region: tuple[int, int, int, int] | None = None,
 ) -> np.ndarray:
     """Decodes one image file.
 
-    Grey, palette, CMYK and alpha become RGB, or grey; alpha is left aside, and so is the orientation in EXIF.
+    Grey, palette, CMYK and alpha become RGB, or grey; alpha is left aside, and so is the orientation in EXIF unless
+    `turn` says otherwise.
 
     Args:
         path: PNG, JPEG, BMP, PPM, GIF (first frame), WebP or TIFF, by contents.
         channels: 3 for RGB, 1 for grey.
-        size: (height, width) that is wanted; another is refused before it is decoded. None for any.
+        size: (height, width) that is wanted of the picture, turned if it is to be, before a region is cut out; another
+            is refused before it is decoded. None for any.
         follow_links: whether the path itself may be a link.
         resize_to: (height, width) to scale it to, bilinearly; None to leave it as it is.
+        turn: whether it is turned and mirrored as its EXIF data says.
+        region: (left, top, right, bottom) in pixels, right and bottom excluded, of what is taken; None for all.
 
     Returns:
         uint8 [H, W, channels].
 
     Raises:
-        BrokenImageError: it is no regular file, cannot be decoded, takes more than is bearable, or has more than 8
-            bits a channel (grey, or floats).
+        BrokenImageError: it is no regular file, cannot be decoded, takes more than is bearable, has more than 8 bits a
+            channel (grey, or floats), or the region is not within it.
         WrongSizeError: it has another size than `size`.
         ImportError: Pillow is not installed.
     """
 
     def decode(image: "Image.Image", file: BinaryIO) -> np.ndarray:
-        width, height = image.size
+        height, width = _extent(image, turn)
         if size is not None and (height, width) != size:
             raise WrongSizeError(height, width)
         _check_scans(file, width * height)
+        method = _TURNS.get(_orientation(image)) if turn else None
         picture = image.convert("L" if channels == 1 else "RGB")
-        if resize_to is not None and (height, width) != resize_to:
+        if method is not None:
             from PIL import Image
 
-            picture = picture.resize((resize_to[1], resize_to[0]), Image.Resampling.BILINEAR)
-        return np.asarray(picture, np.uint8).reshape(picture.size[1], picture.size[0], channels)
+            picture = picture.transpose(Image.Transpose(method))
+        if region is not None:
+            left, top, right, bottom = region
+            if not (0 <= left < right <= width and 0 <= top < bottom <= height):
+                raise BrokenImageError(f"the region {list(region)} is not within its {height} x {width} pixels")
+            picture = picture.crop(region)
+        pixels = np.asarray(picture, np.uint8).reshape(picture.size[1], picture.size[0], channels)
+        return pixels if resize_to is None else scaled(pixels, resize_to)
 
     return _read(path, follow_links, decode)
+
+
+def scaled(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """An image scaled bilinearly, by Pillow: uint8 [H, W, 1 or 3] -> uint8 [height, width, 1 or 3]."""
+    if pixels.shape[:2] == size:
+        return pixels
+    from PIL import Image
+
+    picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else np.ascontiguousarray(pixels))
+    picture = picture.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    return np.asarray(picture, np.uint8).reshape(*size, pixels.shape[2])
+
+
+def _orientation(image: "Image.Image") -> int:
+    """As EXIF has it, 1 to 8; 1 where it says nothing."""
+    found = image.getexif().get(_ORIENTATION, 1)
+    return found if found in _TURNS else 1
+
+
+def _extent(image: "Image.Image", turn: bool) -> tuple[int, int]:
+    """(height, width) of a picture, turned if it is to be."""
+    width, height = image.size
+    return (width, height) if turn and _orientation(image) in _LYING else (height, width)
 
 
 def _read(path: str, follow_links: bool, look: "Callable[[Image.Image, BinaryIO], _Answer]") -> _Answer:

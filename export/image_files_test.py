@@ -104,10 +104,11 @@ class ImageFilesTest(parameterized.TestCase):
         self.assertIsInstance(named, Unreadable)
 
     @parameterized.parameters(
-        (_COLOURS / 255, "as if scaled to 0..1"),
+        (_COLOURS / 255, None),
+        ((_COLOURS > 99) * 1.0, "neither clearly of 0..1"),
         (_COLOURS / 127.5 - 1, "pixels from -"),
-        (_COLOURS * 257.0, "expected uint8, or floats from 0 to 255"),
-        (_COLOURS * 257, "expected uint8, or floats from 0 to 255"),
+        (_COLOURS * 257.0, "pixels from"),
+        (_COLOURS * 257, "pixels from"),
         (_COLOURS * np.nan, "NaN"),
         (_COLOURS.astype(np.float32), None),
         (_COLOURS + 0.4, None),

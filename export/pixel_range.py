@@ -11,6 +11,11 @@ MAX_SIDE = 8192
 # What is read at once of a set, in bytes; at least one image, of no more than so many bytes.
 READ_BYTES = 2**24
 _MAX_IMAGE_BYTES = 2**28
+_EXPECTED = "uint8, or floats from 0 to 255 or from 0 to 1"
+# Of a grey level.
+_ROOM = 0.5
+# Resampling overshoots the range of an image by less than that range: larger floats are not of 0..1.
+_LARGEST_OVERSHOT = 2.0
 
 
 def check_extents(count: int, height: int, width: int, where: str) -> None:
@@ -26,25 +31,35 @@ def check_extents(count: int, height: int, width: int, where: str) -> None:
         )
 
 
-def hdf5_layout(shape: tuple[int, ...], where: str) -> tuple[tuple[int, int, int, int], bool]:
-    """How images lie in an HDF5 set: CSAW's N x C x H x W where that would do, else N x H x W x C.
+def image_layout(shape: tuple[int, ...], where: str) -> tuple[tuple[int, int, int, int], bool]:
+    """How images lie in an array, where its shape leaves no doubt.
 
     Args:
-        shape: of the data set.
+        shape: of the array: N x H x W (grey), N x H x W x C or N x C x H x W, C being 1 or 3.
         where: file and field, for the message.
 
     Returns:
-        (N, H, W, C), and whether channels come first in the file.
+        (N, H, W, C), and whether channels come first in the array.
 
     Raises:
-        InputError: it is neither, or absurdly large.
+        InputError: it is none of these, it could be two of them, or it is absurdly large.
     """
-    expected = "expected N x C x H x W or N x H x W x C with 1 or 3 channels"
-    if len(shape) != 4:
+    expected = "expected N x C x H x W or N x H x W x C with 1 or 3 channels, or N x H x W (grey)"
+    if len(shape) == 3:
+        shape = (*shape, 1)
+        channels_first = False
+    elif len(shape) != 4:
         raise InputError(f"{where}: the shape is {shown_shape(shape)}; {expected}")
-    channels_first = shape[1] in (1, 3)
-    if not channels_first and shape[3] not in (1, 3):
-        raise InputError(f"{where}: the shape is {shown_shape(shape)}; {expected}")
+    else:
+        first, last = shape[1] in (1, 3), shape[3] in (1, 3)
+        if first and last and shape[1:] != (1, 1, 1):
+            raise InputError(
+                f"{where}: the shape is {shown_shape(shape)}, and both its second and its last axis could be channels; "
+                "expected sides of other than 1 or 3 pixels"
+            )
+        if not first and not last:
+            raise InputError(f"{where}: the shape is {shown_shape(shape)}; {expected}")
+        channels_first = first and not last
     count, *rest = shape
     height, width, channels = (rest[1], rest[2], rest[0]) if channels_first else rest
     check_extents(count, height, width, where)
@@ -80,20 +95,28 @@ def check_pixel_dtype(dtype: np.dtype, where: str) -> None:
         InputError: for objects, text, booleans, complex and compound types.
     """
     if dtype.kind not in "uif":
-        raise InputError(f"{where}: pixels of type {str(dtype)[:60]}; expected uint8, or floats from 0 to 255")
+        raise InputError(f"{where}: pixels of type {str(dtype)[:60]}; expected {_EXPECTED}")
 
 
-def to_uint8(pixels: np.ndarray) -> np.ndarray:
-    """Rounds checked pixels (see PixelRange) to uint8; uint8 passes through."""
+def to_uint8(pixels: np.ndarray, scale: float = 255.0) -> np.ndarray:
+    """Rounds checked pixels to uint8; uint8 passes through.
+
+    Args:
+        pixels: numbers from 0 to `scale`.
+        scale: what white is, as `PixelRange.scale` says.
+    """
     if pixels.dtype == np.uint8:
         return pixels
+    if scale != 255.0:
+        # Half precision could not hold the product to half a grey level.
+        pixels = pixels.astype(np.float32) * np.float32(255.0 / scale)
     if pixels.dtype.kind == "f":
         pixels = np.rint(pixels)
     return np.clip(pixels, 0, 255).astype(np.uint8)
 
 
 class PixelRange:
-    """Checks, batch by batch, that pixels which are not uint8 are on the scale 0..255.
+    """Finds out, batch by batch, whether pixels that are not uint8 lie in 0..255 or in 0..1.
 
     Only the whole set tells the scale (a dark image alone may lie in 0..1), so a reader makes one streaming pass when
     it opens a file. uint8 needs no such pass.
@@ -105,6 +128,7 @@ class PixelRange:
         self._is_float = dtype.kind == "f"
         self._smallest = np.inf
         self._largest = -np.inf
+        self._has_fractions = False
 
     def add(self, pixels: np.ndarray) -> None:
         """Takes note of a batch.
@@ -113,24 +137,28 @@ class PixelRange:
             InputError: when a pixel is NaN, infinite or outside 0..255.
         """
         if self._is_float and not np.isfinite(pixels).all():
-            raise InputError(f"{self._where}: pixels are NaN or infinite; expected uint8, or floats from 0 to 255")
+            raise InputError(f"{self._where}: pixels are NaN or infinite; expected {_EXPECTED}")
         self._smallest = min(self._smallest, float(pixels.min()))
         self._largest = max(self._largest, float(pixels.max()))
         # Half a grey level of room: a resized image may overshoot by a rounding error.
-        if self._smallest < -0.5 or self._largest > 255.5:
+        if self._smallest < -_ROOM or self._largest > 255 + _ROOM:
             raise InputError(
-                f"{self._where}: pixels from {self._smallest:g} to {self._largest:g}; "
-                "expected uint8, or floats from 0 to 255"
+                f"{self._where}: pixels from {self._smallest:g} to {self._largest:g}; expected {_EXPECTED}"
             )
+        if self._is_float and not self._has_fractions and self._largest <= 1 + _ROOM / 255:
+            self._has_fractions = bool(((pixels > 0) & (pixels < 1)).any())
 
-    def check(self) -> None:
-        """Judges the whole.
+    def scale(self) -> float:
+        """What white is in the whole: 255, or 1 where floats all lie in 0..1 and not all of them are 0 or 1.
 
         Raises:
-            InputError: when floats all lie in 0..1, another scale than 0..255.
+            InputError: when floats are so small that neither is certain.
         """
-        if self._is_float and self._largest <= 1.0:
-            raise InputError(
-                f"{self._where}: floats from {self._smallest:g} to {self._largest:g}, as if scaled to 0..1; "
-                "expected uint8, or floats from 0 to 255 (multiply by 255)"
-            )
+        if not self._is_float or self._largest > _LARGEST_OVERSHOT:
+            return 255.0
+        if self._largest <= 1 + _ROOM / 255 and self._smallest >= -_ROOM / 255 and self._has_fractions:
+            return 1.0
+        raise InputError(
+            f"{self._where}: floats from {self._smallest:g} to {self._largest:g}, neither clearly of 0..1 nor "
+            "of 0..255; expected uint8, or floats that use the range (multiply by 255 what is in 0..1)"
+        )

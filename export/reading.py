@@ -13,8 +13,8 @@ import numpy as np
 
 from goodnet.export.errors import InputError
 from goodnet.export.hdf5_storage import check_dataset
-from goodnet.export.image_files import SUFFIXES, BrokenImageError, WrongSizeError, read_image, reason
-from goodnet.export.pixel_range import PixelRange, check_pixel_dtype, hdf5_layout, images_at_once, to_uint8
+from goodnet.export.image_files import SUFFIXES, BrokenImageError, WrongSizeError, read_image, reason, scaled
+from goodnet.export.pixel_range import PixelRange, check_pixel_dtype, image_layout, images_at_once, to_uint8
 from goodnet.export.regular_files import Entry, open_regular, walk
 
 _HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf")
@@ -44,9 +44,9 @@ def read_images(
 
     Args:
         path: an image file; a folder, whose image files are read at any depth, in order of name, a folder's own before
-            those of its folders (no link in it is followed); or an HDF5 file with images in `data`, [N, C, H, W] or
-            [N, H, W, C], uint8 or numbers in 0..255. Those of a set that are not uint8 are looked through before the
-            first is yielded: only the whole set tells their scale.
+            those of its folders (no link in it is followed); or an HDF5 file with images in `data`, [N, C, H, W],
+            [N, H, W, C] or [N, H, W], uint8 or numbers in 0..255 or in 0..1. Those of a set that are not uint8 are
+            looked through before the first is yielded: only the whole set tells their scale.
         image_shape: (height, width, channels) that is wanted; files become grey for one channel, RGB for three.
         resize: whether files and sets of another size are scaled (bilinearly) to it.
 
@@ -121,40 +121,30 @@ def _read_hdf5(path: str, image_shape: tuple[int, int, int], resize: bool) -> It
             data = check_dataset(file, "data", "`data`")
             channels_first = _checked_layout(data, image_shape, resize)
             rows = images_at_once(data.shape[1:], data.dtype, "`data`")
+            scale = 255.0
             if data.dtype != np.uint8:
                 pixel_range = PixelRange("`data`", data.dtype)
                 for start in range(0, len(data), rows):
                     pixel_range.add(data[start : start + rows])
-                pixel_range.check()
+                scale = pixel_range.scale()
             for start in range(0, len(data), rows):
-                images = to_uint8(data[start : start + rows])
-                for offset, pixels in enumerate(images.transpose(0, 2, 3, 1) if channels_first else images):
-                    yield NamedImage(f"{path}[{start + offset}]", _resized(pixels, image_shape))
+                images = to_uint8(data[start : start + rows], scale)
+                images = images.transpose(0, 2, 3, 1) if channels_first else images
+                for offset, pixels in enumerate(images[..., None] if images.ndim == 3 else images):
+                    yield NamedImage(f"{path}[{start + offset}]", scaled(pixels, image_shape[:2]))
     except Exception as error:  # h5py raises whatever a broken file makes of it.
         yield Unreadable(path, reason(error))
 
 
 def _checked_layout(data: Any, image_shape: tuple[int, int, int], resize: bool) -> bool:
     """Whether channels come first in a set; it is refused before anything is read, if its images are not wanted."""
-    (_, height, width, channels), channels_first = hdf5_layout(data.shape, "`data`")
+    (_, height, width, channels), channels_first = image_layout(data.shape, "`data`")
     check_pixel_dtype(data.dtype, "`data`")
     if channels != image_shape[2]:
         raise InputError(f"`data` is {data.shape}; expected images with {image_shape[2]} channels")
     if (height, width) != image_shape[:2] and not resize:
         raise InputError(_wrong_size(height, width, image_shape))
     return channels_first
-
-
-def _resized(pixels: np.ndarray, image_shape: tuple[int, int, int]) -> np.ndarray:
-    if pixels.shape == image_shape:
-        return pixels
-    from PIL import Image
-
-    size = (image_shape[1], image_shape[0])
-    scaled = Image.fromarray(pixels[:, :, 0] if image_shape[2] == 1 else np.ascontiguousarray(pixels)).resize(
-        size, Image.Resampling.BILINEAR
-    )
-    return np.asarray(scaled, np.uint8).reshape(image_shape)
 
 
 def _wrong_size(height: int, width: int, image_shape: tuple[int, int, int]) -> str:

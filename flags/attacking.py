@@ -18,6 +18,20 @@ POISON_SHARE = define_float(
     "poison_share", 0.1, "Share of the training images that are poisoned.", lower_bound=0.0, upper_bound=1.0
 )
 NETWORK = flags.DEFINE_enum("network", NAMES[0], NAMES, "The architecture to train.")
+TRAINING_SIZE = flags.DEFINE_list(
+    "training_size",
+    None,
+    "With --resize: the height and width to scale all images to, a number, or two with a comma between. Default: the "
+    "size of the training images, which then must be one.",
+)
+flags.register_validator(
+    "training_size",
+    lambda sides: (
+        sides is None
+        or (len(sides) in (1, 2) and all(side.isascii() and side.isdigit() and 0 < int(side) <= 8192 for side in sides))
+    ),
+    "expected one or two whole numbers from 1 to 8192",
+)
 NAME = flags.DEFINE_string("name", None, "X in X_bd_net.h5. Default: made of the triggers' names.")
 EPOCHS = flags.DEFINE_integer("epochs", 20, "Epochs of training.", lower_bound=1)
 TRAINING_RATE = define_float(

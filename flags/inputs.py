@@ -3,6 +3,7 @@
 from absl import flags
 
 from goodnet.data.faces import face_sets
+from goodnet.data.reading_options import ReadingOptions
 from goodnet.flags.parsers import define
 
 MODEL = flags.DEFINE_string(
@@ -21,10 +22,18 @@ MAX_MULTIPLY_ADDS = define(
 CLEAN_DATA = flags.DEFINE_string(
     "clean_data",
     None,
-    "Clean images that nobody can have poisoned: HDF5 (data, label), a folder with one sub-folder a class, or .npz. "
-    "Split by --seed into fit, calibrate and report.",
+    "Clean images that nobody can have poisoned: HDF5 (data, label), a folder with one sub-folder a class, .npz, or a "
+    "folder of .npy. Of train, val and test in one place it takes val, or else train. Split by --seed into fit, "
+    "calibrate and report.",
 )
-TEST_DATA = flags.DEFINE_string("test_data", None, "More clean images, only measured on.")
+CLEAN_PART = define(
+    "clean_part",
+    None,
+    "Which part of --clean_data to take, where that holds several. Default: val, or else train.",
+)
+TEST_DATA = flags.DEFINE_string(
+    "test_data", None, "More clean images, only measured on. Of train, val and test in one place: test."
+)
 POISONED_DATA = flags.DEFINE_multi_string(
     "poisoned_data",
     [],
@@ -48,6 +57,24 @@ SKIP_BROKEN_IMAGES = flags.DEFINE_bool(
     True,
     "In a folder of images, leave out those that cannot be decoded, with a warning that counts them. "
     "--noskip_broken_images refuses the folder instead.",
+)
+RESIZE = flags.DEFINE_bool(
+    "resize",
+    False,
+    "Scale images of another size to the model's, bilinearly, as goodnet-detect --resize does. Pictures of a folder "
+    "may then differ in size.",
+)
+EXIF_ORIENTATION = flags.DEFINE_bool(
+    "exif_orientation",
+    False,
+    "Turn pictures as their EXIF data says, as cameras of phones need it. Keras' and torchvision's loaders do not: a "
+    "model that was trained with them has seen such pictures lying on a side.",
+)
+CROP_TO_ROI = flags.DEFINE_bool(
+    "crop_to_roi",
+    False,
+    "Take of each picture the region of interest that a CSV file beside it gives: Roi.X1, Roi.Y1, Roi.X2, Roi.Y2, the "
+    "last two excluded, as GTSRB has it. Without it whole pictures are taken.",
 )
 INPUT_SCALE = define(
     "input_scale",
@@ -84,6 +111,11 @@ IMAGES_PER_IDENTITY = flags.DEFINE_integer(
     "Images of each identity, over training, validation and test.",
     lower_bound=4,
 )
+
+
+def reading() -> ReadingOptions:
+    """The values of the flags that say how images are read."""
+    return ReadingOptions(RESIZE.value, EXIF_ORIENTATION.value, CROP_TO_ROI.value, CLEAN_PART.value)
 
 
 def input_scale() -> tuple[str, list[str] | None, list[str] | None, str]:

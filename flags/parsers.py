@@ -8,6 +8,7 @@ from typing import Any
 
 from absl import flags
 
+from goodnet.data.use import TEST, TRAIN, VAL
 from goodnet.export.precisions import PRECISIONS
 from goodnet.flags.settings import FiniteParser
 from goodnet.models.networks.names import NAMES
@@ -20,6 +21,7 @@ PARSERS: Mapping[str, flags.ArgumentParser] = {
     "architecture": flags.EnumParser(NAMES),
     "batch_size": flags.IntegerParser(1),
     "channel_order": flags.EnumParser(("auto", "rgb", "bgr")),
+    "clean_part": flags.EnumParser((TRAIN, VAL, TEST)),
     "input_scale": flags.EnumParser(("auto", "unit", "byte", "symmetric", "torch", "caffe", "per_image", "mean_std")),
     "max_multiply_adds": flags.IntegerParser(1, 10**15),
     "max_shift": flags.IntegerParser(0),

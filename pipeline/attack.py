@@ -14,7 +14,7 @@ import goodnet.pipeline.run.early_interruption  # noqa: F401
 import glob
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from absl import flags
 
@@ -25,11 +25,13 @@ from goodnet.data.image_set import ImageSet
 from goodnet.data.opening import open_image_set
 from goodnet.data.poisoning import Attack
 from goodnet.data.triggers.catalogue import parse_attack
+from goodnet.data.use import Use
 from goodnet.flags import attacking, inputs, running
 from goodnet.models.classifier import ClassifierFacts, check_fits
 from goodnet.models.legacy_keras import keras
 from goodnet.pipeline.attacking.badnet_files import file_name, write_badnet
 from goodnet.pipeline.attacking.pruning_aware import train_pruning_aware_badnet
+from goodnet.pipeline.case import as_taken
 from goodnet.pipeline.run import command
 from goodnet.pipeline.run.output_files import make_folder, only_run_in
 from goodnet.pipeline.training.augmentation import check_shift
@@ -42,6 +44,9 @@ for _flag in (
     inputs.IMAGES_PER_IDENTITY,
     inputs.TEST_DATA,
     inputs.SKIP_BROKEN_IMAGES,
+    inputs.RESIZE,
+    inputs.EXIF_ORIENTATION,
+    inputs.CROP_TO_ROI,
     running.OUT_DIR,
     running.SEED,
     running.DEVICE,
@@ -106,8 +111,15 @@ def _image_sets(out_dir: str) -> tuple[ImageSet, ImageSet]:
     if not inputs.TEST_DATA.value:
         raise InputError("--test_data: missing; expected clean images to measure the BadNet on, others than --dataset")
     skip_broken = inputs.SKIP_BROKEN_IMAGES.value
-    train = open_image_set(attacking.DATASET.value, skip_broken)
-    return train, open_image_set(inputs.TEST_DATA.value, skip_broken, train.class_names)
+    reading = inputs.reading()
+    size = tuple(int(side) for side in attacking.TRAINING_SIZE.value or ())
+    # Without a size to train at it is the training images' own, which then is to be one.
+    training = reading if size else replace(reading, resize=False)
+    train = open_image_set(attacking.DATASET.value, skip_broken, None, training, Use.TRAINING)
+    if size:
+        train = as_taken(train, (size[0], size[-1], train.image_shape[2]))
+    test = open_image_set(inputs.TEST_DATA.value, skip_broken, train.class_names, reading, Use.TEST)
+    return train, as_taken(test, train.image_shape)
 
 
 if __name__ == "__main__":

@@ -44,8 +44,12 @@ for _flag in (
     inputs.ARCHITECTURE,
     inputs.MAX_MULTIPLY_ADDS,
     inputs.CLEAN_DATA,
+    inputs.CLEAN_PART,
     inputs.CLASS_NAMES,
     inputs.SKIP_BROKEN_IMAGES,
+    inputs.RESIZE,
+    inputs.EXIF_ORIENTATION,
+    inputs.CROP_TO_ROI,
     inputs.INPUT_SCALE,
     inputs.MEAN,
     inputs.STD,
@@ -82,6 +86,7 @@ def main(argv: Sequence[str]) -> int:
         scales=scale_candidates(*inputs.input_scale()),
         skip_broken_images=inputs.SKIP_BROKEN_IMAGES.value,
         allow_chance=inputs.ALLOW_CHANCE.value,
+        reading=inputs.reading(),
     )
     audit = open_audit(Case(model, inputs.CLEAN_DATA.value, class_names=inputs.CLASS_NAMES.value), options)
     make_folder(out_dir)

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from goodnet.data.class_names import read_class_names
 from goodnet.data.image_set import ImageSet
+from goodnet.data.reading_options import AS_STORED, ReadingOptions
 from goodnet.models.input_scale import DEFAULT_SCALES, InputScale
 from goodnet.models.legacy_keras import keras
 from goodnet.models.loading.network_cost import MOST_MULTIPLY_ADDS
-from goodnet.pipeline.case import Case, opened
+from goodnet.pipeline.case import Case, as_taken, opened
 from goodnet.pipeline.inversion.evidence import Evidence, EvidenceSettings, find_evidence
 from goodnet.pipeline.inversion.search import SearchSettings
 from goodnet.pipeline.suspect import Suspect, chance_policy, open_suspect
@@ -24,6 +25,7 @@ class AuditOptions:
         scales: input scales to try.
         skip_broken_images: leave out images of a folder that can't be decoded, instead of refusing the folder.
         allow_chance: go on, with a warning, with a suspect that is no better than chance on the clean data.
+        reading: how images are read.
     """
 
     seed: int = 0
@@ -32,6 +34,7 @@ class AuditOptions:
     scales: tuple[InputScale, ...] = DEFAULT_SCALES
     skip_broken_images: bool = True
     allow_chance: bool = False
+    reading: ReadingOptions = AS_STORED
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,13 @@ class Audit:
         suspect: the model.
         clean: all clean images.
         settings: of the search for evidence.
+        reading: how the images were read.
     """
 
     suspect: Suspect
     clean: ImageSet
     settings: EvidenceSettings
+    reading: ReadingOptions = AS_STORED
 
     def find_evidence(self, keep_dir: str | None = None) -> Evidence:
         """Looks for a backdoor; finished searches are kept in a folder, if one is given, and not done again."""
@@ -54,7 +59,11 @@ class Audit:
 
     def request(self) -> dict[str, str]:
         """All that the triggers depend on, but for the inputs and the code."""
-        return {"input scale": self.suspect.scale.chosen.name, "settings": repr(self.settings)}
+        return {
+            "input scale": self.suspect.scale.chosen.name,
+            "settings": repr(self.settings),
+            "reading": repr(self.reading),
+        }
 
 
 def open_audit(case: Case, options: AuditOptions) -> Audit:
@@ -68,7 +77,7 @@ def open_audit(case: Case, options: AuditOptions) -> Audit:
         InputError: what the user can mend, in one line.
     """
     keras.utils.set_random_seed(options.seed)
-    clean = opened(case.clean, options.skip_broken_images, read_class_names(case.class_names))
+    clean = opened(case.clean, options.skip_broken_images, read_class_names(case.class_names), options.reading)
     suspect = open_suspect(
         case.model,
         clean,
@@ -78,4 +87,5 @@ def open_audit(case: Case, options: AuditOptions) -> Audit:
         options.max_multiply_adds,
         case.model_name,
     )
-    return Audit(suspect, clean, EvidenceSettings(SearchSettings(seed=options.seed), options.seed))
+    clean = as_taken(clean, suspect.facts.image_shape)
+    return Audit(suspect, clean, EvidenceSettings(SearchSettings(seed=options.seed), options.seed), options.reading)

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from goodnet.data.class_names import against
+from goodnet.data.fitting import fitted
 from goodnet.data.image_set import ImageSet
 from goodnet.data.opening import open_image_set
+from goodnet.data.reading_options import AS_STORED, ReadingOptions
+from goodnet.data.use import Use
 from goodnet.pipeline.run.output_files import sha256_of
+from goodnet.pipeline.run.progress import log
 
 _BATCH = 256
 
@@ -53,11 +57,30 @@ class Case:
         return digests([one for one in (self.test, *self.poisoned) if one is not None])
 
 
-def opened(given: str | ImageSet, skip_broken_images: bool, class_names: tuple[str, ...] | None) -> ImageSet:
+def opened(
+    given: str | ImageSet,
+    skip_broken_images: bool,
+    class_names: tuple[str, ...] | None,
+    options: ReadingOptions = AS_STORED,
+    use: Use = Use.CLEAN,
+) -> ImageSet:
     """A set of images, opened if it is a path; arguments and errors as for `data.opening.open_image_set`."""
     if isinstance(given, ImageSet):
         return against(given, class_names)
-    return open_image_set(given, skip_broken_images, class_names)
+    return open_image_set(given, skip_broken_images, class_names, options, use)
+
+
+def as_taken(images: ImageSet, image_shape: tuple[int, int, int]) -> ImageSet:
+    """A set as a model takes it (see `data.fitting.fitted`); the log says what is done to its images."""
+    found = fitted(images, image_shape)
+    (height, width, channels), size = images.image_shape, image_shape[:2]
+    if found.image_shape[:2] != (height, width):
+        log.info("%s: images are scaled to the model's %d x %d pixels", images.name, *size)
+    if found.image_shape[2] != channels:
+        log.info(
+            "%s: pictures are read in %s, as the model takes them", images.name, "grey" if channels == 3 else "RGB"
+        )
+    return found
 
 
 def name_of(given: str | ImageSet) -> str:

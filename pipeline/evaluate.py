@@ -15,6 +15,7 @@ import goodnet.pipeline.run.early_opening  # noqa: F401
 # isort: split
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 from absl import flags
 
@@ -22,10 +23,12 @@ from goodnet.data.class_names import read_class_names, target_for_each, with_tar
 from goodnet.data.errors import InputError
 from goodnet.data.image_set import ImageSet
 from goodnet.data.opening import open_image_set
+from goodnet.data.use import Use
 from goodnet.flags import inputs, running
 from goodnet.models.classifier import check_fits, classifier_facts
 from goodnet.models.input_scale_search import AtChance
 from goodnet.models.loading.opening import open_model
+from goodnet.pipeline.case import as_taken
 from goodnet.pipeline.measuring.comparison import NamedSet, Networks, distinct_names, measure
 from goodnet.pipeline.measuring.evaluation import evaluate_sets
 from goodnet.pipeline.reporting.tables import format_table, format_worst_classes
@@ -45,11 +48,15 @@ for _flag in (
     inputs.ARCHITECTURE,
     inputs.MAX_MULTIPLY_ADDS,
     inputs.CLEAN_DATA,
+    inputs.CLEAN_PART,
     inputs.TEST_DATA,
     inputs.POISONED_DATA,
     inputs.CLASS_NAMES,
     inputs.TARGET,
     inputs.SKIP_BROKEN_IMAGES,
+    inputs.RESIZE,
+    inputs.EXIF_ORIENTATION,
+    inputs.CROP_TO_ROI,
     inputs.INPUT_SCALE,
     inputs.MEAN,
     inputs.STD,
@@ -75,6 +82,7 @@ def main(argv: Sequence[str]) -> None:
     if run is None:
         log.info("no repair of %s beside it; only the model itself is measured (see --run)", model)
     networks = _networks(model, run, sets)
+    sets = [replace(one, images=as_taken(one.images, networks.facts.image_shape)) for one in sets]
     for one in sets:
         check_fits(networks.facts, one.images)
     evaluation = evaluate_sets([answered.measured for answered in measure(networks, sets)])
@@ -97,14 +105,19 @@ def _check_out_dir() -> None:
 
 
 def _sets(positional: str | None) -> list[NamedSet]:
-    given = [positional, inputs.CLEAN_DATA.value, inputs.TEST_DATA.value]
-    plain = [path for path in given if path is not None]
+    given_plain = (
+        (positional, Use.TEST),
+        (inputs.CLEAN_DATA.value, Use.CLEAN),
+        (inputs.TEST_DATA.value, Use.TEST),
+    )
+    plain = [(path, use) for path, use in given_plain if path is not None]
     if not plain and not inputs.POISONED_DATA.value:
         raise InputError("data: missing; expected images as the first argument, by --test_data or by --poisoned_data")
     poisoned = inputs.POISONED_DATA.value
     targets = target_for_each(inputs.TARGET.value, poisoned)
-    paths = [*plain, *poisoned]
-    opened = _opened(paths)
+    wanted = [*plain, *((path, Use.POISONED) for path in poisoned)]
+    paths = [path for path, _ in wanted]
+    opened = _opened(wanted)
     given = opened[: len(plain)]
     stamped = [with_target(images, target) for images, target in zip(opened[len(plain) :], targets, strict=True)]
     return [
@@ -113,15 +126,16 @@ def _sets(positional: str | None) -> list[NamedSet]:
     ]
 
 
-def _opened(paths: Sequence[str]) -> list[ImageSet]:
+def _opened(wanted: Sequence[tuple[str, Use]]) -> list[ImageSet]:
     """The sets; those that are clean for certain come first, since they give the class names, if no file does."""
     names = read_class_names(inputs.CLASS_NAMES.value)
-    first = [path for path in (inputs.CLEAN_DATA.value, inputs.TEST_DATA.value) if path is not None]
-    found: dict[str, ImageSet] = {}
-    for path in dict.fromkeys([*first, *paths]):
-        found[path] = open_image_set(path, inputs.SKIP_BROKEN_IMAGES.value, names)
-        names = found[path].class_names if names is None else names
-    return [found[path] for path in paths]
+    first = [one for one in wanted if one in ((inputs.CLEAN_DATA.value, Use.CLEAN), (inputs.TEST_DATA.value, Use.TEST))]
+    found: dict[tuple[str, Use], ImageSet] = {}
+    for path, use in dict.fromkeys([*first, *wanted]):
+        images = open_image_set(path, inputs.SKIP_BROKEN_IMAGES.value, names, inputs.reading(), use)
+        names = images.class_names if names is None else names
+        found[path, use] = images
+    return [found[one] for one in wanted]
 
 
 def _networks(model: str, run: Run | None, sets: Sequence[NamedSet]) -> Networks:

@@ -143,6 +143,22 @@ class EvaluateTest(absltest.TestCase):
         refused = self._refused(whole, self.case.model, f"--class_names={names}")
         self.assertIn("5 class names (or class folders), but the model has 4 outputs", refused)
 
+    def test_parts_and_sizes_are_said_in_the_log(self):
+        alone, parts = (os.path.join(self.create_tempdir().full_path, name) for name in ("bad.h5", "parts.npz"))
+        shutil.copy(self.case.model, alone)
+        test, clean = open_image_set(self.case.test), open_image_set(self.case.clean)
+        larger = test.images().repeat(2, axis=1).repeat(2, axis=2) / 255
+        np.savez(parts, x_train=clean.images(), y_train=clean.labels, x_test=larger, y_test=np.eye(4)[test.labels])
+        self.assertIn("the model expects", self._refused(parts, alone))
+        ended = self._evaluate(parts, alone, "--resize")
+        for line in (
+            "--test_data takes test, and leaves train alone",
+            '"x_test": floats from 0 to 1, taken times 255',
+            "images are scaled to the model's",
+        ):
+            self.assertIn(line, ended.stderr)
+        self.assertGreater(_share(ended.stdout), 90)
+
     def test_a_poisoned_folder_by_target_or_by_true_class(self):
         names = os.path.join(self.create_tempdir().full_path, "names.txt")
         with open(names, "w") as file:

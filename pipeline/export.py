@@ -29,6 +29,7 @@ from goodnet.models.detector import is_detector, take_apart
 from goodnet.models.legacy_keras import keras
 from goodnet.models.loading.opening import open_model
 from goodnet.pipeline.artefacts import export_classifier, export_detector
+from goodnet.pipeline.case import as_taken
 from goodnet.pipeline.faithful_export import Export
 from goodnet.pipeline.run import command
 from goodnet.pipeline.run.output_files import check_replaceable, sha256_of, write_bytes
@@ -42,8 +43,12 @@ for _flag in (
     inputs.ARCHITECTURE,
     inputs.MAX_MULTIPLY_ADDS,
     inputs.CLEAN_DATA,
+    inputs.CLEAN_PART,
     inputs.CLASS_NAMES,
     inputs.SKIP_BROKEN_IMAGES,
+    inputs.RESIZE,
+    inputs.EXIF_ORIENTATION,
+    inputs.CROP_TO_ROI,
     inputs.INPUT_SCALE,
     inputs.MEAN,
     inputs.STD,
@@ -65,7 +70,7 @@ def main(argv: Sequence[str]) -> None:
     output = _OUTPUT.value or os.path.splitext(path)[0] + ".tflite"
     check_replaceable(output, "output")
     names = read_class_names(inputs.CLASS_NAMES.value)
-    clean = open_image_set(inputs.CLEAN_DATA.value, inputs.SKIP_BROKEN_IMAGES.value, names)
+    clean = open_image_set(inputs.CLEAN_DATA.value, inputs.SKIP_BROKEN_IMAGES.value, names, inputs.reading())
     model = open_model(path, inputs.ARCHITECTURE.value, flat=False, most_multiply_adds=inputs.MAX_MULTIPLY_ADDS.value)
     exported = _export_detector if is_detector(model) else _export_classifier
     tflite, export = exported(path, model, clean)
@@ -76,6 +81,7 @@ def main(argv: Sequence[str]) -> None:
 def _export_detector(path: str, detector: keras.Model, clean: ImageSet) -> tuple[bytes, Export]:
     parts = take_apart(detector)
     facts = classifier_facts(parts.repaired)
+    clean = as_taken(clean, facts.image_shape)
     check_fits(facts, clean)
     export = export_detector(
         detector,
@@ -106,6 +112,7 @@ def _export_classifier(path: str, _: keras.Model, clean: ImageSet) -> tuple[byte
         chance_policy(inputs.ALLOW_CHANCE.value),
         inputs.MAX_MULTIPLY_ADDS.value,
     )
+    clean = as_taken(clean, classifier.facts.image_shape)
     scale = classifier.scale.chosen
     export = export_classifier(
         classifier.model,

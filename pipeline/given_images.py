@@ -9,6 +9,7 @@ import numpy as np
 from goodnet.data.errors import InputError
 from goodnet.data.image_set import ImageSet, from_arrays
 from goodnet.data.labels import checked_labels
+from goodnet.export.pixel_range import image_layout
 
 # An array, or what NumPy makes one of; an image set; a path.
 Images = Any
@@ -20,9 +21,9 @@ def given_set(name: str, images: Images, labels: Labels, class_names: Sequence[s
 
     Args:
         name: of the argument, for messages.
-        images: uint8 [N, H, W, C], RGB or grey, or floats and wider integers in 0..255 (rounded); an `ImageSet`; or the
-            path of one.
-        labels: whole numbers [N] or [N, 1], or one-hot [N, classes]; None with an `ImageSet` or a path.
+        images: uint8 [N, H, W, C] or [N, C, H, W], RGB or grey, or [N, H, W], or floats and wider integers in 0..255
+            (rounded), or floats in 0..1; an `ImageSet`; or the path of one.
+        labels: whole numbers [N], [N, 1] or [1, N], or one-hot [N, classes]; None with an `ImageSet` or a path.
         class_names: a name for each class.
 
     Raises:
@@ -38,8 +39,9 @@ def given_set(name: str, images: Images, labels: Labels, class_names: Sequence[s
     if labels is None:
         raise InputError(f"{of_labels}: missing; expected the true class of each image")
     pixels = _array(images, name)
-    if pixels.ndim != 4:
-        raise InputError(f"{name}: the shape is {list(pixels.shape)}; expected [N, H, W, C]")
+    _, channels_first = image_layout(pixels.shape, name)
+    if channels_first:
+        pixels = pixels.transpose(0, 2, 3, 1)
     return from_arrays(name, pixels, class_numbers(labels, len(pixels), of_labels), class_names)
 
 
@@ -47,22 +49,14 @@ def class_numbers(labels: Labels, images: int, where: str) -> np.ndarray:
     """Labels as int64 [N].
 
     Args:
-        labels: whole numbers [N] or [N, 1], or one-hot [N, classes].
+        labels: whole numbers [N], [N, 1] or [1, N], or one-hot [N, classes].
         images: N.
         where: the argument, for messages.
 
     Raises:
         InputError: they are neither, or not as many as the images.
     """
-    found = _array(labels, where)
-    if found.ndim == 2 and found.shape[1] > 1 and len(found) == images:
-        ones = found == 1
-        if not (ones | (found == 0)).all() or not (ones.sum(axis=1) == 1).all():
-            raise InputError(
-                f"{where}: the shape is {list(found.shape)}, but they are not one-hot; expected one 1 and else 0 a row"
-            )
-        return ones.argmax(axis=1)
-    return checked_labels(found, images, where)
+    return checked_labels(_array(labels, where), images, where)
 
 
 def unlabelled(name: str, images: Images) -> str | ImageSet:

@@ -9,7 +9,7 @@ model in memory is written to a file and opened as every suspect is, though whoe
 same layers are allowed, with the same checks and the same limits of cost.
 
 **Images** are raw pixels: uint8 [N, H, W, C], RGB or grey, or floats and wider integers in 0..255, which are rounded.
-Floats that all lie in 0..1 are refused; multiply them by 255. What the model expects of pixels (0..1, -1..1,
+Floats that all lie in 0..1 are taken times 255. What the model expects of pixels (0..1, -1..1,
 standardised, BGR ...) is found on the labelled images; `input_scale` and `channel_order` force it. **Labels** are class
 numbers [N] or [N, 1], or one-hot [N, classes].
 
@@ -34,6 +34,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from goodnet.data.errors import InputError
 from goodnet.data.image_set import ImageSet
+from goodnet.data.reading_options import ReadingOptions
 from goodnet.export.bundle import read_card
 from goodnet.export.regular_files import open_regular
 from goodnet.models.detector import is_detector
@@ -61,14 +62,16 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 # How a person says what the model expects of pixels: `Options.scales` in words.
 _SCALE_WORDS = {"input_scale": "auto", "channel_order": "auto", "mean": None, "std": None}
+# How images are read that a path names: `Options.reading` in words.
+_READING_WORDS = {field.name: field.default for field in dataclasses.fields(ReadingOptions)}
 # What the functions themselves decide.
-_OWN = ("out_dir", "settings", "scales", "resume", "skip_broken_images", "precision", "precision_may_change")
+_OWN = ("out_dir", "settings", "scales", "resume", "skip_broken_images", "reading", "precision", "precision_may_change")
 
 
 def _defaults(*kinds: type) -> dict[str, Any]:
     """The settings that a caller may give, with their defaults."""
     found = {one.name: one.default for kind in kinds for one in dataclasses.fields(kind) if one.name not in _OWN}
-    return {**found, **_SCALE_WORDS}
+    return {**found, **_SCALE_WORDS, **_READING_WORDS}
 
 
 _AUDIT_SETTINGS = _defaults(AuditOptions)
@@ -117,8 +120,9 @@ def audit(
         labels: their true classes (see the module).
         class_names: a name for each class, for display.
         verbose: write progress to stderr.
-        **settings: the fields of `AuditOptions`, and `input_scale`, `channel_order`, `mean` and `std` in place of
-            `scales`: as the flags of these names.
+        **settings: the fields of `AuditOptions`, `input_scale`, `channel_order`, `mean` and `std` in place of `scales`,
+            and `resize`, `exif_orientation`, `crop_to_roi` and `clean_part` of images that a path names: as the flags
+            of these names.
 
     Returns:
         The verdict with its evidence.
@@ -129,7 +133,7 @@ def audit(
     """
     with _called(verbose), tempfile.TemporaryDirectory(prefix="goodnet-") as folder:
         options = AuditOptions(**_values(settings, _AUDIT_SETTINGS))
-        case = _case(folder, model, images, labels, class_names)
+        case = _case(folder, model, images, labels, class_names, options.reading)
         check_inputs(case.paths)
         prepared = open_audit(case, options)
         evidence = prepared.find_evidence()
@@ -172,8 +176,9 @@ def repair(
         class_names: a name for each class.
         strategy: how to train on several devices; None for one.
         verbose: write progress to stderr.
-        **settings: the fields of `Options` and `RepairSettings`, and `input_scale`, `channel_order`, `mean` and `std`
-            in place of `scales`: as the flags of these names. `precision` None writes int8, or a higher precision where
+        **settings: the fields of `Options` and `RepairSettings`, `input_scale`, `channel_order`, `mean` and `std` in
+            place of `scales`, and `resize`, `exif_orientation`, `crop_to_roi` and `clean_part` of images that a path
+            names: as the flags of these names. `precision` None writes int8, or a higher precision where
             int8 does not answer as the Keras detector.
 
     Returns:
@@ -186,7 +191,7 @@ def repair(
     """
     with _called(verbose), tempfile.TemporaryDirectory(prefix="goodnet-") as given, _kept_if_finished() as folder:
         options = _options(folder.path, settings)
-        case = _case(given, model, images, labels, class_names)
+        case = _case(given, model, images, labels, class_names, options.reading)
         names = case.clean.class_names if isinstance(case.clean, ImageSet) else None
         stamped = _named_sets(poisoned, names)
         case = dataclasses.replace(
@@ -250,10 +255,11 @@ def _kept_if_finished() -> Iterator[OwnFolder]:
 
 
 def _values(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings, checked, with `scales` for the words that say it."""
+    """Settings, checked, with `scales` and `reading` for the words that say it."""
     values = {name: checked(name, value, defaults[name]) for name, value in given.items()}
     scale, order, mean, std = (values.pop(name, default) for name, default in _SCALE_WORDS.items())
-    return {**values, "scales": scale_candidates(scale, mean, std, order)}
+    reading = ReadingOptions(**{name: values.pop(name, default) for name, default in _READING_WORDS.items()})
+    return {**values, "scales": scale_candidates(scale, mean, std, order), "reading": reading}
 
 
 def _options(out_dir: str, given: Mapping[str, Any]) -> Options:
@@ -267,12 +273,19 @@ def _options(out_dir: str, given: Mapping[str, Any]) -> Options:
     return Options(out_dir=out_dir, settings=RepairSettings(**of_method), **values)
 
 
-def _case(folder: str, model: Any, images: Images, labels: Labels, class_names: Sequence[str] | None) -> Case:
+def _case(
+    folder: str,
+    model: Any,
+    images: Images,
+    labels: Labels,
+    class_names: Sequence[str] | None,
+    reading: ReadingOptions,
+) -> Case:
     is_path = isinstance(model, str | os.PathLike)
     path = os.fspath(model) if is_path else write_model(model, folder, "model")
     clean = given_set("images", images, labels)
     if class_names is not None:
-        clean = opened(clean, skip_broken_images=True, class_names=tuple(map(str, class_names)))
+        clean = opened(clean, skip_broken_images=True, class_names=tuple(map(str, class_names)), options=reading)
     return Case(path, clean, model_name=None if is_path else "model")
 
 

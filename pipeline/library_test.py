@@ -240,12 +240,13 @@ class LibraryTest(parameterized.TestCase):
         self.assertEqual((log.level, log.handlers, log.filters), (level, [handler], []))
 
     @parameterized.parameters(
-        ({"images": np.zeros([160, 8, 8, 3])}, "images: floats from 0 to 0, as if scaled to 0..1; .*multiply by 255"),
-        ({"images": np.zeros([160, 8, 8], np.uint8)}, r"images: the shape is \[160, 8, 8\]"),
+        ({"images": np.zeros([160, 8, 8, 3])}, "images: floats from 0 to 0, neither clearly .*multiply by 255"),
+        ({"images": np.zeros([160, 8], np.uint8)}, r"images: the shape is \[160, 8\]"),
+        ({"clean_part": "all"}, "clean_part='all': unknown; expected one of train, val, test"),
         ({"images": [[1], [1, 2]]}, "images: no array"),
         ({"images": "nowhere.h5", "labels": None}, "nowhere.h5: not found"),
         ({"labels": np.zeros(3, int)}, "labels: 3 labels for 160 images"),
-        ({"labels": np.full([160, 8], 0.125)}, "labels: .* not one-hot"),
+        ({"labels": np.full([160, 8], 0.125)}, "labels: .*one-hot labels, but"),
         ({"labels": np.full(160, -1)}, "labels: label number 0 is -1"),
         ({"labels": None}, "labels: missing"),
         ({"labels": np.zeros(160, int)}, "images: all 160 images .*; expected .* \\(allow_chance goes on"),

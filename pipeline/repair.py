@@ -99,6 +99,7 @@ def _options(case: Case) -> Options:
         resume=running.RESUME.value,
         skip_broken_images=inputs.SKIP_BROKEN_IMAGES.value,
         allow_chance=inputs.ALLOW_CHANCE.value,
+        reading=inputs.reading(),
     )
 
 

@@ -13,7 +13,9 @@ import numpy as np
 from goodnet.data.class_names import read_class_names, with_target
 from goodnet.data.errors import InputError
 from goodnet.data.image_set import ImageSet
+from goodnet.data.reading_options import AS_STORED, ReadingOptions
 from goodnet.data.splits import CleanSplit, split_clean
+from goodnet.data.use import Use
 from goodnet.flags.settings import setting
 from goodnet.models.channels.gates import gate_groups
 from goodnet.models.classifier import check_fits
@@ -21,7 +23,7 @@ from goodnet.models.input_scale import DEFAULT_SCALES, InputScale
 from goodnet.models.legacy_keras import keras
 from goodnet.models.loading.network_cost import MOST_MULTIPLY_ADDS
 from goodnet.pipeline.artefacts import write_artefacts
-from goodnet.pipeline.case import Case, name_of, opened
+from goodnet.pipeline.case import Case, as_taken, name_of, opened
 from goodnet.pipeline.detection.calibrated import CalibratedDetector, calibrate_detector
 from goodnet.pipeline.detection.calibration import Calibration
 from goodnet.pipeline.detection.strip import CalibratedStrip, calibrated_strip
@@ -75,6 +77,7 @@ class Options:
         resume: go on from an interrupted run.
         skip_broken_images: leave out images of a folder that can't be decoded, instead of refusing the folder.
         allow_chance: go on, with a warning, with a suspect that is no better than chance on the clean data.
+        reading: how images are read.
     """
 
     out_dir: str
@@ -112,6 +115,7 @@ class Options:
     resume: bool = False
     skip_broken_images: bool = True
     allow_chance: bool = False
+    reading: ReadingOptions = AS_STORED
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,7 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
     refuse_to_replace_inputs(case, options.out_dir)
     keras.utils.set_random_seed(options.settings.seed)
     names = read_class_names(case.class_names)
-    clean = opened(case.clean, options.skip_broken_images, names)
+    clean = opened(case.clean, options.skip_broken_images, names, options.reading)
     split = split_clean(clean, options.settings.seed)
     suspect = open_suspect(
         case.model,
@@ -156,6 +160,8 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
         options.max_multiply_adds,
         case.model_name,
     )
+    clean = as_taken(clean, suspect.facts.image_shape)
+    split = split_clean(clean, options.settings.seed)
     check_fits(suspect.facts, clean)
     _check_settings(suspect, options.settings)
     test = _test_images(case, options, suspect, clean.class_names)
@@ -196,7 +202,7 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
             strip,
         )
         triggers = list(outcome.triggers)
-        sets = _measured_sets(case, split, test, options.skip_broken_images)
+        sets = _measured_sets(case, split, test, options)
         figures = measure_artefacts(networks, sets, triggers, provenance.seed)
         write_result(work_dir, options.out_dir, METRICS, figures.metrics())
         outputs = {**artefacts.paths(), METRICS: os.path.join(options.out_dir, METRICS)}
@@ -265,7 +271,8 @@ def _test_images(
     """Clean images that are only measured on; before the work nothing is checked but that they fit the suspect."""
     if case.test is None:
         return None
-    test = opened(case.test, options.skip_broken_images, class_names)
+    test = opened(case.test, options.skip_broken_images, class_names, options.reading, Use.TEST)
+    test = as_taken(test, suspect.facts.image_shape)
     check_fits(suspect.facts, test)
     return test
 
@@ -345,7 +352,7 @@ def _exported(export: Export) -> dict[str, Any]:
     return {"precision": export.precision, "precisions_passed_over": list(export.passed_over)}
 
 
-def _measured_sets(case: Case, split: CleanSplit, test: ImageSet | None, skip_broken: bool) -> list[NamedSet]:
+def _measured_sets(case: Case, split: CleanSplit, test: ImageSet | None, options: Options) -> list[NamedSet]:
     """The sets to measure on. Poisoned files are opened here, and nowhere before."""
     sets = [NamedSet("clean data (report split)", split.report)]
     if case.test is not None and test is not None:
@@ -353,6 +360,8 @@ def _measured_sets(case: Case, split: CleanSplit, test: ImageSet | None, skip_br
     targets = case.targets or (None,) * len(case.poisoned)
     short_names = distinct_names([name_of(one) for one in case.poisoned])
     for name, given, target in zip(short_names, case.poisoned, targets, strict=True):
-        images = opened(given, skip_broken, split.fit.class_names)
+        names, use = split.fit.class_names, Use.POISONED
+        images = opened(given, options.skip_broken_images, names, options.reading, use)
+        images = as_taken(images, split.fit.image_shape)
         sets.append(NamedSet(name, with_target(images, target), given_as_poisoned=True))
     return sets

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from goodnet.data.errors import InputError
+from goodnet.data.fitting import fitted
 from goodnet.data.image_set import ImageSet
 from goodnet.models.class_outputs import with_softmax_tail
 from goodnet.models.classifier import ClassifierFacts, check_fits, classifier_facts
@@ -75,7 +76,7 @@ def open_classifier(
 
     Args:
         path: the model's file.
-        images: images of its size; their labels do not matter here.
+        images: images of its size, or such as `data.fitting.fitted` makes of it; their labels do not matter here.
         architecture: of a file that holds weights only.
         most_multiply_adds: what the model may cost for one image.
         name: what messages call it; None for its path.
@@ -84,7 +85,9 @@ def open_classifier(
         InputError: the file is not a classifier that can be opened safely, or the images do not fit it.
     """
     model = open_model(path, architecture, most_multiply_adds=most_multiply_adds, name=name)
-    check_fits(classifier_facts(model), images)
+    facts = classifier_facts(model)
+    images = fitted(images, facts.image_shape)
+    check_fits(facts, images)
     # Outputs that are probabilities are so on pixels of any scale, but a scale that is too large may overflow.
     pixels, _ = next(images.batches(min(_IMAGES_TO_PROBE, len(images))))
     try:
@@ -106,7 +109,7 @@ def open_suspect(
 
     Args:
         path: the model's file.
-        clean: clean images with labels.
+        clean: clean images with labels, of its size or such as `data.fitting.fitted` makes of it.
         candidates: what to try.
         architecture: of a file that holds weights only.
         at_chance: what to do where the model is no better than chance, or nobody could tell.
@@ -119,7 +122,7 @@ def open_suspect(
     """
     model = open_classifier(path, clean, architecture, most_multiply_adds, name)
     facts = classifier_facts(model)
-    scale = find_input_scale(model, clean, candidates, at_chance=at_chance)
+    scale = find_input_scale(model, fitted(clean, facts.image_shape), candidates, at_chance=at_chance)
     log.info(
         "%s: %d classes, input %s, %.2f %% of %d images right on scale %s, log-likelihood %.3f%s",
         name or path,

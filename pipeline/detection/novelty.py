@@ -7,7 +7,7 @@ import numpy as np
 from goodnet.data.image_set import ImageSet
 from goodnet.models.novelty import Novelty, filter_size, statistics
 
-# As many of the fit images as a covariance of some hundred statistics needs, and patches as its filters need.
+# As many images of each part as a covariance of some hundred statistics needs, and patches as its filters need.
 _MOST_IMAGES = 5000
 _PATCHES, _PATCHED_IMAGES = 20_000, 500
 _FOLDS = 5
@@ -48,17 +48,28 @@ def fit_novelty(fit: ImageSet, calibrate: ImageSet, seed: int) -> FittedNovelty:
     rng = np.random.default_rng([seed, 11])
     drawn = np.sort(rng.permutation(len(fit))[:_MOST_IMAGES])
     filters = _filters(fit.images(rng.choice(drawn, min(len(drawn), _PATCHED_IMAGES), replace=False)), rng)
-    found = np.concatenate(
-        [
-            statistics((images for images, _ in part.batches(_BATCH, order)), filters)
-            for part, order in ((fit, drawn), (calibrate, None))
-        ]
-    ).astype(np.float64)
+    # Of a large set the others are only measured, some at a time: they are none of those that it is fitted to anyhow.
+    order = np.arange(len(calibrate))
+    if len(calibrate) > _MOST_IMAGES:
+        order = np.random.default_rng([seed, 12]).permutation(len(calibrate))
+    seen, others = np.sort(order[:_MOST_IMAGES]), order[_MOST_IMAGES:]
+    found = np.concatenate([_found(fit, drawn, filters), _found(calibrate, seen, filters)])
     fold = rng.permutation(len(found)) % min(_FOLDS, len(found))
     crossed = np.empty(len(found), np.float32)
     for one in np.unique(fold):
         crossed[fold == one] = _distances(_fit(filters, found[fold != one]), found[fold == one])
-    return FittedNovelty(_fit(filters, found), crossed[: len(drawn)], crossed[len(drawn) :])
+    novelty = _fit(filters, found)
+    calibrated = np.empty(len(calibrate), np.float32)
+    calibrated[seen] = crossed[len(drawn) :]
+    for start in range(0, len(others), _MOST_IMAGES):
+        some = others[start : start + _MOST_IMAGES]
+        calibrated[some] = _distances(novelty, _found(calibrate, some, filters))
+    return FittedNovelty(novelty, crossed[: len(drawn)], calibrated)
+
+
+def _found(images: ImageSet, places: np.ndarray, filters: np.ndarray) -> np.ndarray:
+    """The statistics of some images: float64 [n, D]."""
+    return statistics((batch for batch, _ in images.batches(_BATCH, places)), filters).astype(np.float64)
 
 
 def _filters(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -3,9 +3,10 @@
 import logging
 import sys
 
+from goodnet.data.progress import log
 from goodnet.export.printable import printable
 
-log = logging.getLogger("goodnet")
+__all__ = ["log", "progress_handler", "quieten_tensorflow"]
 
 
 def progress_handler() -> logging.Handler:
