@@ -141,7 +141,7 @@ def audit(
             evidence=evidence,
             triggers=trigger_examples(evidence, prepared.clean),
         )
-        return AuditVerdict(evidence, prepared.suspect.scale.chosen, contents)
+        return AuditVerdict(evidence, prepared.suspect.network.scale, contents)
 
 
 @_takes(_REPAIR_SETTINGS)

@@ -186,9 +186,7 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
 
         # From here on nothing is decided any more: only now may a poisoned set be opened.
         networks = Networks(
-            suspect.facts,
-            suspect.scale.chosen,
-            suspect.model,
+            suspect.network,
             outcome.pruned,
             outcome.repaired,
             written.detector,
@@ -256,7 +254,7 @@ def _check_settings(suspect: Suspect, settings: RepairSettings) -> None:
     """Refuses settings that do not fit the network, before the work that ends at them."""
     check_shift(settings.max_shift, suspect.facts.image_shape)
     if settings.pruned_layers:
-        gate_groups(suspect.model, settings.pruned_layers)
+        gate_groups(suspect.network.layer_graph, settings.pruned_layers)
 
 
 def _test_images(
@@ -290,9 +288,8 @@ def _provenance(case: Case, options: Options, devices: Devices) -> Provenance:
 
 def _calibrate(suspect: Suspect, outcome: Repair, split: CleanSplit, options: Options) -> CalibratedDetector:
     calibrated = calibrate_detector(
-        suspect.model,
+        suspect.network,
         outcome.repaired,
-        suspect.scale.chosen,
         split,
         options.max_false_positive_rate,
         options.novelty,
@@ -316,9 +313,7 @@ def _calibrate(suspect: Suspect, outcome: Repair, split: CleanSplit, options: Op
 
 
 def _strip(suspect: Suspect, split: CleanSplit, options: Options) -> CalibratedStrip:
-    return calibrated_strip(
-        suspect.model, suspect.scale.chosen, split, options.max_false_positive_rate, options.settings.seed
-    )
+    return calibrated_strip(suspect.network, split, options.max_false_positive_rate, options.settings.seed)
 
 
 def _findings(suspect: Suspect, split: CleanSplit, outcome: Repair, calibration: Calibration) -> dict[str, Any]:

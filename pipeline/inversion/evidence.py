@@ -12,8 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from goodnet.data.image_set import ImageSet
-from goodnet.models.input_scale import InputScale
-from goodnet.models.legacy_keras import keras
+from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.inversion.few_images import with_variants
 from goodnet.pipeline.inversion.keeping import kept_triggers
 from goodnet.pipeline.inversion.search import SearchSettings, invert_triggers, works
@@ -76,28 +75,23 @@ class EvidenceSettings:
 
 
 def find_evidence(
-    model: keras.Model,
-    clean: ImageSet,
-    input_scale: InputScale,
-    settings: EvidenceSettings,
-    keep_dir: str | None = None,
+    network: ScaledNetwork, clean: ImageSet, settings: EvidenceSettings, keep_dir: str | None = None
 ) -> Evidence:
     """Looks for a backdoor.
 
     Args:
-        model: the suspect, softmax or logits; it is not changed.
+        network: the suspect.
         clean: clean images; a third is held out where there are enough.
-        input_scale: what the model expects of pixels.
         settings: how.
         keep_dir: where finished searches are kept; what is found there is not searched again.
     """
-    classes = model.output_shape[-1]
+    classes = network.facts.classes
     fit, held_out = _apart(clean, settings.seed)
     fitted = with_variants(fit, _VARIANTS, settings.seed)
 
     def search(name: str, labels: Sequence[int], how: SearchSettings) -> tuple[InvertedTrigger, ...]:
         path = None if keep_dir is None else os.path.join(keep_dir, f"{name}.npz")
-        return kept_triggers(path, functools.partial(invert_triggers, model, fitted, input_scale, labels, how))
+        return kept_triggers(path, functools.partial(invert_triggers, network, fitted, labels, how))
 
     chosen = reference = tuple(range(classes))
     if classes > _SCREENED_ABOVE:
@@ -114,7 +108,7 @@ def find_evidence(
     ordinary = np.array([sizes[label] for label in reference])
     suspicions = []
     for trigger in _smallest_first(triggers)[:_SHOWN]:
-        success = _success(model, input_scale, trigger, clean if held_out is None else held_out)
+        success = _success(network, trigger, clean if held_out is None else held_out)
         suspicions.append(Suspicion(trigger, _index(sizes[trigger.label], ordinary), success))
         log.info("evidence: %s", suspicions[-1])
     never = int(np.isinf(ordinary).sum())
@@ -167,11 +161,11 @@ def _index(size: float, ordinary: np.ndarray) -> float | None:
     return float((middle - np.log(size)) / spread)
 
 
-def _success(model: keras.Model, input_scale: InputScale, trigger: InvertedTrigger, images: ImageSet) -> Rate:
+def _success(network: ScaledNetwork, trigger: InvertedTrigger, images: ImageSet) -> Rate:
     """How many images of other classes get the trigger's label."""
     others = np.flatnonzero(images.labels != trigger.label)
     hits = 0
     for batch, _ in images.batches(_BATCH, others):
         pixels = np.rint(trigger.stamp(batch)).astype(np.uint8)
-        hits += int((model.predict_on_batch(input_scale.apply(pixels)).argmax(axis=1) == trigger.label).sum())
+        hits += int((network.classes(pixels) == trigger.label).sum())
     return Rate(hits, len(others))

@@ -11,10 +11,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from goodnet.models.answers import Answers
-from goodnet.models.classifier import with_probabilities
 from goodnet.models.legacy_keras import keras
 from goodnet.models.model_copy import copy_with_weights
+from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.inversion.keeping import kept_triggers
 from goodnet.pipeline.inversion.search import SearchSettings, invert_triggers, works
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
@@ -63,13 +62,13 @@ class Unlearner:
 
     Attributes:
         batches: clean images.
-        teacher: what the network is to answer where there is no trigger: the suspect.
+        teacher: the suspect. The network is to answer as it does where there is no trigger, and is on its scale.
         settings: how.
         devices: where to train.
     """
 
     batches: Batches
-    teacher: Answers
+    teacher: ScaledNetwork
     settings: UnlearningSettings
     devices: Devices
 
@@ -119,10 +118,10 @@ class Unlearner:
         """Triggers of some labels, in either norm and from several starts each."""
         search = replace(self.settings.search, seed=self.settings.search.seed + number)
         labels = [label for label in targets for _ in range(self.settings.starts)]
-        clean, scale = self.batches.image_set, self.batches.input_scale
+        network, clean = self.teacher.with_model(model), self.batches.image_set
         found: tuple[InvertedTrigger, ...] = ()
         for sparse in (True, False):
-            found += invert_triggers(model, clean, scale, labels, replace(search, sparse=sparse))
+            found += invert_triggers(network, clean, labels, replace(search, sparse=sparse))
         return found
 
     def tune(
@@ -145,8 +144,8 @@ class Unlearner:
             first: how many epochs there were before.
         """
         settings = self.settings
-        logits = with_probabilities(model) is not model
-        lesson = Teaching(self.teacher, model.output_shape[-1], StampSome(pool, settings.stamped_share))
+        facts = self.teacher.with_model(model).facts
+        lesson = Teaching(self.teacher.probabilities, facts.classes, StampSome(pool, settings.stamped_share))
         # Batches follow from seed and epoch; a round's first epoch is not the first of all.
         lessons = replace(self.batches, lesson=lesson, seed=self.batches.seed + 1000 * (first + 1))
         epochs = -(-steps // lessons.steps_per_epoch)
@@ -158,7 +157,7 @@ class Unlearner:
                 rate = keras.optimizers.schedules.CosineDecay(rate, max(1, epochs * lessons.steps_per_epoch))
             tuned.compile(
                 keras.optimizers.Adam(rate, clipnorm=_MOST_GRADIENT),
-                loss=keras.losses.CategoricalCrossentropy(from_logits=logits),
+                loss=keras.losses.CategoricalCrossentropy(from_logits=facts.logits),
                 metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
             )
         kept = None if folder is None else os.path.join(folder, "tuning")

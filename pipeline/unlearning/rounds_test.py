@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 from absl.testing import absltest
 
-from goodnet.models.answers import answers_of
 from goodnet.models.input_scale import UNIT_SCALE
 from goodnet.models.legacy_keras import keras
+from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.inversion.keeping import kept_triggers
 from goodnet.pipeline.inversion.planted import TARGET, bright_rows, planted_network, with_planted_trigger
 from goodnet.pipeline.inversion.search import SearchSettings
@@ -26,7 +26,7 @@ _FAR = 100.0
 
 def _unlearner(badnet: keras.Model, settings: UnlearningSettings = _SETTINGS) -> Unlearner:
     batches = Batches(_CLEAN, UNIT_SCALE, 16, 0, passes=5)
-    return Unlearner(batches, answers_of(badnet, UNIT_SCALE), settings, select_devices("cpu"))
+    return Unlearner(batches, ScaledNetwork(badnet, UNIT_SCALE), settings, select_devices("cpu"))
 
 
 def _labels(model: keras.Model, images: np.ndarray) -> np.ndarray:
