@@ -7,8 +7,8 @@ import signal
 from absl.testing import absltest
 
 from goodnet.data.hdf5 import write_hdf5
-from goodnet.pipeline.inversion.planted import TARGET, bright_rows, planted_network
 from testing.example_runs import binaries
+from testing.planted_network import TARGET, bright_rows, planted_network
 
 _CLASSES = 8
 

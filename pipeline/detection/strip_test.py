@@ -8,7 +8,7 @@ from goodnet.data.splits import split_clean
 from goodnet.models.input_scale import UNIT_SCALE
 from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.detection.strip import STRIP, Strip, calibrated_strip
-from goodnet.pipeline.inversion.planted import bright_rows, planted_network
+from testing.planted_network import bright_rows, planted_network
 
 
 class StripTest(absltest.TestCase):

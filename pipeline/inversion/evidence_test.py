@@ -11,9 +11,9 @@ from goodnet.models.input_scale import UNIT_SCALE
 from goodnet.models.legacy_keras import keras
 from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.inversion.evidence import Evidence, EvidenceSettings, _index, find_evidence
-from goodnet.pipeline.inversion.planted import TARGET, bright_rows, planted_network
 from goodnet.pipeline.inversion.search import SearchSettings
 from goodnet.pipeline.inversion.verdict import BACKDOOR, CLEAN, INCONCLUSIVE
+from testing.planted_network import TARGET, bright_rows, planted_network
 
 _SETTINGS = EvidenceSettings()
 

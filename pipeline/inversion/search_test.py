@@ -8,9 +8,9 @@ from absl.testing import absltest, parameterized
 
 from goodnet.models.input_scale import UNIT_SCALE, InputScale
 from goodnet.models.scaled_network import ScaledNetwork
-from goodnet.pipeline.inversion.planted import TARGET, bright_rows, planted_network, with_planted_trigger
 from goodnet.pipeline.inversion.search import SearchSettings, invert_triggers, works
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
+from testing.planted_network import TARGET, bright_rows, planted_network, with_planted_trigger
 
 _CLEAN = bright_rows(48)
 _SHORT = SearchSettings(steps=40, batch_size=8, learning_rate=0.05)

@@ -10,12 +10,12 @@ from goodnet.models.input_scale import UNIT_SCALE
 from goodnet.models.legacy_keras import keras
 from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.inversion.keeping import kept_triggers
-from goodnet.pipeline.inversion.planted import TARGET, bright_rows, planted_network, with_planted_trigger
 from goodnet.pipeline.inversion.search import SearchSettings
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
 from goodnet.pipeline.training.batches import Batches
 from goodnet.pipeline.training.devices import select_devices
 from goodnet.pipeline.unlearning.rounds import Unlearner, UnlearningSettings, _survivors
+from testing.planted_network import TARGET, bright_rows, planted_network, with_planted_trigger
 
 _CLEAN = bright_rows(48)
 _SETTINGS = UnlearningSettings(
