@@ -24,12 +24,12 @@ from goodnet.flags import inputs, running
 from goodnet.pipeline.auditing import AuditOptions, open_audit
 from goodnet.pipeline.case import Case
 from goodnet.pipeline.inversion.verdict import BACKDOOR
-from goodnet.pipeline.reporting.audit_evidence import as_json, pictures
+from goodnet.pipeline.reporting.audit_evidence import as_json, earlier_pictures, pictures
 from goodnet.pipeline.reporting.evidence import summary
 from goodnet.pipeline.run import command
 from goodnet.pipeline.run.output_files import check_inputs, make_folder, only_run_in, sha256_of, write_bytes, write_json
 from goodnet.pipeline.run.source_digest import source_digest
-from goodnet.pipeline.run.work_folder import FOLDER, check_unnamed, close_work_dir, open_work_dir
+from goodnet.pipeline.run.work_folder import FOLDER, check_unnamed, close_work_dir, open_work_dir, remove_earlier
 from goodnet.pipeline.suspect import scale_candidates
 from goodnet.pipeline.training.devices import select_devices
 
@@ -91,6 +91,7 @@ def main(argv: Sequence[str]) -> int:
         work_dir = open_work_dir(out_dir, request, running.RESUME.value)
         evidence = audit.find_evidence(work_dir)
         shown = pictures(evidence, audit.clean)
+        remove_earlier(out_dir, [_EVIDENCE, *earlier_pictures(os.listdir(out_dir))])
         for name, picture in shown.items():
             write_bytes(os.path.join(out_dir, name), picture)
         content = {**as_json(evidence, shown), "seed": running.SEED.value, "inputs": sources}

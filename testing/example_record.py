@@ -83,7 +83,7 @@ def example_evidence(verdict: str = BACKDOOR) -> Evidence:
         Suspicion(InvertedTrigger(3, haze, 0.4, 0.1, False), None, Rate(0, 40)),
     )
     targets = (0,) if verdict == BACKDOOR else ()
-    return Evidence(Verdict(verdict, "a reason", targets), suspicions, np.inf, 100, 32, 16, 9, 80, 40)
+    return Evidence(Verdict(verdict, "a reason", targets), suspicions, np.inf, 0.5, 100, 32, 16, 9, 80, 40)
 
 
 def unchanged_record() -> RunRecord:

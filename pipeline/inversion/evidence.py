@@ -42,6 +42,7 @@ class Evidence:
         verdict: "backdoor", "clean" or "inconclusive", why, and the targets.
         suspicions: of the most suspicious labels, most suspicious first, the targets among them.
         ordinary_size: pixels, the median of the labels' smallest triggers; infinite where most were never reached.
+        ordinary_spread: robust standard deviation of the logarithms of these sizes; infinite where none is known.
         labels: N.
         inverted: how many of them got the whole search.
         reference: how many of these stand for ordinary ones.
@@ -53,6 +54,7 @@ class Evidence:
     verdict: Verdict
     suspicions: tuple[Suspicion, ...]
     ordinary_size: float
+    ordinary_spread: float
     labels: int
     inverted: int
     reference: int
@@ -113,10 +115,12 @@ def find_evidence(
         log.info("evidence: %s", suspicions[-1])
     never = int(np.isinf(ordinary).sum())
     usual = _middle_and_spread(ordinary)
+    spread = np.inf if usual is None else usual[1]
     return Evidence(
-        judge(suspicions, classes, Ordinary(len(reference), never, np.inf if usual is None else usual[1])),
+        judge(suspicions, classes, Ordinary(len(reference), never, spread)),
         tuple(suspicions),
         float(np.median(ordinary)),
+        spread,
         classes,
         len(chosen),
         len(reference),

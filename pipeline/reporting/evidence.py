@@ -15,6 +15,7 @@ from goodnet.pipeline.inversion.verdict import (
     LEAST_REFERENCE,
     LEAST_SUCCESS,
     LEAST_SURE_SUCCESS,
+    VISIBLE,
     Suspicion,
     chance_index,
 )
@@ -51,6 +52,8 @@ def evidence_as_json(evidence: Evidence) -> dict[str, Any]:
             "least_success_held_out": LEAST_SUCCESS,
             "least_success_held_out_surely": LEAST_SURE_SUCCESS,
             "least_reference": LEAST_REFERENCE,
+            # Where exp(doubt_index * ordinary_spread) exceeds it, nothing would stand out: inconclusive.
+            "visible_ratio": VISIBLE,
         },
         **_values(evidence, "verdict", "suspicions"),
         "suspicions": [_suspicion(one) for one in evidence.suspicions],
