@@ -14,9 +14,9 @@ import numpy as np
 from goodnet.data.image_set import ImageSet
 from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.inversion.few_images import with_variants
-from goodnet.pipeline.inversion.keeping import kept_triggers
 from goodnet.pipeline.inversion.search import SearchSettings, invert_triggers, works
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
+from goodnet.pipeline.inversion.trigger_cache import cached_triggers
 from goodnet.pipeline.inversion.verdict import Ordinary, Suspicion, Verdict, judge
 from goodnet.pipeline.measuring.rates import Rate
 from goodnet.pipeline.run.progress import log
@@ -93,7 +93,7 @@ def find_evidence(
 
     def search(name: str, labels: Sequence[int], how: SearchSettings) -> tuple[InvertedTrigger, ...]:
         path = None if keep_dir is None else os.path.join(keep_dir, f"{name}.npz")
-        return kept_triggers(path, functools.partial(invert_triggers, network, fitted, labels, how))
+        return cached_triggers(path, functools.partial(invert_triggers, network, fitted, labels, how))
 
     chosen = reference = tuple(range(classes))
     if classes > _SCREENED_ABOVE:

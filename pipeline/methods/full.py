@@ -14,8 +14,8 @@ from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.suspect import Suspect
 from goodnet.pipeline.training.batches import Batches
 from goodnet.pipeline.training.devices import Devices
+from goodnet.pipeline.unlearning.distillation import with_tolerated_shift
 from goodnet.pipeline.unlearning.rounds import Unlearner, UnlearningSettings
-from goodnet.pipeline.unlearning.teaching import bearable
 
 # Unlearning is the cure here, so pruning need cost nothing.
 _MAX_ACCURACY_LOSS = 0.0
@@ -49,8 +49,8 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
     loss = _MAX_ACCURACY_LOSS if settings.max_accuracy_loss is None else settings.max_accuracy_loss
     pruning = replace(settings, learning_rate=_PRUNING_RATE * settings.learning_rate)
     pruned, pruning_evidence, pruning_history = prune(suspect, batches, pruning, loss, devices, checkpoint_dir)
-    taught = _for_teaching(batches, network)
-    unlearner = Unlearner(taught, network, _unlearning(settings, taught), devices)
+    batches = _for_unlearning(batches, network)
+    unlearner = Unlearner(batches, network, _unlearning(settings, batches), devices)
     folder = os.path.join(checkpoint_dir, "unlearning")
     repaired, triggers, unlearning_history = unlearner.unlearn(pruned, targets, evidence.ordinary_size, folder)
     if not triggers:
@@ -71,11 +71,11 @@ def _targets(evidence: Evidence, without_evidence: bool) -> tuple[int, ...]:
     return found
 
 
-def _for_teaching(batches: Batches, teacher: ScaledNetwork) -> Batches:
-    """Shifted no farther than the teacher bears, in epochs that are not all overhead."""
+def _for_unlearning(batches: Batches, teacher: ScaledNetwork) -> Batches:
+    """Images are shifted no farther than the teacher tolerates, and epochs are not all overhead."""
     return replace(
         batches,
-        augmentation=bearable(batches.augmentation, teacher.probabilities, batches.image_set, batches.seed),
+        augmentation=with_tolerated_shift(batches.augmentation, teacher.probabilities, batches.image_set, batches.seed),
         passes=max(1, _EPOCH_STEPS // batches.steps_per_epoch),
     )
 

@@ -27,8 +27,8 @@ _LABEL_SHARE = 0.5
 
 
 @dataclass(frozen=True)
-class Teaching:
-    """A lesson (`pipeline.training.batches.Lesson`): a share of the images is stamped, the others are mixed.
+class Distillation:
+    """Soft targets from the suspect (a `BatchTransform`): a share of the images is stamped, the others are mixed.
 
     The suspect takes some shifted and mixed images for ones that carry a trigger, a warp's above all, and its answer to
     them would teach the backdoor. So the answer of a target counts only where an image of the target is shown.
@@ -66,8 +66,10 @@ class Teaching:
         return answers / answers.sum(axis=1, keepdims=True)
 
 
-def bearable(augmentation: Augmentation, teacher: Probabilities, clean: ImageSet, seed: int) -> Augmentation:
-    """As much of an augmentation's shift as the teacher bears, pixel by pixel less until it is right often enough.
+def with_tolerated_shift(
+    augmentation: Augmentation, teacher: Probabilities, clean: ImageSet, seed: int
+) -> Augmentation:
+    """An augmentation whose shift is cut, pixel by pixel, until the teacher is right often enough on shifted images.
 
     Args:
         augmentation: what is wanted; stretching and light are left as they are.
