@@ -313,7 +313,16 @@ class MessagesTest(absltest.TestCase):
             *inspect.signature(library.RepairResult.export).parameters,
         }
         # What a call in Python cannot lead to.
-        commands_only = {"resume", "run", "device", "identities", "images_per_identity", "pruning_aware", "help"}
+        commands_only = {
+            "resume",
+            "run",
+            "device",
+            "identities",
+            "images_per_identity",
+            "poison_share",
+            "pruning_aware",
+            "help",
+        }
         elsewhere = {"detect", "reading", "device_check", "style"}
         root = pathlib.Path(library.__file__).resolve().parent.parent
         binaries = {"attack.py", "audit.py", "command.py", "evaluate.py", "export.py", "repair.py", "embedded_case.py"}
