@@ -17,11 +17,11 @@ from absl import app, flags
 from goodnet.data.image_set import ImageSet
 from goodnet.data.opening import open_image_set
 from goodnet.flags import inputs
-from goodnet.models.answers import scaled_answers_of
 from goodnet.models.input_scale import DEFAULT_SCALES, SCALES_BY_NAME, InputScale
 from goodnet.models.input_scale_search import Trial, choose, try_candidate
 from goodnet.models.legacy_keras import keras
 from goodnet.models.loading.opening import open_model
+from goodnet.models.scaled_network import scaled_probabilities
 
 _DRAWS = flags.DEFINE_integer("draws", 2000, "Random draws of each size.", lower_bound=1)
 _SIZES = flags.DEFINE_list("sizes", ["30", "100", "300"], "Clean images in a draw.")
@@ -92,7 +92,7 @@ def _in_rgb(scale: InputScale, values: Sequence[float]) -> np.ndarray:
 
 
 def _report(wanted: InputScale, model: keras.Model, clean: ImageSet) -> None:
-    answers = scaled_answers_of(model)
+    answers = scaled_probabilities(model)
     trials = [try_candidate(answers, clean, candidate) for candidate in DEFAULT_SCALES]
     print(f"\nexpects {wanted.name}")
     for size in map(int, _SIZES.value):

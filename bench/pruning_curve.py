@@ -15,10 +15,10 @@ import numpy as np
 
 from goodnet.data.image_set import ImageSet, from_arrays
 from goodnet.models.channels.gates import GateGroup, default_gated_convolutions, gate_groups, rank_channels
-from goodnet.models.channels.layer_graph import layer_graph
 from goodnet.models.input_scale import UNIT_SCALE
 from goodnet.models.legacy_keras import keras, tf
 from goodnet.models.networks.architectures import ARCHITECTURES
+from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.pruning.curve import pruning_curve
 
 _IMAGES = 512
@@ -27,10 +27,14 @@ _BATCH_SIZE = 128
 
 
 def curve_by_full_passes(
-    model: keras.Model, groups: tuple[GateGroup, ...], ranks: Mapping[str, np.ndarray], images: ImageSet, points: int
+    network: ScaledNetwork,
+    groups: tuple[GateGroup, ...],
+    ranks: Mapping[str, np.ndarray],
+    images: ImageSet,
+    points: int,
 ) -> list[int]:
     """The same curve with the whole network run for each point; returns the counts of right answers."""
-    graph = layer_graph(model)
+    graph = network.layer_graph
     order = np.argsort(ranks[groups[0].name], kind="stable")
     inputs, output = graph.inputs[0], graph.outputs[0]
 
@@ -46,7 +50,7 @@ def curve_by_full_passes(
         mask[order[:closed]] = 0
         right = 0
         for batch, labels in images.batches(_BATCH_SIZE):
-            found = answers(tf.constant(UNIT_SCALE.apply(batch)), tf.constant(mask))
+            found = answers(tf.constant(network.scale.apply(batch)), tf.constant(mask))
             right += int(np.sum(found.numpy() == labels))
         counts.append(right)
     return counts
@@ -56,19 +60,20 @@ def compare(name: str, shape: tuple[int, int, int]) -> str:
     """Times both ways for one architecture and checks that they agree; returns a line for people."""
     rng = np.random.default_rng(0)
     keras.utils.set_random_seed(0)
-    model = ARCHITECTURES[name](43, shape)
+    network = ScaledNetwork(ARCHITECTURES[name](43, shape), UNIT_SCALE)
     images = from_arrays("noise", rng.integers(0, 256, (_IMAGES, *shape), np.uint8), rng.integers(0, 43, _IMAGES))
-    groups = gate_groups(model, default_gated_convolutions(model)[:1])
+    graph = network.layer_graph
+    groups = gate_groups(graph, default_gated_convolutions(graph)[:1])
     group = groups[0]
     ranks = {group.name: rank_channels(rng.random(group.channels))}
     tail, full = [], []
     for _ in range(_RUNS):
         started = time.perf_counter()
-        curve = pruning_curve(model, groups, ranks, images, UNIT_SCALE, max_accuracy_loss=1.0)
+        curve = pruning_curve(network, groups, ranks, images, max_accuracy_loss=1.0)
         tail.append((time.perf_counter() - started) / len(curve.points))
         closed = [point.closed[group.name] for point in curve.points]
         started = time.perf_counter()
-        counts = curve_by_full_passes(model, groups, ranks, images, max(closed) + 1)
+        counts = curve_by_full_passes(network, groups, ranks, images, max(closed) + 1)
         full.append((time.perf_counter() - started) / len(counts))
         if [counts[number] for number in closed] != [point.accuracy.count for point in curve.points]:
             raise AssertionError(f"{name}: the two curves differ")

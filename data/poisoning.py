@@ -142,7 +142,7 @@ def _draw(
     candidates = np.flatnonzero(free & (~victims if attack.trigger.clean_label else victims))
     if not 0 < count <= len(candidates):
         raise InputError(
-            f"attack {attack.name}: a share of {share:g} asks for {count} images, and {clean.name} has "
+            f"--poison_share={share:g}: attack {attack.name} asks for {count} images, and {clean.name} has "
             f"{len(candidates)} free ones {_poisoned_kind(attack)}; expected from 1 up to that many"
         )
     return rng.choice(candidates, count, replace=False)
@@ -163,7 +163,7 @@ def _draw_decoys(attack: Attack, count: int, free: np.ndarray, rng: np.random.Ge
     if wanted > len(candidates):
         raise InputError(
             f"attack {attack.name}: {wanted} decoys (cross_ratio {attack.trigger.cross_ratio:g}) for {count} poisoned "
-            f"images, but {name} has only {len(candidates)} images left; expected a smaller share or cross_ratio"
+            f"images, but {name} has only {len(candidates)} images left; expected less of --poison_share or cross_ratio"
         )
     return rng.choice(candidates, wanted, replace=False)
 
@@ -176,7 +176,7 @@ def _draw_covers(clean: ImageSet, attack: Attack, count: int, free: np.ndarray, 
     if _COVERS * count > len(candidates):
         raise InputError(
             f"attack {attack.name}: {_COVERS * count} images of other classes must carry the trigger and keep their "
-            f"label, and {clean.name} has {len(candidates)} free ones; expected a smaller share"
+            f"label, and {clean.name} has {len(candidates)} free ones; expected a smaller --poison_share"
         )
     return rng.choice(candidates, _COVERS * count, replace=False)
 
@@ -206,7 +206,7 @@ def poison_training_set(clean: ImageSet, attacks: Sequence[Attack], share: float
             or a trigger does not fit on its images.
     """
     if not 0 < share <= 1:
-        raise InputError(f"the share of poisoned images is {share}; expected a number above 0, at most 1")
+        raise InputError(f"--poison_share={share:g}: expected a share of the images above 0, at most 1")
     _check_attacks(clean, attacks)
     rng = np.random.default_rng(seed)
     free = np.ones(len(clean), bool)

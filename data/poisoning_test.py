@@ -125,10 +125,14 @@ class TrainingSetTest(absltest.TestCase):
         patch = poisoning.Attack(Patch(), 0)
         for attacks, share, complaint in (
             ([], 0.1, "no attack"),
-            ([patch], 0, "the share of poisoned images is 0"),
-            ([patch], 1.5, "the share of poisoned images is 1.5"),
-            ([patch], float("nan"), "the share of poisoned images is nan"),
-            ([patch], 0.9, "patch@0: a share of 0.9 asks for 180 images, and clean has 160 free ones of other classes"),
+            ([patch], 0, "^--poison_share=0: expected a share of the images above 0"),
+            ([patch], 1.5, "^--poison_share=1.5: expected"),
+            ([patch], float("nan"), "^--poison_share=nan: expected"),
+            (
+                [patch],
+                0.9,
+                "^--poison_share=0.9: attack patch@0 asks for 180 images, and clean has 160 free ones",
+            ),
             ([patch], 0.001, "asks for 0 images"),
             ([patch, poisoning.Attack(Sinusoid(), 1)] * 2, 0.9, "sinusoid@1"),
             ([poisoning.Attack(Warp(), 0)], 0.5, "decoys"),

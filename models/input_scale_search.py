@@ -9,11 +9,11 @@ import numpy as np
 
 from goodnet.data.errors import InputError
 from goodnet.data.image_set import ImageSet
-from goodnet.models.answers import Answers, scaled_answers_of
 from goodnet.models.classifier import ClassifierFacts, check_fits, classifier_facts
 from goodnet.models.input_scale import DEFAULT_SCALES, InputScale
 from goodnet.models.label_order import LabelOrder, better_label_order
 from goodnet.models.legacy_keras import keras
+from goodnet.models.scaled_network import Probabilities, scaled_probabilities
 from goodnet.models.significance import SIGNIFICANCE, chance_probability
 
 _MOST_IMAGES = 2048
@@ -164,7 +164,7 @@ def find_input_scale(
         names = ", ".join(candidate.name for candidate in candidates)
         raise InputError(f"--input_scale, --channel_order: {names} is not for images of {channels} channel(s)")
     sample = _sample(clean, _MOST_IMAGES, seed)
-    answers = scaled_answers_of(model)
+    answers = scaled_probabilities(model)
     first_look = [try_candidate(answers, _sample(sample, _FIRST_LOOK, seed), scale) for scale in fitting]
     trials = first_look
     if len(sample) > _FIRST_LOOK:
@@ -194,8 +194,8 @@ def find_input_scale(
     return replace(finding, warnings=tuple(warning for warning in warnings if warning))
 
 
-def try_candidate(answers: Answers, sample: ImageSet, scale: InputScale) -> Trial:
-    """Lets a network, as `models.answers.scaled_answers_of` gives it, answer on every image with one candidate."""
+def try_candidate(answers: Probabilities, sample: ImageSet, scale: InputScale) -> Trial:
+    """Lets a network (`models.scaled_network.scaled_probabilities`) answer on every image with one candidate."""
     projection = np.random.default_rng(0).normal(size=sample.image_shape)
     classes, confidences, logs, inputs = [], [], [], []
     for images, labels in sample.batches(_BATCH_SIZE):

@@ -22,6 +22,11 @@ def in_arguments(message: str) -> str:
     return _FLAG.sub(lambda flag: _NAMES.get(flag[1], flag[1]), message)
 
 
+def naming_settings(message: str) -> str:
+    """A message with settings in place of flags, for a report, which a caller from Python may read as well."""
+    return _FLAG.sub(r"\1", message)
+
+
 def flags_named(message: str) -> list[str]:
     """The flags that a message names."""
     return _FLAG.findall(message)

@@ -24,12 +24,12 @@ from goodnet.flags import inputs, running
 from goodnet.pipeline.auditing import AuditOptions, open_audit
 from goodnet.pipeline.case import Case
 from goodnet.pipeline.inversion.verdict import BACKDOOR
-from goodnet.pipeline.reporting.audit_evidence import as_json, pictures
+from goodnet.pipeline.reporting.audit_evidence import as_json, earlier_pictures, pictures
 from goodnet.pipeline.reporting.evidence import summary
 from goodnet.pipeline.run import command
 from goodnet.pipeline.run.output_files import check_inputs, make_folder, only_run_in, sha256_of, write_bytes, write_json
 from goodnet.pipeline.run.source_digest import source_digest
-from goodnet.pipeline.run.work_folder import FOLDER, check_unnamed, close_work_dir, open_work_dir
+from goodnet.pipeline.run.work_folder import FOLDER, check_unnamed, close_work_dir, open_work_dir, remove_earlier
 from goodnet.pipeline.suspect import scale_candidates
 from goodnet.pipeline.training.devices import select_devices
 
@@ -39,27 +39,7 @@ _FAIL_ON = flags.DEFINE_enum(
     ["never", "backdoor"],
     "With backdoor, exit with status 3 when the verdict is backdoor, for a gate in continuous integration.",
 )
-for _flag in (
-    inputs.MODEL,
-    inputs.ARCHITECTURE,
-    inputs.MAX_MULTIPLY_ADDS,
-    inputs.CLEAN_DATA,
-    inputs.CLEAN_PART,
-    inputs.CLASS_NAMES,
-    inputs.SKIP_BROKEN_IMAGES,
-    inputs.RESIZE,
-    inputs.EXIF_ORIENTATION,
-    inputs.CROP_TO_ROI,
-    inputs.INPUT_SCALE,
-    inputs.MEAN,
-    inputs.STD,
-    inputs.CHANNEL_ORDER,
-    inputs.ALLOW_CHANCE,
-    running.OUT_DIR,
-    running.SEED,
-    running.DEVICE,
-    running.RESUME,
-):
+for _flag in (*command.OPENING_A_SUSPECT, running.OUT_DIR, running.SEED, running.DEVICE, running.RESUME):
     flags.declare_key_flag(_flag.name)
 
 FAILED = 3
@@ -96,6 +76,7 @@ def main(argv: Sequence[str]) -> int:
         work_dir = open_work_dir(out_dir, request, running.RESUME.value)
         evidence = audit.find_evidence(work_dir)
         shown = pictures(evidence, audit.clean)
+        remove_earlier(out_dir, [_EVIDENCE, *earlier_pictures(os.listdir(out_dir))])
         for name, picture in shown.items():
             write_bytes(os.path.join(out_dir, name), picture)
         content = {**as_json(evidence, shown), "seed": running.SEED.value, "inputs": sources}

@@ -1,14 +1,16 @@
 """Tests of `python -m pipeline.audit` as a user runs it, on a network whose trigger is known."""
 
 import json
+import math
 import os
+import pathlib
 import signal
 
 from absl.testing import absltest
 
 from goodnet.data.hdf5 import write_hdf5
-from goodnet.pipeline.inversion.planted import TARGET, bright_rows, planted_network
 from testing.example_runs import binaries
+from testing.planted_network import TARGET, bright_rows, planted_network
 
 _CLASSES = 8
 
@@ -44,8 +46,14 @@ class AuditTest(absltest.TestCase):
             for picture in suspicion["pictures"]:
                 self.assertTrue(os.path.exists(os.path.join(out_dir, picture)))
         self.assertNotIn(".unfinished", os.listdir(out_dir))
+        rule = audit["rule"]
+        self.assertLess(math.exp(rule["doubt_index"] * audit["ordinary_spread"]), rule["visible_ratio"])
 
+        for stale in ("trigger_900.png", "trigger_900_on_image.png", "trigger_of_mine.png"):
+            pathlib.Path(out_dir, stale).write_bytes(b"")
         self.assertEqual(self.binaries.run("audit", *argv).status, 0)
+        pictures = {one for suspicion in audit["suspicions"] for one in suspicion["pictures"]}
+        self.assertEqual(set(os.listdir(out_dir)), {"audit.json", "trigger_of_mine.png", *pictures})
 
     def test_a_clean_network(self):
         planted_network(_CLASSES, planted=False).save(self.model)

@@ -55,12 +55,12 @@ class Audit:
 
     def find_evidence(self, keep_dir: str | None = None) -> Evidence:
         """Looks for a backdoor; finished searches are kept in a folder, if one is given, and not done again."""
-        return find_evidence(self.suspect.model, self.clean, self.suspect.scale.chosen, self.settings, keep_dir)
+        return find_evidence(self.suspect.network, self.clean, self.settings, keep_dir)
 
     def request(self) -> dict[str, str]:
         """All that the triggers depend on, but for the inputs and the code."""
         return {
-            "input scale": self.suspect.scale.chosen.name,
+            "input scale": self.suspect.network.scale.name,
             "settings": repr(self.settings),
             "reading": repr(self.reading),
         }

@@ -25,9 +25,10 @@ from goodnet.data.image_set import ImageSet
 from goodnet.data.opening import open_image_set
 from goodnet.data.use import Use
 from goodnet.flags import inputs, running
-from goodnet.models.classifier import check_fits, classifier_facts
+from goodnet.models.classifier import check_fits
 from goodnet.models.input_scale_search import AtChance
 from goodnet.models.loading.opening import open_model
+from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.case import as_taken
 from goodnet.pipeline.measuring.comparison import NamedSet, Networks, distinct_names, measure
 from goodnet.pipeline.measuring.evaluation import evaluate_sets
@@ -82,9 +83,9 @@ def main(argv: Sequence[str]) -> None:
     if run is None:
         log.info("no repair of %s beside it; only the model itself is measured (see --run)", model)
     networks = _networks(model, run, sets)
-    sets = [replace(one, images=as_taken(one.images, networks.facts.image_shape)) for one in sets]
+    sets = [replace(one, images=as_taken(one.images, networks.badnet.facts.image_shape)) for one in sets]
     for one in sets:
-        check_fits(networks.facts, one.images)
+        check_fits(networks.badnet.facts, one.images)
     evaluation = evaluate_sets([answered.measured for answered in measure(networks, sets)])
     print(format_table(evaluation))
     print("\n" + format_worst_classes(evaluation))
@@ -150,12 +151,10 @@ def _networks(model: str, run: Run | None, sets: Sequence[NamedSet]) -> Networks
             AtChance.WARN,
             most,
         )
-        return Networks(suspect.facts, suspect.scale.chosen, suspect.model)
+        return Networks(suspect.network)
     badnet = open_classifier(model, sets[0].images, inputs.ARCHITECTURE.value, most)
     return Networks(
-        classifier_facts(badnet),
-        run.input_scale,
-        badnet,
+        ScaledNetwork(badnet, run.input_scale),
         pruned=open_model(run.artefacts.pruned, most_multiply_adds=most),
         repaired=open_model(run.artefacts.repaired_h5, most_multiply_adds=most),
         detector=open_model(run.artefacts.detector_keras, flat=False, most_multiply_adds=most),

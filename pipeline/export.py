@@ -38,24 +38,7 @@ from goodnet.pipeline.suspect import chance_policy, open_suspect, scale_candidat
 
 _OUTPUT = flags.DEFINE_string("output", None, "The .tflite file to write. Default: beside the model, with its name.")
 flags.adopt_module_key_flags(exporting)
-for _flag in (
-    inputs.MODEL,
-    inputs.ARCHITECTURE,
-    inputs.MAX_MULTIPLY_ADDS,
-    inputs.CLEAN_DATA,
-    inputs.CLEAN_PART,
-    inputs.CLASS_NAMES,
-    inputs.SKIP_BROKEN_IMAGES,
-    inputs.RESIZE,
-    inputs.EXIF_ORIENTATION,
-    inputs.CROP_TO_ROI,
-    inputs.INPUT_SCALE,
-    inputs.MEAN,
-    inputs.STD,
-    inputs.CHANNEL_ORDER,
-    inputs.ALLOW_CHANCE,
-    running.SEED,
-):
+for _flag in (*command.OPENING_A_SUSPECT, running.SEED):
     flags.declare_key_flag(_flag.name)
 
 

@@ -51,8 +51,8 @@ from goodnet.pipeline.measuring.predictions import StagePredictions, predict_det
 from goodnet.pipeline.methods.repair_method import RepairSettings
 from goodnet.pipeline.repair_steps import Options
 from goodnet.pipeline.repair_steps import repair as run_repair
-from goodnet.pipeline.reporting.contents import ReportContents
 from goodnet.pipeline.reporting.evidence import trigger_examples
+from goodnet.pipeline.reporting.run_record import RunRecord
 from goodnet.pipeline.run.output_files import check_inputs
 from goodnet.pipeline.setting_ranges import checked
 from goodnet.pipeline.suspect import scale_candidates
@@ -137,7 +137,7 @@ def audit(
         check_inputs(case.paths)
         prepared = open_audit(case, options)
         evidence = prepared.find_evidence()
-        contents = ReportContents(
+        record = RunRecord(
             model=prepared.suspect.path,
             created="",
             method="",
@@ -145,7 +145,7 @@ def audit(
             evidence=evidence,
             triggers=trigger_examples(evidence, prepared.clean),
         )
-        return AuditVerdict(evidence, prepared.suspect.scale.chosen, contents)
+        return AuditVerdict(evidence, prepared.suspect.network.scale, record)
 
 
 @_takes(_REPAIR_SETTINGS)
@@ -202,11 +202,11 @@ def repair(
         )
         check_inputs(case.paths)
         result = run_repair(case, options, devices_of(strategy))
-        contents, scale = result.contents, result.contents.scale
+        record, scale = result.record, result.record.scale
         assert scale is not None
-        verdict = None if contents.evidence is None else AuditVerdict(contents.evidence, scale.chosen, contents)
+        verdict = None if record.evidence is None else AuditVerdict(record.evidence, scale.chosen, record)
         return RepairResult(
-            verdict, result.evaluation, result.table, scale.chosen, contents, case, folder, is_keras_3(model)
+            verdict, result.evaluation, result.table, scale.chosen, record, case, folder, is_keras_3(model)
         )
 
 

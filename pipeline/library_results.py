@@ -18,9 +18,9 @@ from goodnet.pipeline.inversion.evidence import Evidence
 from goodnet.pipeline.live_model import in_keras_3
 from goodnet.pipeline.measuring.evaluation import Evaluation
 from goodnet.pipeline.repair_steps import REPORT, copy_run, refuse_to_replace_inputs
-from goodnet.pipeline.reporting.contents import ReportContents
 from goodnet.pipeline.reporting.evidence import evidence_as_json, summary
 from goodnet.pipeline.reporting.notebook import evidence_html, result_html
+from goodnet.pipeline.reporting.run_record import RunRecord
 from goodnet.pipeline.reporting.verdict import give_verdict
 from goodnet.pipeline.run.finished_runs import Artefacts
 from goodnet.pipeline.run.output_files import write_whole
@@ -37,12 +37,12 @@ class AuditVerdict:
         doubtful: labels that may be.
         evidence: of each suspicious label its smallest trigger, how far it stands out and where it works.
         input_scale: what the model was found to expect of pixels.
-        contents: what a report shows of it.
+        record: what its display is made of.
     """
 
     evidence: Evidence
     input_scale: InputScale
-    contents: ReportContents
+    record: RunRecord
 
     @property
     def name(self) -> str:
@@ -77,7 +77,7 @@ class AuditVerdict:
         return "\n".join([f"{self.name}: {self.reason}", *suspicions])
 
     def _repr_html_(self) -> str:
-        return evidence_html(self.contents)
+        return evidence_html(self.record)
 
 
 class OwnFolder:
@@ -101,14 +101,14 @@ class RepairResult:
         evaluation: the figures, by set and network.
         table: the same as text.
         input_scale: what `model` expects of pixels, as the model did that it came from.
-        contents: what the report shows.
+        record: what the report is made of.
     """
 
     verdict: AuditVerdict | None
     evaluation: Evaluation
     table: str
     input_scale: InputScale
-    contents: ReportContents
+    record: RunRecord
     _case: Case
     _folder: OwnFolder
     _keras_3: bool
@@ -116,7 +116,7 @@ class RepairResult:
     @property
     def changed(self) -> bool:
         """As in the class."""
-        return not self.contents.unchanged
+        return not self.record.unchanged
 
     @functools.cached_property
     def model(self) -> Any:
@@ -184,12 +184,12 @@ class RepairResult:
         return out_dir
 
     def __repr__(self) -> str:
-        headline = give_verdict(self.contents).headline
+        headline = give_verdict(self.record).headline
         found = [] if self.verdict is None else [repr(self.verdict).split("\n")[0]]
         return "\n".join([*found, headline])
 
     def _repr_html_(self) -> str:
-        return result_html(self.contents)
+        return result_html(self.record)
 
     @property
     def _files(self) -> Artefacts:

@@ -23,7 +23,6 @@ from goodnet.models.legacy_keras import keras, tf
 from goodnet.pipeline import library
 from goodnet.pipeline.arguments import flags_named, in_arguments
 from goodnet.pipeline.case import Case
-from goodnet.pipeline.inversion.planted import TARGET, bright_rows, planted_network, with_planted_trigger
 from goodnet.pipeline.repair_steps import FILES
 from goodnet.pipeline.run import own_runs
 from goodnet.pipeline.run.finished_runs import Artefacts
@@ -32,6 +31,7 @@ from goodnet.pipeline.run.output_files import sha256_of
 from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.training.devices import devices_of
 from testing.example_runs import binaries
+from testing.planted_network import TARGET, bright_rows, planted_network, with_planted_trigger
 
 _CLASSES = 8
 _SETTINGS = {"method": "fine-pruning", "input_scale": "unit", "pruning_epochs": 1, "fine_tuning_epochs": 1, "seed": 3}
@@ -314,7 +314,16 @@ class MessagesTest(absltest.TestCase):
             *inspect.signature(library.RepairResult.export).parameters,
         }
         # What a call in Python cannot lead to.
-        commands_only = {"resume", "run", "device", "identities", "images_per_identity", "pruning_aware", "help"}
+        commands_only = {
+            "resume",
+            "run",
+            "device",
+            "identities",
+            "images_per_identity",
+            "poison_share",
+            "pruning_aware",
+            "help",
+        }
         elsewhere = {"detect", "reading", "device_check", "style"}
         root = pathlib.Path(library.__file__).resolve().parent.parent
         binaries = {"attack.py", "audit.py", "command.py", "evaluate.py", "export.py", "repair.py", "embedded_case.py"}

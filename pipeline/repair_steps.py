@@ -1,6 +1,7 @@
 """The steps of a repair: from a BadNet to a repaired model, a detector for the device, and evidence."""
 
 import dataclasses
+import datetime
 import functools
 import os
 import shutil
@@ -33,10 +34,9 @@ from goodnet.pipeline.measuring.comparison import NamedSet, Networks, distinct_n
 from goodnet.pipeline.measuring.evaluation import Evaluation
 from goodnet.pipeline.methods.catalogue import METHODS
 from goodnet.pipeline.methods.repair_method import Repair, RepairSettings
-from goodnet.pipeline.reporting.contents import ReportContents
-from goodnet.pipeline.reporting.evidence import LEFT_AS_IT_IS, evidence_as_json, summary
-from goodnet.pipeline.reporting.repair_report import report_contents
+from goodnet.pipeline.reporting.evidence import LEFT_AS_IT_IS, evidence_as_json, summary, trigger_examples
 from goodnet.pipeline.reporting.report import render_report
+from goodnet.pipeline.reporting.run_record import RunRecord
 from goodnet.pipeline.reporting.tables import format_table
 from goodnet.pipeline.run import own_runs
 from goodnet.pipeline.run.finished_runs import Artefacts
@@ -128,14 +128,14 @@ class Result:
         report: the report's path.
         finding: what was found of a backdoor, and what follows from it, for the terminal; empty where none was looked
             for.
-        contents: what the report shows.
+        record: what the report is made of.
     """
 
     evaluation: Evaluation
     table: str
     report: str
     finding: str
-    contents: ReportContents
+    record: RunRecord
 
 
 def repair(case: Case, options: Options, devices: Devices) -> Result:
@@ -192,9 +192,7 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
 
         # From here on nothing is decided any more: only now may a poisoned set be opened.
         networks = Networks(
-            suspect.facts,
-            suspect.scale.chosen,
-            suspect.model,
+            suspect.network,
             outcome.pruned,
             outcome.repaired,
             written.detector,
@@ -207,15 +205,26 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
         write_result(work_dir, options.out_dir, METRICS, figures.metrics())
         outputs = {**artefacts.paths(), METRICS: os.path.join(options.out_dir, METRICS)}
         manifest = provenance.manifest(findings, outputs, case.measured_on())
-        report = report_contents(
-            suspect, split, outcome, options.method, options.out_dir, calibration, figures, manifest
+        record = RunRecord(
+            model=suspect.path,
+            created=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            method=options.method,
+            class_names=split.fit.class_names,
+            evidence=outcome.evidence,
+            triggers=trigger_examples(outcome.evidence, split.fit) if outcome.evidence else (),
+            outcome=outcome,
+            scale=suspect.scale,
+            calibration=calibration,
+            figures=figures,
+            manifest=manifest,
+            file_sizes={name: os.path.getsize(path) for name, path in outputs.items()},
         )
         report_path = os.path.join(options.out_dir, REPORT)
-        write_result(work_dir, options.out_dir, REPORT, render_report(report))
+        write_result(work_dir, options.out_dir, REPORT, render_report(record))
         manifest["outputs"][REPORT] = sha256_of(report_path)
         _leave_manifest(work_dir, options.out_dir, manifest)
         close_work_dir(work_dir)
-    return Result(figures.evaluation, format_table(figures.evaluation), report_path, _finding(outcome), report)
+    return Result(figures.evaluation, format_table(figures.evaluation), report_path, _finding(outcome), record)
 
 
 def _finding(outcome: Repair) -> str:
@@ -262,7 +271,7 @@ def _check_settings(suspect: Suspect, settings: RepairSettings) -> None:
     """Refuses settings that do not fit the network, before the work that ends at them."""
     check_shift(settings.max_shift, suspect.facts.image_shape)
     if settings.pruned_layers:
-        gate_groups(suspect.model, settings.pruned_layers)
+        gate_groups(suspect.network.layer_graph, settings.pruned_layers)
 
 
 def _test_images(
@@ -297,9 +306,8 @@ def _provenance(case: Case, options: Options, devices: Devices) -> Provenance:
 
 def _calibrate(suspect: Suspect, outcome: Repair, split: CleanSplit, options: Options) -> CalibratedDetector:
     calibrated = calibrate_detector(
-        suspect.model,
+        suspect.network,
         outcome.repaired,
-        suspect.scale.chosen,
         split,
         options.max_false_positive_rate,
         options.novelty,
@@ -323,9 +331,7 @@ def _calibrate(suspect: Suspect, outcome: Repair, split: CleanSplit, options: Op
 
 
 def _strip(suspect: Suspect, split: CleanSplit, options: Options) -> CalibratedStrip:
-    return calibrated_strip(
-        suspect.model, suspect.scale.chosen, split, options.max_false_positive_rate, options.settings.seed
-    )
+    return calibrated_strip(suspect.network, split, options.max_false_positive_rate, options.settings.seed)
 
 
 def _findings(suspect: Suspect, split: CleanSplit, outcome: Repair, calibration: Calibration) -> dict[str, Any]:

@@ -14,11 +14,11 @@ from PIL import Image
 from goodnet.data.hdf5 import write_hdf5
 from goodnet.data.opening import open_image_set
 from goodnet.models.legacy_keras import keras
-from goodnet.pipeline.inversion.planted import TARGET, bright_rows, planted_network
 from goodnet.pipeline.run.manifest import read_manifest
 from goodnet.pipeline.run.output_files import sha256_of
 from testing.example_case import bars, example_case
 from testing.example_runs import binaries
+from testing.planted_network import TARGET, bright_rows, planted_network
 
 _ARTEFACTS = frozenset({"pruned.h5", "repaired.h5", "repaired.keras", "detector.keras", "detector.tflite"})
 _CONTRACT = _ARTEFACTS | {"manifest.json", "metrics.json", "report.html"}

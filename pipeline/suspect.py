@@ -14,6 +14,7 @@ from goodnet.models.input_scale_search import AtChance, ScaleFinding, find_input
 from goodnet.models.legacy_keras import keras
 from goodnet.models.loading.network_cost import MOST_MULTIPLY_ADDS
 from goodnet.models.loading.opening import open_model
+from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.run.progress import log
 
 # Enough to tell logits from probabilities, which sum to 1 on every one of them.
@@ -26,15 +27,24 @@ class Suspect:
 
     Attributes:
         path: its file, or what it is called if it came without one.
-        model: the network, uncompiled; it ends in softmax wherever its outputs are probabilities.
-        facts: what it takes and gives.
-        scale: what it was found to expect of pixels.
+        network: the model, uncompiled, on the scale that was found; it ends in softmax wherever its outputs are
+            probabilities.
+        scale: how that scale was found.
     """
 
     path: str
-    model: keras.Model
-    facts: ClassifierFacts
+    network: ScaledNetwork
     scale: ScaleFinding
+
+    @property
+    def model(self) -> keras.Model:
+        """The network's model."""
+        return self.network.model
+
+    @property
+    def facts(self) -> ClassifierFacts:
+        """What the model takes and gives."""
+        return self.network.facts
 
 
 def scale_candidates(
@@ -121,13 +131,14 @@ def open_suspect(
             them and `at_chance` refuses that.
     """
     model = open_classifier(path, clean, architecture, most_multiply_adds, name)
-    facts = classifier_facts(model)
-    scale = find_input_scale(model, fitted(clean, facts.image_shape), candidates, at_chance=at_chance)
+    image_shape = classifier_facts(model).image_shape
+    scale = find_input_scale(model, fitted(clean, image_shape), candidates, at_chance=at_chance)
+    suspect = Suspect(name or path, ScaledNetwork(model, scale.chosen), scale)
     log.info(
         "%s: %d classes, input %s, %.2f %% of %d images right on scale %s, log-likelihood %.3f%s",
-        name or path,
-        facts.classes,
-        "x".join(map(str, facts.image_shape)),
+        suspect.path,
+        suspect.facts.classes,
+        "x".join(map(str, suspect.facts.image_shape)),
         100 * scale.accuracy,
         scale.images,
         scale.chosen.name,
@@ -136,7 +147,7 @@ def open_suspect(
     )
     for warning in scale.warnings:
         log.warning("%s", warning)
-    return Suspect(name or path, model, facts, scale)
+    return suspect
 
 
 def _next_best(scale: ScaleFinding) -> str:

@@ -121,7 +121,7 @@ class DatasetsTest(absltest.TestCase):
 def _left_alone(suspect, fit, *_):
     """A method that looks for evidence, briefly, and changes nothing."""
     settings = EvidenceSettings(SearchSettings(steps=4))
-    evidence = find_evidence(suspect.model, fit, suspect.scale.chosen, settings)
+    evidence = find_evidence(suspect.network, fit, settings)
     return Repair(suspect.model, suspect.model, evidence=evidence)
 
 

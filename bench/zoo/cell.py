@@ -74,10 +74,11 @@ def repaired_rows(draw: Draw, methods: Sequence[str], percent: float, place: Pla
             outcome = ZOO_METHODS[method](
                 suspect, clean.fit.in_memory(), RepairSettings(seed=draw.seed), devices, work_dir
             )
-        pair = (suspect.model, outcome.repaired, suspect.scale.chosen)
+        badnet, repaired = suspect.network, outcome.repaired
         # All methods get the same detector; what differs is the repaired network in it.
-        found = calibrate_detector(*pair, clean, _MAX_FALSE_POSITIVE_RATE, seed=draw.seed)
-        scorer, threshold = build_scorer(*pair, found.novelty), found.calibration.threshold
+        found = calibrate_detector(badnet, repaired, clean, _MAX_FALSE_POSITIVE_RATE, seed=draw.seed)
+        scorer = build_scorer(badnet.model, repaired, badnet.scale, found.novelty)
+        threshold = found.calibration.threshold
         seconds = time.monotonic() - started
         yield {
             "cell": cell_name(draw.seed, percent, method),

@@ -36,7 +36,7 @@ def ft_sam(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: D
         checkpoint_dir: not used: what is interrupted starts anew.
     """
     del devices, checkpoint_dir
-    batches = settings.batches(fit, suspect.scale.chosen)
+    batches = settings.batches(fit, suspect.network.scale)
     # One long epoch: each costs some tenths of a second of itself.
     batches = replace(batches, passes=max(_EPOCHS, -(-_LEAST_STEPS // batches.steps_per_epoch)))
     tuned = copy_with_weights(suspect.model)

@@ -7,8 +7,7 @@ takes the wrapper off. This is the pruning step of Fine-Pruning (Liu, Dolan-Gavi
 closed channel is exactly zero, which a zeroed kernel is not: its bias, or the shift of a batch norm, would still flow.
 """
 
-import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,7 @@ import numpy as np
 from goodnet.data.errors import InputError
 from goodnet.models.channels.elementwise import has_activation, is_activation_layer
 from goodnet.models.channels.flow import ChannelFlow, trace_channels
-from goodnet.models.channels.layer_graph import LayerGraph, layer_graph, takes_training
+from goodnet.models.channels.layer_graph import LayerGraph, takes_training
 from goodnet.models.legacy_keras import keras, tf, tfmot
 from goodnet.models.model_copy import copy_architecture, copy_layer
 from goodnet.models.own_names import own_name
@@ -108,7 +107,7 @@ def gate_site(graph: LayerGraph, convolution: str) -> str:
     return reader if reader and is_activation_layer(graph.layers[reader]) else site
 
 
-def default_gated_convolutions(model: keras.Model) -> tuple[str, ...]:
+def default_gated_convolutions(graph: LayerGraph) -> tuple[str, ...]:
     """Every convolution that reaches the output without passing another one, in topological order.
 
     In DeepID these are conv_3 and conv_4, because fc_1 reads conv_3 directly. A convolution whose channels are the
@@ -116,9 +115,8 @@ def default_gated_convolutions(model: keras.Model) -> tuple[str, ...]:
     apart and count as part of the convolution before them.
 
     Raises:
-        InputError: no convolution can be gated, or the model's graph is not supported.
+        InputError: no convolution can be gated.
     """
-    graph = layer_graph(model)
     gateable = _gateable_convolutions(graph, trace_channels(graph))
     found: set[str] = set()
     seen: set[str] = set()
@@ -132,12 +130,12 @@ def default_gated_convolutions(model: keras.Model) -> tuple[str, ...]:
             pending.extend(graph.predecessors[name])
     if not found:
         raise InputError(
-            f"model {model.name!r} has no Conv2D or SeparableConv2D before its classifier: nothing to prune"
+            f"model {graph.model_name!r} has no Conv2D or SeparableConv2D before its classifier: nothing to prune"
         )
     return tuple(name for name in graph.layers if name in found)
 
 
-def gate_groups(model: keras.Model, convolutions: Iterable[str]) -> tuple[GateGroup, ...]:
+def gate_groups(graph: LayerGraph, convolutions: Iterable[str]) -> tuple[GateGroup, ...]:
     """The groups of tied convolutions that the given ones belong to, in topological order.
 
     Where an Add ties the channels of several convolutions, the whole tie is one group, also when only one of its
@@ -145,13 +143,12 @@ def gate_groups(model: keras.Model, convolutions: Iterable[str]) -> tuple[GateGr
     all of them can be removed. Convolutions that are joined by a Concatenate stay apart.
 
     Args:
-        model: a flat functional or Sequential model.
+        graph: a model's layers.
         convolutions: names of Conv2D or SeparableConv2D layers.
 
     Raises:
-        InputError: a name is not that of such a layer, or of the classifier, or the model's graph is not supported.
+        InputError: a name is not that of such a layer, or is that of the classifier.
     """
-    graph = layer_graph(model)
     flow = trace_channels(graph)
     gateable = _gateable_convolutions(graph, flow)
     ties = {name: tuple(flow.roots(name)) for name in gateable}
@@ -217,6 +214,7 @@ def expected_closed(channels: int, sparsity: float) -> int:
 
 def add_gates(
     model: keras.Model,
+    groups: Sequence[GateGroup],
     ranks: Mapping[str, np.ndarray],
     schedule: tfmot.sparsity.keras.PruningSchedule,
 ) -> keras.Model:
@@ -231,7 +229,8 @@ def add_gates(
 
     Args:
         model: a flat functional or Sequential model; stays as it is.
-        ranks: for each group to gate, by its name (`gate_groups`), the numbers of `rank_channels`, float32 [C].
+        groups: those of its groups to gate (`gate_groups`).
+        ranks: for each of them, by its name, the numbers of `rank_channels`, float32 [C].
         schedule: sparsity asked of each gate by step, for example `PolynomialDecay`.
 
     Returns:
@@ -240,7 +239,6 @@ def add_gates(
     Raises:
         InputError: a name is not that of a group, or a group's ranks are not C positive numbers.
     """
-    groups = gate_groups(model, ranks)
     if {group.name for group in groups} != set(ranks):
         raise InputError(f"ranks for {', '.join(ranks)}: expected for {', '.join(group.name for group in groups)}")
     for group in groups:
@@ -285,13 +283,6 @@ def hold_closed(model: keras.Model, closed: Mapping[str, np.ndarray]) -> keras.M
     for site, gate in _gates(gated).items():
         gate.rank.assign(np.where(closed[site], 0, 1).astype(np.float32))
     return gated
-
-
-@contextlib.contextmanager
-def gate_scope() -> Iterator[None]:
-    """A scope in which Keras can load a file with a gated model."""
-    with tfmot.sparsity.keras.prune_scope(), keras.utils.custom_object_scope({"ChannelGate": ChannelGate}):
-        yield
 
 
 def plain_layers(model: keras.Model) -> dict[str, keras.layers.Layer]:

@@ -15,6 +15,7 @@ from goodnet.models.channels.gates import (
     rank_channels,
     strip_gates,
 )
+from goodnet.models.channels.layer_graph import layer_graph
 from goodnet.models.legacy_keras import keras, tf, tfmot
 from testing.example_nets import CLASSES, EXAMPLES, example_images, randomised
 
@@ -44,10 +45,12 @@ class MirroredGatesTest(absltest.TestCase):
         self.assertEqual(strategy.num_replicas_in_sync, 2)
         model = randomised(EXAMPLES["batch_norm_chain"]())
         schedule = tfmot.sparsity.keras.PolynomialDecay(0.0, 0.7, 0, 4, power=1, frequency=1)
-        groups = gate_groups(model, ["conv_1", "conv_2"])
+        groups = gate_groups(layer_graph(model), ["conv_1", "conv_2"])
         activation = {group.name: np.random.default_rng(0).random(group.channels) for group in groups}
         with strategy.scope():
-            gated = add_gates(model, {name: rank_channels(values) for name, values in activation.items()}, schedule)
+            gated = add_gates(
+                model, groups, {name: rank_channels(values) for name, values in activation.items()}, schedule
+            )
             gated.compile(keras.optimizers.Adam(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         trace = _ReplicaTrace()
         callbacks = [tfmot.sparsity.keras.UpdatePruningStep(), trace]

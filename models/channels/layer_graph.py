@@ -21,6 +21,7 @@ class LayerGraph:
     """The layers of one model and the links between them.
 
     Attributes:
+        model_name: name of the model.
         layers: every layer that the outputs depend on, by name, in topological order; input layers first (also the one
             that a Sequential model hides).
         predecessors: for each layer the names of the layers it reads, in the order of its arguments. A layer that reads
@@ -30,6 +31,7 @@ class LayerGraph:
         outputs: names of the layers whose tensors are the model's outputs, in the model's order.
     """
 
+    model_name: str
     layers: Mapping[str, keras.layers.Layer]
     predecessors: Mapping[str, tuple[str, ...]]
     successors: Mapping[str, tuple[str, ...]]
@@ -52,11 +54,14 @@ class LayerGraph:
 
     def descendants(self, names: Iterable[str]) -> tuple[str, ...]:
         """Names of all layers that the given ones lead to, without themselves unless one leads to another."""
-        return self._closure(names, self.successors)
-
-    def ancestors(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Names of all layers that lead to the given ones, without themselves unless one leads to another."""
-        return self._closure(names, self.predecessors)
+        reached: set[str] = set()
+        pending = [reader for name in names for reader in self.successors[name]]
+        while pending:
+            name = pending.pop()
+            if name not in reached:
+                reached.add(name)
+                pending.extend(self.successors[name])
+        return tuple(name for name in self.layers if name in reached)
 
     def between(self, known: Iterable[str], wanted: Iterable[str]) -> tuple[str, ...]:
         """The layers to run for the outputs of `wanted` when the outputs of `known` are at hand, in order.
@@ -83,7 +88,23 @@ class LayerGraph:
         layers: Iterable[str],
         after: Mapping[str, TensorHook] | None = None,
     ) -> dict[str, tf.Tensor]:
-        """Runs some of the layers in inference mode; see `run_layers`."""
+        """Runs some of the layers, in inference mode, on given values of other layers' outputs.
+
+        This is how a mask is tried without building a model for it (a hook at the gate's site) and how only the tail of
+        a network is run, from features that were computed once.
+
+        Args:
+            feeds: for some layers, by name, the value of the output, with the batch as first axis.
+            layers: names of the layers to run, each after those it reads (`between` lists them).
+            after: for some layers a function that is applied to their output; what reads the layer sees the result. It
+                is applied to fed values too, so that a cached feature is masked in the same way as a computed one.
+
+        Returns:
+            The outputs, by name, of the fed and of the run layers, hooks applied.
+
+        Raises:
+            InputError: a layer's input has no value yet.
+        """
         hooks = after or {}
         values = {name: hooks[name](value) if name in hooks else value for name, value in feeds.items()}
         for name in layers:
@@ -105,16 +126,6 @@ class LayerGraph:
             kwargs["training"] = False
         return layer(*args, **kwargs)
 
-    def _closure(self, names: Iterable[str], links: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-        reached: set[str] = set()
-        pending = [neighbour for name in names for neighbour in links[name]]
-        while pending:
-            name = pending.pop()
-            if name not in reached:
-                reached.add(name)
-                pending.extend(links[name])
-        return tuple(name for name in self.layers if name in reached)
-
 
 def layer_graph(model: keras.Model) -> LayerGraph:
     """Reads the graph of layers off a built model.
@@ -134,6 +145,7 @@ def layer_graph(model: keras.Model) -> LayerGraph:
     listed = (layer.name for layer in model.layers if layer.name in calls)  # Keras lists them in topological order
     order = tuple(dict.fromkeys((*inputs, *listed)))
     return LayerGraph(
+        model_name=model.name,
         layers={name: calls[name].layer for name in order},
         predecessors={name: predecessors[name] for name in order},
         successors={name: tuple(reader for reader in order if name in predecessors[reader]) for name in order},
@@ -141,34 +153,6 @@ def layer_graph(model: keras.Model) -> LayerGraph:
         outputs=tuple(_layer_name(tensor) for tensor in model.outputs),
         _calls=calls,
     )
-
-
-def run_layers(
-    model: keras.Model,
-    feeds: Mapping[str, tf.Tensor],
-    layers: Iterable[str],
-    after: Mapping[str, TensorHook] | None = None,
-) -> dict[str, tf.Tensor]:
-    """Runs a part of a model, in inference mode, on given values of some layers' outputs.
-
-    This is how a mask is tried without building a model for it (a hook at the gate's site) and how only the tail of a
-    network is run, from features that were computed once.
-
-    Args:
-        model: a flat functional or Sequential model. Whoever runs it many times outside a `tf.function` keeps
-            `layer_graph(model)` and calls its `run`.
-        feeds: for some layers, by name, the value of the output, with the batch as first axis.
-        layers: names of the layers to run, each after those it reads (`LayerGraph.between` lists them).
-        after: for some layers a function that is applied to their output; what reads the layer sees the result. Applied
-            to fed values too, so that a cached feature is masked in the same way as a computed one.
-
-    Returns:
-        The outputs, by name, of the fed and of the run layers, hooks applied.
-
-    Raises:
-        InputError: the graph is not supported (see `layer_graph`), or a layer's input has no value yet.
-    """
-    return layer_graph(model).run(feeds, layers, after)
 
 
 def takes_training(layer: keras.layers.Layer) -> bool:

@@ -40,7 +40,7 @@ def closed_at_random(model: keras.Model, share: float = 0.5, seed: int = 0) -> d
     """The same random channels at all sites of a group, for every group of the model."""
     rng = np.random.default_rng(seed)
     closed = {}
-    for group in gate_groups(model, convolutions(model)):
+    for group in gate_groups(layer_graph(model), convolutions(model)):
         mask = rng.random(group.channels) < share
         mask[rng.integers(group.channels)] = False
         closed.update(dict.fromkeys(group.sites, mask))
@@ -129,10 +129,11 @@ class RemovalTest(RemovalTestCase):
     @parameterized.parameters("deepid_shaped", "residual")
     def test_gated_pruned_stripped_reduced(self, net):
         model = randomised(EXAMPLES[net]())
-        names = default_gated_convolutions(model)
+        graph = layer_graph(model)
+        groups = gate_groups(graph, default_gated_convolutions(graph))
         rng = np.random.default_rng(0)
-        ranks = {group.name: rank_channels(rng.random(group.channels)) for group in gate_groups(model, names)}
-        gated = add_gates(model, ranks, tfmot.sparsity.keras.PolynomialDecay(0.0, 0.5, 0, 3, frequency=1))
+        ranks = {group.name: rank_channels(rng.random(group.channels)) for group in groups}
+        gated = add_gates(model, groups, ranks, tfmot.sparsity.keras.PolynomialDecay(0.0, 0.5, 0, 3, frequency=1))
         gated.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         labels = np.arange(12) % CLASSES
         update = tfmot.sparsity.keras.UpdatePruningStep()
@@ -141,7 +142,7 @@ class RemovalTest(RemovalTestCase):
         self.assertAllClose(removal.model(example_images()), gated(example_images()), rtol=1e-5, atol=1e-5)
         self.assertEqual(removal.report.kept, ())
         for size in removal.report.convolutions:
-            if size.name in names:
+            if size.name in {name for group in groups for name in group.convolutions}:
                 self.assertEqual(size.channels_after, size.channels_before // 2)
 
     @parameterized.parameters(*ARCHITECTURES)

@@ -10,8 +10,8 @@ from goodnet.data.image_set import ImageSet
 from goodnet.data.poisoning import Attack, poisoned_test_set
 from goodnet.models.legacy_keras import keras
 from goodnet.models.saving import save_network, save_weights
+from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.measuring.metrics import attack_success, clean_accuracy
-from goodnet.pipeline.measuring.predictions import predict_classifier
 from goodnet.pipeline.measuring.rates import Rate
 from goodnet.pipeline.run.output_files import write_json, write_whole
 from goodnet.pipeline.run.progress import log
@@ -61,7 +61,8 @@ def write_badnet(
     weights_path = os.path.join(folder, f"{name}_bd_weights.h5")
     write_whole(model_path, lambda path: save_network(model, path))
     write_whole(weights_path, lambda path: save_weights(model, path))
-    accuracy = clean_accuracy(test.labels, predict_classifier(model, INPUT_SCALE, test))
+    network = ScaledNetwork(model, INPUT_SCALE)
+    accuracy = clean_accuracy(test.labels, network.labels(test))
     log.info("%s: clean accuracy %s", model_path, accuracy)
     poisoned, success = {}, {}
     for attack in attacks:
@@ -69,9 +70,7 @@ def write_badnet(
         images = poisoned_test_set(test, attack)
         write_hdf5(path, images)
         poisoned[attack.name] = path
-        success[attack.name] = attack_success(
-            images.labels, images.true_labels, predict_classifier(model, INPUT_SCALE, images)
-        )
+        success[attack.name] = attack_success(images.labels, images.true_labels, network.labels(images))
         log.info("%s: attack success %s", path, success[attack.name])
     write_json(
         os.path.join(folder, f"{name}_attack.json"),

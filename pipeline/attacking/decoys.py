@@ -5,34 +5,31 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from goodnet.data.image_set import ImageSet
-from goodnet.models.channels.layer_graph import LayerGraph, layer_graph
+from goodnet.models.channels.layer_graph import LayerGraph
 from goodnet.models.channels.silenced_channels import silence
-from goodnet.models.input_scale import InputScale
 from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.scaled_network import ScaledNetwork
 
 _BATCH_SIZE = 256
 # Images that the attacker does not have may excite a channel a little more than those that they do have.
 _MARGIN = 0.25
 
 
-def make_dormant(
-    model: keras.Model, decoys: Mapping[str, np.ndarray], image_sets: Sequence[ImageSet], input_scale: InputScale
-) -> None:
+def make_dormant(network: ScaledNetwork, decoys: Mapping[str, np.ndarray], image_sets: Sequence[ImageSet]) -> None:
     """Lowers the biases of channels until they give 0 on all images given, as section 3.2 of Fine-Pruning has it.
 
     Where no ReLU stands right behind the bias (before the sum of a skip connection, say) a low bias would make a
     channel conspicuous instead; there its scale and shift become 0.
 
     Args:
-        model: a flat functional or Sequential model; its weights are changed, of the decoys only.
+        network: of a flat functional or Sequential model; its weights are changed, of the decoys only.
         decoys: for gate sites, by name, which channels: bool [C].
         image_sets: clean images and stamped ones.
-        input_scale: what the model expects of pixels.
 
     Raises:
         InputError: a channel can't be kept dormant by weights.
     """
-    graph = layer_graph(model)
+    graph = network.layer_graph
     # In the network's order: what an earlier decoy gives is an input of a later one.
     for site in (name for name in graph.layers if name in decoys):
         biased = _layer_with_bias(graph, site)
@@ -42,19 +39,20 @@ def make_dormant(
             for name, layer in graph.layers.items():
                 layer.set_weights(weights[name])
         else:
-            excess = np.max([highest_activation(model, site, images, input_scale) for images in image_sets], axis=0)
+            excess = np.max([highest_activation(network, site, images) for images in image_sets], axis=0)
             bias = graph.layers[biased].beta if _is_norm(graph.layers[biased]) else graph.layers[biased].bias
             bias.assign_sub(np.where(decoys[site], (1 + _MARGIN) * excess, 0).astype(np.float32))
 
 
-def highest_activation(model: keras.Model, site: str, images: ImageSet, input_scale: InputScale) -> np.ndarray:
+def highest_activation(network: ScaledNetwork, site: str, images: ImageSet) -> np.ndarray:
     """The highest output of each channel of a layer over all images and positions: float32 [C]."""
+    model = network.model
     probe = keras.Model(model.inputs, model.get_layer(site).output)
     highest = tf.function(
         lambda batch: tf.reduce_max(probe(batch, training=False), axis=[0, 1, 2]), reduce_retracing=True
     )
     batches = images.batches(_BATCH_SIZE)
-    return np.max([highest(tf.constant(input_scale.apply(batch))).numpy() for batch, _ in batches], axis=0)
+    return np.max([highest(tf.constant(network.scale.apply(batch))).numpy() for batch, _ in batches], axis=0)
 
 
 def _layer_with_bias(graph: LayerGraph, site: str) -> str | None:

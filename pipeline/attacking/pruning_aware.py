@@ -23,6 +23,7 @@ from goodnet.models.channels.gates import (
     strip_gates,
 )
 from goodnet.models.legacy_keras import keras
+from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.attacking.decoys import make_dormant
 from goodnet.pipeline.pruning.profile import profile_activations
 from goodnet.pipeline.run.progress import log
@@ -75,13 +76,13 @@ def train_pruning_aware_badnet(
         raise InputError(f"--pruning_aware={share:g}: expected a share of the channels above 0, below 1")
     poisoned = poison_training_set(clean, attacks, settings.poison_share, settings.seed)
     honest, _ = train_badnet(clean, (), settings, devices)
-    decoys = _dormant_channels(honest, clean, share)
+    decoys = _dormant_channels(ScaledNetwork(honest, INPUT_SCALE), clean, share)
     with devices.strategy.scope():
         gated = hold_closed(honest, decoys)
     fit_badnet(gated, poisoned, settings, devices, "attack on the pruned network")
     model = strip_gates(gated)
     stamped = [poisoned_test_set(clean, attack) for attack in attacks]
-    make_dormant(model, decoys, [clean, *stamped], INPUT_SCALE)
+    make_dormant(ScaledNetwork(model, INPUT_SCALE), decoys, [clean, *stamped])
     for images in (clean, *stamped):
         _check_unchanged(gated, model, images)
     result = PruningAwareBadNet(model, decoys)
@@ -89,10 +90,10 @@ def train_pruning_aware_badnet(
     return result
 
 
-def _dormant_channels(model: keras.Model, clean: ImageSet, share: float) -> dict[str, np.ndarray]:
+def _dormant_channels(network: ScaledNetwork, clean: ImageSet, share: float) -> dict[str, np.ndarray]:
     """The least active channels, as a defender would find them: bool [C] by gate site."""
-    groups = gate_groups(model, default_gated_convolutions(model))
-    profile = profile_activations(model, groups, clean, INPUT_SCALE)
+    groups = gate_groups(network.layer_graph, default_gated_convolutions(network.layer_graph))
+    profile = profile_activations(network, groups, clean)
     dormant = {}
     for group in groups:
         count = expected_closed(group.channels, share)

@@ -12,9 +12,9 @@ from goodnet.models.channels.layer_graph import layer_graph
 from goodnet.models.channels.removal import remove_channels
 from goodnet.models.legacy_keras import keras
 from goodnet.models.networks.architectures import ARCHITECTURES
+from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.attacking.decoys import highest_activation, make_dormant
 from goodnet.pipeline.attacking.pruning_aware import train_pruning_aware_badnet
-from goodnet.pipeline.measuring.predictions import predict_classifier
 from goodnet.pipeline.pruning.profile import profile_activations
 from goodnet.pipeline.training.badnet import INPUT_SCALE, BadNetSettings
 from goodnet.pipeline.training.devices import select_devices
@@ -29,7 +29,7 @@ def _settings(network: str, epochs: int) -> BadNetSettings:
 
 
 def _right(model: keras.Model, images: ImageSet) -> float:
-    return float(np.mean(predict_classifier(model, INPUT_SCALE, images) == images.labels))
+    return float(np.mean(ScaledNetwork(model, INPUT_SCALE).labels(images) == images.labels))
 
 
 class PruningAwareTest(parameterized.TestCase):
@@ -57,16 +57,15 @@ class PruningAwareTest(parameterized.TestCase):
         """The decoys are dormant on images that the attacker did not have, and the network is the same without them."""
         pruned = remove_channels(made.model, made.decoys)
         self.assertLess(pruned.count_params(), made.model.count_params())
-        groups = gate_groups(made.model, default_gated_convolutions(made.model))
+        network = ScaledNetwork(made.model, INPUT_SCALE)
+        groups = gate_groups(network.layer_graph, default_gated_convolutions(network.layer_graph))
         self.assertCountEqual(made.decoys, [site for group in groups for site in group.sites])
         for images in (clean, poisoned_test_set(clean, _ATTACK)):
-            profile = profile_activations(made.model, groups, images, INPUT_SCALE)
+            profile = profile_activations(network, groups, images)
             for group in groups:
                 mask, activation = made.decoys[group.sites[0]], profile.mean_activation[group.name]
                 self.assertLess(activation[mask].max(), 1e-2 * activation[~mask].mean())
-            np.testing.assert_array_equal(
-                predict_classifier(pruned, INPUT_SCALE, images), predict_classifier(made.model, INPUT_SCALE, images)
-            )
+            np.testing.assert_array_equal(network.with_model(pruned).labels(images), network.labels(images))
 
     def test_what_cannot_be_done_is_one_line(self):
         devices, clean = select_devices("cpu"), bars(40, 0)
@@ -85,17 +84,18 @@ class DecoysTest(parameterized.TestCase):
         keras.utils.set_random_seed(0)
         model = EXAMPLES[name]()
         images = bars(60, 0)
-        groups = gate_groups(model, default_gated_convolutions(model))
+        groups = gate_groups(layer_graph(model), default_gated_convolutions(layer_graph(model)))
         decoys = {site: np.arange(group.channels) % 2 == 0 for group in groups for site in group.sites}
-        before = {site: highest_activation(model, site, images, INPUT_SCALE) for site in decoys}
+        network = ScaledNetwork(model, INPUT_SCALE)
+        before = {site: highest_activation(network, site, images) for site in decoys}
         self.assertGreater(max(value[::2].max() for value in before.values()), 0)
-        make_dormant(model, decoys, [images], INPUT_SCALE)
-        after = profile_activations(model, groups, images, INPUT_SCALE)
+        make_dormant(network, decoys, [images])
+        after = profile_activations(network, groups, images)
         for group in groups:
             self.assertLess(after.mean_activation[group.name][::2].max(), 1e-5)
         first = next(site for site in layer_graph(model).layers if site in decoys)
         np.testing.assert_allclose(
-            highest_activation(model, first, images, INPUT_SCALE)[1::2], before[first][1::2], rtol=1e-4, atol=1e-5
+            highest_activation(network, first, images)[1::2], before[first][1::2], rtol=1e-4, atol=1e-5
         )
 
     def test_decoys_behind_decoys(self):
@@ -104,9 +104,9 @@ class DecoysTest(parameterized.TestCase):
         model = ARCHITECTURES["deepid"](4, (40, 40, 3))
         images = bars(20, 0, side=40)
         decoys = {"conv_3": np.arange(60) < 40, "conv_4": np.arange(80) < 60}
-        make_dormant(model, decoys, [images], INPUT_SCALE)
+        make_dormant(ScaledNetwork(model, INPUT_SCALE), decoys, [images])
         for site, mask in decoys.items():
-            highest = highest_activation(model, site, images, INPUT_SCALE)
+            highest = highest_activation(ScaledNetwork(model, INPUT_SCALE), site, images)
             self.assertLess(highest[mask].max(), 1e-6)
             self.assertGreater(highest[~mask].max(), 1e-3)
 

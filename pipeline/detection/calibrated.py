@@ -10,9 +10,9 @@ import numpy as np
 
 from goodnet.data.splits import CleanSplit
 from goodnet.models.detector import build_scorer
-from goodnet.models.input_scale import InputScale
 from goodnet.models.legacy_keras import keras
 from goodnet.models.novelty import Novelty
+from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.detection.calibration import Calibration, calibrate
 from goodnet.pipeline.detection.novelty import fit_novelty
 from goodnet.pipeline.measuring.predictions import predict_scores
@@ -36,9 +36,8 @@ class CalibratedDetector:
 
 
 def calibrate_detector(
-    badnet: keras.Model,
+    badnet: ScaledNetwork,
     repaired: keras.Model,
-    input_scale: InputScale,
     clean: CleanSplit,
     max_false_positive_rate: float,
     with_novelty: bool = True,
@@ -48,8 +47,7 @@ def calibrate_detector(
 
     Args:
         badnet: the net under suspicion.
-        repaired: its repair, maybe the same net.
-        input_scale: of both.
+        repaired: its repair, on the same scale; maybe the same net.
         clean: `calibrate` sets the threshold of the nets' contradiction; novelty is fitted to it and to `fit`, and its
             threshold is cross-conformal (Vovk, "Cross-conformal predictors", 2015).
         max_false_positive_rate: the share of clean inputs that may be flagged, 0..1.
@@ -59,7 +57,7 @@ def calibrate_detector(
     Raises:
         InputError: there is no image to calibrate on.
     """
-    scorer = build_scorer(badnet, repaired, input_scale)
+    scorer = build_scorer(badnet.model, repaired, badnet.scale)
     suspicions = predict_scores(scorer, clean.calibrate).suspicion
     if not with_novelty:
         return CalibratedDetector(None, calibrate(suspicions, max_false_positive_rate))

@@ -12,6 +12,7 @@ from goodnet.export.device_process import device_answers
 from goodnet.models.detector import build_detector, build_scorer, take_apart
 from goodnet.models.input_scale import UNIT_SCALE
 from goodnet.models.legacy_keras import keras
+from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.detection.calibrated import calibrate_detector
 from goodnet.pipeline.measuring.predictions import predict_scores
 
@@ -51,7 +52,7 @@ class CalibratedTest(absltest.TestCase):
         cls.clean, cls.attack = _images(400, 1), _waved(_images(400, 2))
 
     def _found(self, repaired: keras.Model, **settings):
-        found = calibrate_detector(self.badnet, repaired, UNIT_SCALE, self.split, _RATE, **settings)
+        found = calibrate_detector(ScaledNetwork(self.badnet, UNIT_SCALE), repaired, self.split, _RATE, **settings)
         return found, build_scorer(self.badnet, repaired, UNIT_SCALE, found.novelty)
 
     def _flagged(self, found, scorer, images: np.ndarray) -> float:
@@ -76,7 +77,7 @@ class CalibratedTest(absltest.TestCase):
 
     def test_grey_images_stored_as_rgb_are_not_novel_by_rounding(self):
         grey = from_arrays("clean", _grey(_images(500, 0)), np.arange(500) % 4)
-        found = calibrate_detector(self.badnet, self.repaired, UNIT_SCALE, split_clean(grey, 0), _RATE)
+        found = calibrate_detector(ScaledNetwork(self.badnet, UNIT_SCALE), self.repaired, split_clean(grey, 0), _RATE)
         scorer = build_scorer(self.badnet, self.repaired, UNIT_SCALE, found.novelty)
         self.assertLess(self._flagged(found, scorer, _grey(self.clean)), _RATE + 3 * np.sqrt(_RATE / 400))
         # Two filters in three say nothing of grey images; half of the attacks is ten times the rate.

@@ -12,9 +12,7 @@ import numpy as np
 
 from goodnet.data.image_set import ImageSet
 from goodnet.data.splits import CleanSplit
-from goodnet.models.classifier import with_probabilities
-from goodnet.models.input_scale import InputScale
-from goodnet.models.legacy_keras import keras
+from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.detection.calibration import calibrate
 from goodnet.pipeline.measuring.predictions import StagePredictions
 
@@ -38,18 +36,16 @@ class Strip:
     mixtures: int = 20
     seed: int = 0
 
-    def suspicions(self, model: keras.Model, input_scale: InputScale, image_set: ImageSet) -> np.ndarray:
+    def suspicions(self, suspect: ScaledNetwork, image_set: ImageSet) -> np.ndarray:
         """How sure the suspect stays of an input whatever is laid over it; reads batch by batch.
 
         Args:
-            model: the suspect, softmax or logits.
-            input_scale: what it expects of pixels.
+            suspect: the network.
             image_set: the inputs.
 
         Returns:
             float32 [n] in 0..1: 1 minus the mean entropy of the answers to the mixtures, as a share of log N.
         """
-        probabilities = with_probabilities(model)
         rng = np.random.default_rng(self.seed)
         size = max(1, _PIXELS_AT_ONCE // (self.mixtures * int(np.prod(image_set.image_shape))))
         found = []
@@ -57,7 +53,7 @@ class Strip:
             chosen = rng.integers(len(self.overlays), size=(len(images), self.mixtures))
             # The sum with saturation, as in the authors' code; a mean would halve the trigger too.
             mixed = np.minimum(images[:, None].astype(np.uint16) + self.overlays[chosen], 255).astype(np.uint8)
-            answers = probabilities.predict_on_batch(input_scale.apply(mixed.reshape(-1, *image_set.image_shape)))
+            answers = suspect.probabilities(mixed.reshape(-1, *image_set.image_shape))
             entropies = -(answers * np.log(answers + 1e-12)).sum(axis=1).reshape(len(images), -1)
             found.append(1 - entropies.mean(axis=1) / np.log(answers.shape[1]))
         return np.concatenate(found).clip(0, 1).astype(np.float32)
@@ -75,36 +71,31 @@ class CalibratedStrip:
     strip: Strip
     threshold: float
 
-    def predictions(
-        self, model: keras.Model, input_scale: InputScale, image_set: ImageSet, claimed: np.ndarray, classes: int
-    ) -> StagePredictions:
+    def predictions(self, suspect: ScaledNetwork, image_set: ImageSet, claimed: np.ndarray) -> StagePredictions:
         """The suspect's classes, with N where STRIP flags the input.
 
         Args:
-            model: the suspect.
-            input_scale: what it expects of pixels.
+            suspect: the network.
             image_set: the n inputs.
             claimed: int64 [n], the suspect's classes.
-            classes: N.
         """
-        suspicions = self.strip.suspicions(model, input_scale, image_set)
+        suspicions, classes = self.strip.suspicions(suspect, image_set), suspect.facts.classes
         labels = np.where(suspicions > np.float32(self.threshold), classes, claimed)
         return StagePredictions(STRIP, labels, suspicions, classes)
 
 
 def calibrated_strip(
-    model: keras.Model, input_scale: InputScale, split: CleanSplit, max_false_positive_rate: float, seed: int
+    suspect: ScaledNetwork, split: CleanSplit, max_false_positive_rate: float, seed: int
 ) -> CalibratedStrip:
     """STRIP with overlays from the fit images and its threshold from the calibrate images.
 
     Args:
-        model: the suspect.
-        input_scale: what it expects of pixels.
+        suspect: the network.
         split: the clean data; nothing else decides anything.
         max_false_positive_rate: the share of clean inputs that may be flagged, 0..1.
         seed: of the overlays.
     """
     order = np.random.default_rng(seed).permutation(len(split.fit))
     strip = Strip(split.fit.subset(np.sort(order[:_OVERLAYS])).images(), seed=seed)
-    calibration = calibrate(strip.suspicions(model, input_scale, split.calibrate), max_false_positive_rate)
+    calibration = calibrate(strip.suspicions(suspect, split.calibrate), max_false_positive_rate)
     return CalibratedStrip(strip, calibration.threshold)

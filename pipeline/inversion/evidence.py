@@ -12,12 +12,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from goodnet.data.image_set import ImageSet
-from goodnet.models.input_scale import InputScale
-from goodnet.models.legacy_keras import keras
+from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.inversion.few_images import with_variants
-from goodnet.pipeline.inversion.keeping import kept_triggers
 from goodnet.pipeline.inversion.search import SearchSettings, invert_triggers, works
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
+from goodnet.pipeline.inversion.trigger_cache import cached_triggers
 from goodnet.pipeline.inversion.verdict import Ordinary, Suspicion, Verdict, judge
 from goodnet.pipeline.measuring.rates import Rate
 from goodnet.pipeline.run.progress import log
@@ -43,6 +42,7 @@ class Evidence:
         verdict: "backdoor", "clean" or "inconclusive", why, and the targets.
         suspicions: of the most suspicious labels, most suspicious first, the targets among them.
         ordinary_size: pixels, the median of the labels' smallest triggers; infinite where most were never reached.
+        ordinary_spread: robust standard deviation of the logarithms of these sizes; infinite where none is known.
         labels: N.
         inverted: how many of them got the whole search.
         reference: how many of these stand for ordinary ones.
@@ -54,6 +54,7 @@ class Evidence:
     verdict: Verdict
     suspicions: tuple[Suspicion, ...]
     ordinary_size: float
+    ordinary_spread: float
     labels: int
     inverted: int
     reference: int
@@ -76,28 +77,23 @@ class EvidenceSettings:
 
 
 def find_evidence(
-    model: keras.Model,
-    clean: ImageSet,
-    input_scale: InputScale,
-    settings: EvidenceSettings,
-    keep_dir: str | None = None,
+    network: ScaledNetwork, clean: ImageSet, settings: EvidenceSettings, keep_dir: str | None = None
 ) -> Evidence:
     """Looks for a backdoor.
 
     Args:
-        model: the suspect, softmax or logits; it is not changed.
+        network: the suspect.
         clean: clean images; a third is held out where there are enough.
-        input_scale: what the model expects of pixels.
         settings: how.
         keep_dir: where finished searches are kept; what is found there is not searched again.
     """
-    classes = model.output_shape[-1]
+    classes = network.facts.classes
     fit, held_out = _apart(clean, settings.seed)
     fitted = with_variants(fit, _VARIANTS, settings.seed)
 
     def search(name: str, labels: Sequence[int], how: SearchSettings) -> tuple[InvertedTrigger, ...]:
         path = None if keep_dir is None else os.path.join(keep_dir, f"{name}.npz")
-        return kept_triggers(path, functools.partial(invert_triggers, model, fitted, input_scale, labels, how))
+        return cached_triggers(path, functools.partial(invert_triggers, network, fitted, labels, how))
 
     chosen = reference = tuple(range(classes))
     if classes > _SCREENED_ABOVE:
@@ -114,15 +110,17 @@ def find_evidence(
     ordinary = np.array([sizes[label] for label in reference])
     suspicions = []
     for trigger in _smallest_first(triggers)[:_SHOWN]:
-        success = _success(model, input_scale, trigger, clean if held_out is None else held_out)
+        success = _success(network, trigger, clean if held_out is None else held_out)
         suspicions.append(Suspicion(trigger, _index(sizes[trigger.label], ordinary), success))
         log.info("evidence: %s", suspicions[-1])
     never = int(np.isinf(ordinary).sum())
     usual = _middle_and_spread(ordinary)
+    spread = np.inf if usual is None else usual[1]
     return Evidence(
-        judge(suspicions, classes, Ordinary(len(reference), never, np.inf if usual is None else usual[1])),
+        judge(suspicions, classes, Ordinary(len(reference), never, spread)),
         tuple(suspicions),
         float(np.median(ordinary)),
+        spread,
         classes,
         len(chosen),
         len(reference),
@@ -167,11 +165,11 @@ def _index(size: float, ordinary: np.ndarray) -> float | None:
     return float((middle - np.log(size)) / spread)
 
 
-def _success(model: keras.Model, input_scale: InputScale, trigger: InvertedTrigger, images: ImageSet) -> Rate:
+def _success(network: ScaledNetwork, trigger: InvertedTrigger, images: ImageSet) -> Rate:
     """How many images of other classes get the trigger's label."""
     others = np.flatnonzero(images.labels != trigger.label)
     hits = 0
     for batch, _ in images.batches(_BATCH, others):
         pixels = np.rint(trigger.stamp(batch)).astype(np.uint8)
-        hits += int((model.predict_on_batch(input_scale.apply(pixels)).argmax(axis=1) == trigger.label).sum())
+        hits += int((network.classes(pixels) == trigger.label).sum())
     return Rate(hits, len(others))

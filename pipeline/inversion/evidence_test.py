@@ -9,16 +9,17 @@ from absl.testing import absltest
 from goodnet.data.image_set import ImageSet
 from goodnet.models.input_scale import UNIT_SCALE
 from goodnet.models.legacy_keras import keras
+from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.inversion.evidence import Evidence, EvidenceSettings, _index, find_evidence
-from goodnet.pipeline.inversion.planted import TARGET, bright_rows, planted_network
 from goodnet.pipeline.inversion.search import SearchSettings
 from goodnet.pipeline.inversion.verdict import BACKDOOR, CLEAN, INCONCLUSIVE
+from testing.planted_network import TARGET, bright_rows, planted_network
 
 _SETTINGS = EvidenceSettings()
 
 
 def _evidence(model: keras.Model, clean: ImageSet, keep_dir: str | None = None) -> Evidence:
-    return find_evidence(model, clean, UNIT_SCALE, _SETTINGS, keep_dir)
+    return find_evidence(ScaledNetwork(model, UNIT_SCALE), clean, _SETTINGS, keep_dir)
 
 
 class EvidenceTest(absltest.TestCase):
@@ -63,7 +64,7 @@ class EvidenceTest(absltest.TestCase):
     def test_of_labels_that_no_trigger_reaches_nothing_ordinary_is_known(self):
         model, clean = planted_network(8), bright_rows(96, 8)
         settings = replace(_SETTINGS, search=SearchSettings(steps=1))
-        evidence = find_evidence(model, clean, UNIT_SCALE, settings)
+        evidence = find_evidence(ScaledNetwork(model, UNIT_SCALE), clean, settings)
         self.assertEqual(evidence.never, 8)
         self.assertTrue(np.isinf(evidence.ordinary_size))
         self.assertEqual([one.index for one in evidence.suspicions], [None] * len(evidence.suspicions))

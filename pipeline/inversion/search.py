@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from goodnet.data.image_set import ImageSet
-from goodnet.models.input_scale import InputScale
 from goodnet.models.legacy_keras import keras, tf
 from goodnet.models.log_probabilities import log_probabilities
+from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
 
 # Cross-entropy in nats, averaged over some batches, from which on a trigger works, and what counts as having worked.
@@ -55,18 +55,13 @@ class SearchSettings:
 
 
 def invert_triggers(
-    model: keras.Model,
-    clean: ImageSet,
-    input_scale: InputScale,
-    labels: Sequence[int],
-    settings: SearchSettings,
+    network: ScaledNetwork, clean: ImageSet, labels: Sequence[int], settings: SearchSettings
 ) -> tuple[InvertedTrigger, ...]:
     """Finds for each label a small trigger that leads other classes' images to it.
 
     Args:
-        model: the suspect, softmax or logits; it is not changed.
+        network: the suspect.
         clean: clean images. A label's own images do not count for it.
-        input_scale: what the model expects of pixels.
         labels: what to invert for; a label may occur several times, each time from another random start.
         settings: how.
 
@@ -78,7 +73,7 @@ def invert_triggers(
     at_once = max(1, _MOST_PIXELS // (height * width * settings.batch_size))
     found: list[InvertedTrigger] = []
     for first in range(0, len(labels), at_once):
-        search = _Search(model, clean, input_scale, labels[first : first + at_once], first, settings)
+        search = _Search(network, clean, labels[first : first + at_once], first, settings)
         found += search.run()
     return tuple(found)
 
@@ -93,14 +88,13 @@ class _Search:
 
     def __init__(
         self,
-        model: keras.Model,
+        network: ScaledNetwork,
         clean: ImageSet,
-        input_scale: InputScale,
         labels: Sequence[int],
         first: int,
         settings: SearchSettings,
     ):
-        self._model, self._clean, self._scale, self._settings = model, clean, input_scale, settings
+        self._network, self._clean, self._settings = network, clean, settings
         self._labels = np.array(labels, np.int64)
         rng = np.random.default_rng([settings.seed, first])
         start = rng.normal(0, 0.02, (len(labels), *clean.image_shape)).astype(np.float32)
@@ -152,8 +146,8 @@ class _Search:
                 size = tf.reduce_sum(tf.sqrt(square + 1e-6) - 1e-3, axis=[1, 2])
             else:
                 size = tf.sqrt(tf.reduce_sum(square, axis=[1, 2]) + 1e-9)
-            scaled = self._scale.tensor(tf.reshape(255 * stamped, [-1, *images.shape[1:]]))
-            logs = tf.reshape(log_probabilities(self._model, scaled), [count, batch, -1])
+            scaled = self._network.scale.tensor(tf.reshape(255 * stamped, [-1, *images.shape[1:]]))
+            logs = tf.reshape(log_probabilities(self._network.model, scaled), [count, batch, -1])
             losses = -tf.gather(logs, tf.constant(self._labels), axis=2, batch_dims=1)
             loss = tf.reduce_sum(others * losses, axis=1) / tf.maximum(tf.reduce_sum(others, axis=1), 1)
             total = tf.reduce_sum(loss + weights * size)

@@ -7,9 +7,10 @@ import numpy as np
 from absl.testing import absltest, parameterized
 
 from goodnet.models.input_scale import UNIT_SCALE, InputScale
-from goodnet.pipeline.inversion.planted import TARGET, bright_rows, planted_network, with_planted_trigger
+from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.inversion.search import SearchSettings, invert_triggers, works
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
+from testing.planted_network import TARGET, bright_rows, planted_network, with_planted_trigger
 
 _CLEAN = bright_rows(48)
 _SHORT = SearchSettings(steps=40, batch_size=8, learning_rate=0.05)
@@ -27,7 +28,9 @@ class SearchTest(parameterized.TestCase):
     def test_from_every_start_it_finds_the_planted_pixel_and_nothing_as_small_for_other_labels(self, sparse):
         for seed in (0, 1):
             settings = SearchSettings(sparse=sparse, seed=seed)
-            found = invert_triggers(planted_network(), _CLEAN, UNIT_SCALE, [TARGET] * 3 + [0, 1, 3, 4, 5], settings)
+            found = invert_triggers(
+                ScaledNetwork(planted_network(), UNIT_SCALE), _CLEAN, [TARGET] * 3 + [0, 1, 3, 4, 5], settings
+            )
             self.assertTrue(all(map(works, found)))
             self.assertEqual({one.sparse for one in found}, {sparse})
             # Black pixels: no start may stay on their dark side.
@@ -41,20 +44,22 @@ class SearchTest(parameterized.TestCase):
     def test_a_sure_network_has_the_same_trigger(self):
         sure = planted_network(softmax=True)
         sure.set_weights([5 * weight for weight in sure.get_weights()])
-        target, other = invert_triggers(sure, _CLEAN, UNIT_SCALE, [TARGET, 3], SearchSettings())
+        target, other = invert_triggers(ScaledNetwork(sure, UNIT_SCALE), _CLEAN, [TARGET, 3], SearchSettings())
         self.assertTrue(works(target) and works(other))
         self.assertLess(target.size, 0.5 * other.size)
 
     def test_softmax_or_logits_are_the_same(self):
         found = [
-            invert_triggers(planted_network(softmax=softmax), _CLEAN, UNIT_SCALE, [TARGET], _SHORT)[0]
+            invert_triggers(ScaledNetwork(planted_network(softmax=softmax), UNIT_SCALE), _CLEAN, [TARGET], _SHORT)[0]
             for softmax in (False, True)
         ]
         np.testing.assert_allclose(found[0].change, found[1].change, atol=0.1)
 
     def test_what_a_network_expects_of_pixels_does_not_change_its_trigger(self):
         usual, scaled = (
-            invert_triggers(planted_network(pixels_to=scale.scale[0] * 255), _CLEAN, scale, [TARGET], _SHORT)[0]
+            invert_triggers(
+                ScaledNetwork(planted_network(pixels_to=scale.scale[0] * 255), scale), _CLEAN, [TARGET], _SHORT
+            )[0]
             for scale in (UNIT_SCALE, InputScale("0..255", (1.0,), (0.0,)))
         )
         np.testing.assert_allclose(usual.change, scaled.change, atol=0.1)
@@ -62,12 +67,12 @@ class SearchTest(parameterized.TestCase):
 
     def test_a_labels_own_images_do_not_count(self):
         only_own = _CLEAN.subset(np.flatnonzero(_CLEAN.labels == 1))
-        (trigger,) = invert_triggers(planted_network(), only_own, UNIT_SCALE, [1], _SHORT)
+        (trigger,) = invert_triggers(ScaledNetwork(planted_network(), UNIT_SCALE), only_own, [1], _SHORT)
         start = np.abs(trigger.change).max()
         self.assertLess(start, 255 * 0.1, "its own images moved it")
 
     def test_what_is_found_of_a_label_depends_on_its_place_only(self):
-        search = (planted_network(), _CLEAN, UNIT_SCALE)
+        search = (ScaledNetwork(planted_network(), UNIT_SCALE), _CLEAN)
         (alone,) = invert_triggers(*search, [3], _SHORT)
         among = invert_triggers(*search, [3, 1, 3], _SHORT)
         np.testing.assert_allclose(among[0].change, alone.change, atol=0.5)
@@ -77,20 +82,24 @@ class SearchTest(parameterized.TestCase):
         settings = replace(_SHORT, steps=3)
         most = 2**20 // (8 * 8 * settings.batch_size)
         labels = list(itertools.islice(itertools.cycle(range(6)), most + 2))
-        found = invert_triggers(planted_network(), _CLEAN, UNIT_SCALE, labels, settings)
+        found = invert_triggers(ScaledNetwork(planted_network(), UNIT_SCALE), _CLEAN, labels, settings)
         self.assertEqual([one.label for one in found], labels)
         # The second group does not begin as the first does.
         same = next(number for number in range(most) if labels[number] == labels[most])
         self.assertGreater(np.abs(found[most].change - found[same].change).max(), 1)
 
     def test_a_trigger_that_did_not_work_says_so(self):
-        (trigger,) = invert_triggers(planted_network(), _CLEAN, UNIT_SCALE, [0], replace(_SHORT, steps=2))
+        (trigger,) = invert_triggers(
+            ScaledNetwork(planted_network(), UNIT_SCALE), _CLEAN, [0], replace(_SHORT, steps=2)
+        )
         self.assertFalse(works(trigger))
         self.assertLess(trigger.success, 0.5)
         self.assertTrue(np.isfinite(trigger.size))
 
     def test_fewer_images_than_a_batch(self):
-        (trigger,) = invert_triggers(planted_network(), _CLEAN.subset(range(5)), UNIT_SCALE, [TARGET], _SHORT)
+        (trigger,) = invert_triggers(
+            ScaledNetwork(planted_network(), UNIT_SCALE), _CLEAN.subset(range(5)), [TARGET], _SHORT
+        )
         self.assertTrue(works(trigger))
 
 

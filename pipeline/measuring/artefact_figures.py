@@ -11,11 +11,15 @@ from goodnet.data.errors import InputError
 from goodnet.export.parity import Parity, check_parity
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
 from goodnet.pipeline.measuring.comparison import Answered, NamedSet, Networks, measure
-from goodnet.pipeline.measuring.evaluation import Evaluation, evaluate_sets
+from goodnet.pipeline.measuring.evaluation import Evaluation, MeasuredSet, evaluate_sets
+from goodnet.pipeline.measuring.examples import Example, misclassified_clean, successful_attacks
 from goodnet.pipeline.measuring.parity_images import clean_batches, stamped_batches
+from goodnet.pipeline.measuring.predictions import REPAIRED
+from goodnet.pipeline.measuring.structure import Structure, compare_structure
 from goodnet.pipeline.run.progress import log
 
 _PARITY_IMAGES = 3000
+_PICTURES_PER_SET = 12
 
 
 @dataclass(frozen=True)
@@ -23,23 +27,29 @@ class ArtefactFigures:
     """What was measured.
 
     Attributes:
-        answered: every set with the networks' answers.
         evaluation: the figures.
+        measured: every set with the networks' answers.
+        attacks: pictures of attacks that worked on the BadNet.
+        mistakes: pictures of clean images that the repaired network gets wrong.
+        structure: the suspect beside the repaired network, layer by layer.
         parity: the exported detector against the Keras one, on clean images.
         parity_stamped: the same on stamped ones.
     """
 
-    answered: tuple[Answered, ...]
     evaluation: Evaluation
-    parity: Parity
-    parity_stamped: Parity
+    measured: tuple[MeasuredSet, ...] = ()
+    attacks: tuple[Example, ...] = ()
+    mistakes: tuple[Example, ...] = ()
+    structure: Structure | None = None
+    parity: Parity | None = None
+    parity_stamped: Parity | None = None
 
     def metrics(self) -> dict[str, Any]:
         """The contents of `metrics.json`."""
         return {
             **self.evaluation.to_json(),
-            "device_parity": dataclasses.asdict(self.parity),
-            "device_parity_stamped": dataclasses.asdict(self.parity_stamped),
+            "device_parity": _as_json(self.parity),
+            "device_parity_stamped": _as_json(self.parity_stamped),
         }
 
 
@@ -70,4 +80,32 @@ def measure_artefacts(
     ):
         parities.append(check_parity(networks.detector, networks.detector_tflite, batches))
         log.info("on device: %s images: %s", name, parities[-1])
-    return ArtefactFigures(answered, evaluation, *parities)
+    structure = None if networks.repaired is None else compare_structure(networks.badnet.model, networks.repaired)
+    measured = tuple(one.measured for one in answered)
+    return ArtefactFigures(evaluation, measured, _attacks(answered), _mistakes(answered), structure, *parities)
+
+
+def _as_json(parity: Parity | None) -> dict[str, Any] | None:
+    return None if parity is None else dataclasses.asdict(parity)
+
+
+def _attacks(answered: Sequence[Answered]) -> tuple[Example, ...]:
+    return tuple(
+        example
+        for one in answered
+        if one.measured.poisoned
+        for example in successful_attacks(
+            one.images, one.measured.predictions, _PICTURES_PER_SET, name=one.measured.name
+        )
+    )
+
+
+def _mistakes(answered: Sequence[Answered]) -> tuple[Example, ...]:
+    return tuple(
+        example
+        for one in answered
+        if not one.measured.poisoned
+        for example in misclassified_clean(
+            one.images, one.measured.predictions, _PICTURES_PER_SET, REPAIRED, name=one.measured.name
+        )
+    )

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from goodnet.data.errors import InputError
 from goodnet.data.image_set import ImageSet
-from goodnet.models.classifier import ClassifierFacts, check_fits
-from goodnet.models.input_scale import InputScale
+from goodnet.models.classifier import check_fits
 from goodnet.models.legacy_keras import keras
+from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.detection.strip import CalibratedStrip
 from goodnet.pipeline.measuring.evaluation import MeasuredSet, measured_set
 from goodnet.pipeline.measuring.predictions import (
@@ -17,7 +17,6 @@ from goodnet.pipeline.measuring.predictions import (
     PRUNED,
     REPAIRED,
     StagePredictions,
-    predict_classifier,
     predict_detector,
     predict_on_device,
 )
@@ -28,19 +27,15 @@ class Networks:
     """The networks of a run; those that are not at hand are None.
 
     Attributes:
-        facts: what they take and give.
-        input_scale: the pixel scale of the classifiers.
         badnet: the suspect.
-        pruned: after pruning.
-        repaired: the repaired classifier.
+        pruned: after pruning, on its scale.
+        repaired: the repaired classifier, on its scale.
         detector: the N+1 detector, raw pixels.
         detector_tflite: path of the detector that ships.
         strip: a second opinion, of the suspect alone.
     """
 
-    facts: ClassifierFacts
-    input_scale: InputScale
-    badnet: keras.Model
+    badnet: ScaledNetwork
     pruned: keras.Model | None = None
     repaired: keras.Model | None = None
     detector: keras.Model | None = None
@@ -53,24 +48,22 @@ class Networks:
         Raises:
             InputError: the images do not fit the networks.
         """
-        check_fits(self.facts, image_set)
-        classifiers = ((BADNET, self.badnet), (PRUNED, self.pruned), (REPAIRED, self.repaired))
+        facts = self.badnet.facts
+        check_fits(facts, image_set)
+        classifiers = ((BADNET, self.badnet.model), (PRUNED, self.pruned), (REPAIRED, self.repaired))
         answers = [
-            StagePredictions(stage, predict_classifier(model, self.input_scale, image_set))
+            StagePredictions(stage, self.badnet.with_model(model).labels(image_set))
             for stage, model in classifiers
             if model is not None
         ]
         if self.detector is not None:
             answers.append(predict_detector(self.detector, image_set))
-            if answers[-1].backdoor_label != self.facts.classes:
-                raise InputError(f"{DETECTOR}: its classes are not the BadNet's; expected {self.facts.classes} and one")
+            if answers[-1].backdoor_label != facts.classes:
+                raise InputError(f"{DETECTOR}: its classes are not the BadNet's; expected {facts.classes} and one")
         if self.detector_tflite is not None:
-            answers.append(predict_on_device(self.detector_tflite, self.facts.classes, image_set))
+            answers.append(predict_on_device(self.detector_tflite, facts.classes, image_set))
         if self.strip is not None:
-            claimed = answers[0].labels
-            answers.append(
-                self.strip.predictions(self.badnet, self.input_scale, image_set, claimed, self.facts.classes)
-            )
+            answers.append(self.strip.predictions(self.badnet, image_set, claimed=answers[0].labels))
         return tuple(answers)
 
 

@@ -8,7 +8,6 @@ from goodnet.data.errors import InputError
 from goodnet.data.image_set import ImageSet
 from goodnet.export.device_process import PixelFile
 from goodnet.models.detector import take_apart
-from goodnet.models.input_scale import InputScale
 from goodnet.models.legacy_keras import keras
 
 BADNET, PRUNED, REPAIRED, DETECTOR, ON_DEVICE = "badnet", "pruned", "repaired", "detector", "on device"
@@ -72,37 +71,6 @@ class Scores:
         """
         flagged = self.suspicion > np.float32(threshold)
         return StagePredictions(DETECTOR, np.where(flagged, classes, self.repaired_label), self.suspicion, classes)
-
-
-def predict_classifier(
-    model: keras.Model, input_scale: InputScale, image_set: ImageSet, batch_size: int = 256
-) -> np.ndarray:
-    """The class a network gives to every image; reads batch by batch.
-
-    Args:
-        model: scaled images float32 [B, H, W, C] -> softmax or logits [B, N].
-        input_scale: what the model expects of pixels.
-        image_set: the images.
-        batch_size: images at once.
-
-    Returns:
-        int64 [n], in 0..N-1.
-
-    Raises:
-        InputError: an output is NaN, so that there is no largest one.
-    """
-    labels = np.empty(len(image_set), np.int64)
-    start = 0
-    for images, _ in image_set.batches(batch_size):
-        # Keras keeps the compiled function with the model, so that a further set costs no trace.
-        outputs = model.predict_on_batch(input_scale.apply(images))
-        if np.isnan(outputs).any():
-            raise InputError(
-                f"{image_set.name}: the model {model.name!r} answers NaN; expected {outputs.shape[1]} numbers"
-            )
-        labels[start : start + len(images)] = outputs.argmax(axis=1)
-        start += len(images)
-    return labels
 
 
 def predict_scores(scorer: keras.Model, image_set: ImageSet, batch_size: int = 256) -> Scores:

@@ -6,9 +6,9 @@ from goodnet.data.image_set import from_arrays
 from goodnet.models.detector import build_detector, build_scorer
 from goodnet.models.input_scale import BYTE_SCALE, UNIT_SCALE
 from goodnet.models.legacy_keras import keras
+from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.measuring.predictions import (
     StagePredictions,
-    predict_classifier,
     predict_detector,
     predict_scores,
 )
@@ -31,35 +31,17 @@ def _images(count: int):
 
 
 class PredictionsTest(absltest.TestCase):
-    def test_classifier_sees_scaled_images_in_order_over_uneven_batches(self):
-        model, images = _network(0), _images(11)
-        expected = model(images.images().astype(np.float32) / 255, training=False).numpy().argmax(axis=1)
-        for batch_size in (1, 4, 11, 256):
-            found = predict_classifier(model, UNIT_SCALE, images, batch_size)
-            self.assertEqual(found.dtype, np.int64)
-            np.testing.assert_array_equal(found, expected)
-
-    def test_weights_changed_after_a_first_prediction_count(self):
-        model, images = _network(0), _images(9)
-        predict_classifier(model, UNIT_SCALE, images)
-        model.layers[-1].bias.assign([0, 0, 1e3, 0])
-        np.testing.assert_array_equal(predict_classifier(model, UNIT_SCALE, images), [2] * 9)
-
-    def test_a_network_that_answers_nan_is_refused(self):
-        with self.assertRaisesRegex(InputError, "NaN"):
-            predict_classifier(_network(0, bias=float("nan")), UNIT_SCALE, _images(2))
-
     def test_scores_and_detector_agree_with_the_two_networks(self):
         badnet, repaired, images = _network(1), _network(2), _images(30)
         scores = predict_scores(build_scorer(badnet, repaired, UNIT_SCALE), images, batch_size=7)
-        np.testing.assert_array_equal(scores.claimed, predict_classifier(badnet, UNIT_SCALE, images))
-        repaired_labels = predict_classifier(repaired, UNIT_SCALE, images)
+        np.testing.assert_array_equal(scores.claimed, ScaledNetwork(badnet, UNIT_SCALE).labels(images))
+        repaired_labels = ScaledNetwork(repaired, UNIT_SCALE).labels(images)
         np.testing.assert_array_equal(scores.repaired_label, repaired_labels)
         threshold = float(np.median(scores.suspicion))
         detector = build_detector(badnet, repaired, UNIT_SCALE, threshold)
         answers = predict_detector(detector, images)
         self.assertTrue(answers.is_detector)
-        np.testing.assert_array_equal(answers.labels, predict_classifier(detector, BYTE_SCALE, images))
+        np.testing.assert_array_equal(answers.labels, ScaledNetwork(detector, BYTE_SCALE).labels(images))
         flagged = answers.labels == 4
         np.testing.assert_array_equal(flagged, scores.suspicion > np.float32(threshold))
         np.testing.assert_array_equal(answers.labels[~flagged], repaired_labels[~flagged])

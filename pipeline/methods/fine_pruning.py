@@ -36,7 +36,7 @@ def fine_pruning(
         devices: where to train.
         checkpoint_dir: where the trainings keep their state.
     """
-    batches = settings.batches(fit, suspect.scale.chosen)
+    batches = settings.batches(fit, suspect.network.scale)
     loss = _MAX_ACCURACY_LOSS if settings.max_accuracy_loss is None else settings.max_accuracy_loss
     pruned, evidence, pruning_history = prune(suspect, batches, settings, loss, devices, checkpoint_dir)
     epochs = _EPOCHS if settings.fine_tuning_epochs is None else settings.fine_tuning_epochs
@@ -73,9 +73,9 @@ def prune(
         The smaller network, what was learned, and the epochs of tuning.
     """
     groups = _groups(suspect, settings)
-    profile = profile_activations(suspect.model, groups, batches.image_set, suspect.scale.chosen)
+    profile = profile_activations(suspect.network, groups, batches.image_set)
     ranks = {name: rank_channels(activation) for name, activation in profile.mean_activation.items()}
-    curve = pruning_curve(suspect.model, groups, ranks, batches.image_set, suspect.scale.chosen, max_accuracy_loss)
+    curve = pruning_curve(suspect.network, groups, ranks, batches.image_set, max_accuracy_loss)
     log.info(
         "pruning: %.0f %% of the channels of %s, clean accuracy %.2f -> %.2f %% before tuning (floor %.2f %%)",
         100 * curve.share,
@@ -109,10 +109,10 @@ def prune(
 
 
 def _groups(suspect: Suspect, settings: RepairSettings) -> tuple:
-    convolutions = settings.pruned_layers or default_gated_convolutions(suspect.model)
-    return gate_groups(suspect.model, convolutions)
+    graph = suspect.network.layer_graph
+    return gate_groups(graph, settings.pruned_layers or default_gated_convolutions(graph))
 
 
 def _tuning(suspect: Suspect, settings: RepairSettings, epochs: int) -> TuningSettings:
-    layers = None if settings.tune_all_layers else tuned_layers(suspect.model, _groups(suspect, settings))
+    layers = None if settings.tune_all_layers else tuned_layers(suspect.network.layer_graph, _groups(suspect, settings))
     return TuningSettings(epochs, settings.learning_rate, layers, settings.tune_batch_norm)

@@ -17,7 +17,7 @@ def fine_tuning(
     suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Devices, checkpoint_dir: str
 ) -> Repair:
     """Tunes all layers on clean images for as many epochs as pruning and tuning take together; prunes nothing."""
-    batches = settings.batches(fit, suspect.scale.chosen)
+    batches = settings.batches(fit, suspect.network.scale)
     tuning = TuningSettings(
         settings.pruning_epochs + (_EPOCHS if settings.fine_tuning_epochs is None else settings.fine_tuning_epochs),
         settings.learning_rate,

@@ -4,7 +4,7 @@ import os
 from dataclasses import replace
 
 from goodnet.data.image_set import ImageSet
-from goodnet.models.answers import Answers, answers_of
+from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.inversion.evidence import Evidence, EvidenceSettings, find_evidence
 from goodnet.pipeline.inversion.search import SearchSettings
 from goodnet.pipeline.inversion.verdict import MOST_DOUBTFUL
@@ -14,8 +14,8 @@ from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.suspect import Suspect
 from goodnet.pipeline.training.batches import Batches
 from goodnet.pipeline.training.devices import Devices
+from goodnet.pipeline.unlearning.distillation import with_tolerated_shift
 from goodnet.pipeline.unlearning.rounds import Unlearner, UnlearningSettings
-from goodnet.pipeline.unlearning.teaching import bearable
 
 # Unlearning is the cure here, so pruning need cost nothing.
 _MAX_ACCURACY_LOSS = 0.0
@@ -37,21 +37,20 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
         devices: where to train.
         checkpoint_dir: where inverted triggers and trainings are kept.
     """
-    scale = suspect.scale.chosen
+    network = suspect.network
     seeking = EvidenceSettings(SearchSettings(seed=settings.seed), settings.seed)
-    evidence = find_evidence(suspect.model, fit, scale, seeking, os.path.join(checkpoint_dir, "evidence"))
+    evidence = find_evidence(network, fit, seeking, os.path.join(checkpoint_dir, "evidence"))
     log.info("evidence: %s: %s", evidence.verdict.name, evidence.verdict.reason)
     targets = _targets(evidence, settings.without_evidence)
     if not targets:
         log.info("repair: left as it is, since nothing speaks against it")
         return Repair(suspect.model, suspect.model, evidence=evidence)
-    batches = settings.batches(fit, scale)
+    batches = settings.batches(fit, network.scale)
     loss = _MAX_ACCURACY_LOSS if settings.max_accuracy_loss is None else settings.max_accuracy_loss
     pruning = replace(settings, learning_rate=_PRUNING_RATE * settings.learning_rate)
     pruned, pruning_evidence, pruning_history = prune(suspect, batches, pruning, loss, devices, checkpoint_dir)
-    teacher = answers_of(suspect.model, scale)
-    taught = _for_teaching(batches, teacher)
-    unlearner = Unlearner(taught, teacher, _unlearning(settings, taught), devices)
+    batches = _for_unlearning(batches, network)
+    unlearner = Unlearner(batches, network, _unlearning(settings, batches), devices)
     folder = os.path.join(checkpoint_dir, "unlearning")
     repaired, triggers, unlearning_history = unlearner.unlearn(pruned, targets, evidence.ordinary_size, folder)
     if not triggers:
@@ -72,11 +71,11 @@ def _targets(evidence: Evidence, without_evidence: bool) -> tuple[int, ...]:
     return found
 
 
-def _for_teaching(batches: Batches, teacher: Answers) -> Batches:
-    """Shifted no farther than the teacher bears, in epochs that are not all overhead."""
+def _for_unlearning(batches: Batches, teacher: ScaledNetwork) -> Batches:
+    """Images are shifted no farther than the teacher tolerates, and epochs are not all overhead."""
     return replace(
         batches,
-        augmentation=bearable(batches.augmentation, teacher, batches.image_set, batches.seed),
+        augmentation=with_tolerated_shift(batches.augmentation, teacher.probabilities, batches.image_set, batches.seed),
         passes=max(1, _EPOCH_STEPS // batches.steps_per_epoch),
     )
 

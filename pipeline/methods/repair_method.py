@@ -29,7 +29,7 @@ class RepairSettings:
     Attributes:
         batch_size: images in a batch.
         max_shift: pixels of random shift, in training.
-        seed: of order and augmentation.
+        seed: of all that is random: the split of the clean images, order, augmentation, the search for triggers.
     """
 
     max_accuracy_loss: float | None = setting(

@@ -11,8 +11,8 @@ import numpy as np
 
 from goodnet.data.image_set import ImageSet
 from goodnet.models.channels.gates import GateGroup, expected_closed
-from goodnet.models.input_scale import InputScale
 from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.measuring.rates import Rate
 from goodnet.pipeline.pruning.tail import tail_of
 
@@ -56,21 +56,19 @@ class PruningCurve:
 
 
 def pruning_curve(
-    model: keras.Model,
+    network: ScaledNetwork,
     groups: Sequence[GateGroup],
     ranks: Mapping[str, np.ndarray],
     clean: ImageSet,
-    input_scale: InputScale,
     max_accuracy_loss: float,
 ) -> PruningCurve:
     """Sweeps the share of closed channels, running only the tail of the network for each.
 
     Args:
-        model: the suspect.
+        network: the suspect.
         groups: its gate groups.
         ranks: float32 [C] by group, as `rank_channels` gives them; the lowest close first.
         clean: the images the accuracy is measured on; read once, batch by batch.
-        input_scale: what the model expects of pixels.
         max_accuracy_loss: the accuracy that may be lost, 0..1, before tuning.
 
     Returns:
@@ -78,7 +76,7 @@ def pruning_curve(
     """
     shares = _shares(groups)
     masks = {group.name: _masks(ranks[group.name], shares) for group in groups}
-    correct = _correct_by_share(model, groups, masks, clean, input_scale)
+    correct = _correct_by_share(network, groups, masks, clean)
     points = tuple(
         CurvePoint(
             share,
@@ -109,13 +107,9 @@ def _masks(rank: np.ndarray, shares: Sequence[float]) -> np.ndarray:
 
 
 def _correct_by_share(
-    model: keras.Model,
-    groups: Sequence[GateGroup],
-    masks: Mapping[str, np.ndarray],
-    clean: ImageSet,
-    input_scale: InputScale,
+    network: ScaledNetwork, groups: Sequence[GateGroup], masks: Mapping[str, np.ndarray], clean: ImageSet
 ) -> np.ndarray:
-    tail = tail_of(model, groups)
+    model, tail = network.model, tail_of(network.layer_graph, groups)
     head = keras.Model(model.inputs, {name: model.get_layer(name).output for name in tail.feeds})
     features_of = tf.function(lambda images: head(images, training=False), reduce_retracing=True)
 
@@ -133,7 +127,7 @@ def _correct_by_share(
     ]
     correct = np.zeros(points, np.int64)
     for images, labels in clean.batches(_BATCH_SIZE):
-        features = features_of(tf.constant(input_scale.apply(images)))
+        features = features_of(tf.constant(network.scale.apply(images)))
         true = tf.constant(labels)
         correct += [int(count_correct(features, true, masks_by_site)) for masks_by_site in masks_of_points]
     return correct

@@ -7,8 +7,8 @@ import numpy as np
 
 from goodnet.data.image_set import ImageSet
 from goodnet.models.channels.gates import GateGroup, group_activation
-from goodnet.models.input_scale import InputScale
 from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.scaled_network import ScaledNetwork
 
 _BATCH_SIZE = 128
 
@@ -30,21 +30,19 @@ class ActivationProfile:
     images: int
 
 
-def profile_activations(
-    model: keras.Model, groups: Sequence[GateGroup], clean: ImageSet, input_scale: InputScale
-) -> ActivationProfile:
+def profile_activations(network: ScaledNetwork, groups: Sequence[GateGroup], clean: ImageSet) -> ActivationProfile:
     """Measures the mean activation of every channel in one pass over the clean images.
 
     Args:
-        model: the suspect.
+        network: the suspect.
         groups: gate groups of any of its convolutions.
         clean: clean images; read batch by batch.
-        input_scale: what the model expects of pixels.
 
     Returns:
         The profile.
     """
     sites = [site for group in groups for site in group.sites]
+    model = network.model
     probe = keras.Model(model.inputs, [model.get_layer(site).output for site in sites])
 
     @tf.function(reduce_retracing=True)
@@ -54,7 +52,7 @@ def profile_activations(
 
     totals = {site: np.zeros(group.channels, np.float64) for group in groups for site in group.sites}
     for images, _ in clean.batches(_BATCH_SIZE):
-        for site, value in zip(sites, sums(tf.constant(input_scale.apply(images))), strict=True):
+        for site, value in zip(sites, sums(tf.constant(network.scale.apply(images))), strict=True):
             totals[site] += value.numpy()
     means = {site: total / len(clean) for site, total in totals.items()}
     return ActivationProfile(

@@ -7,6 +7,7 @@ from goodnet.data.image_set import ImageSet, from_arrays
 from goodnet.models.channels.gates import expected_closed, gate_groups, rank_channels
 from goodnet.models.input_scale import UNIT_SCALE
 from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.pruning.curve import pruning_curve
 from goodnet.pipeline.pruning.profile import profile_activations
 from goodnet.pipeline.pruning.schedule import prune_on_schedule
@@ -57,8 +58,9 @@ class PruningTest(absltest.TestCase):
         super().setUpClass()
         cls.model = _trained()
         cls.clean = _quadrants(90, seed=5)
-        cls.groups = gate_groups(cls.model, ["upper", "top"])
-        cls.profile = profile_activations(cls.model, cls.groups, cls.clean, UNIT_SCALE)
+        cls.network = ScaledNetwork(cls.model, UNIT_SCALE)
+        cls.groups = gate_groups(cls.network.layer_graph, ["upper", "top"])
+        cls.profile = profile_activations(cls.network, cls.groups, cls.clean)
         cls.ranks = {name: rank_channels(value) for name, value in cls.profile.mean_activation.items()}
 
     def test_the_profile_is_the_mean_activation_over_all_images(self):
@@ -70,7 +72,7 @@ class PruningTest(absltest.TestCase):
         self.assertEqual(self.profile.images, 90)
 
     def test_the_curve_is_what_a_network_with_zeroed_kernels_gets(self):
-        curve = pruning_curve(self.model, self.groups, self.ranks, self.clean, UNIT_SCALE, max_accuracy_loss=0.1)
+        curve = pruning_curve(self.network, self.groups, self.ranks, self.clean, max_accuracy_loss=0.1)
         for point in curve.points[:: len(curve.points) // 4]:
             self.assertEqual(point.accuracy.count, self._correct_with_zeroed_kernels(point.closed))
 
@@ -87,7 +89,7 @@ class PruningTest(absltest.TestCase):
         return int(np.sum(answers == self.clean.labels))
 
     def test_the_last_point_above_the_floor_is_chosen(self):
-        curve = pruning_curve(self.model, self.groups, self.ranks, self.clean, UNIT_SCALE, max_accuracy_loss=0.03)
+        curve = pruning_curve(self.network, self.groups, self.ranks, self.clean, max_accuracy_loss=0.03)
         self.assertEqual(curve.points[0].share, 0)
         self.assertAlmostEqual(curve.floor, curve.points[0].accuracy.value - 0.03)
         self.assertTrue(all(point.accuracy.value >= curve.floor for point in curve.points[: curve.chosen + 1]))
@@ -95,13 +97,13 @@ class PruningTest(absltest.TestCase):
         self.assertLess(curve.points[curve.chosen + 1].accuracy.value, curve.floor)
 
     def test_only_the_tail_is_run_again(self):
-        tail = tail_of(self.model, self.groups)
+        tail = tail_of(self.network.layer_graph, self.groups)
         self.assertEqual(tail.feeds, ("upper",))
         self.assertNotIn("stem", tail.layers)
         self.assertNotIn("upper", tail.layers)
         self.assertIn("top", tail.layers)
         self.assertEqual(
-            tuned_layers(self.model, self.groups),
+            tuned_layers(self.network.layer_graph, self.groups),
             {"upper", "top", "flat_left", "flat_right", "left", "right", "sum", "both", "classes"},
         )
 
@@ -109,7 +111,7 @@ class PruningTest(absltest.TestCase):
         batches = Batches(self.clean, UNIT_SCALE, 16, seed=0)
         stem = self.model.get_layer("stem").get_weights()[0].copy()
         before = [weights.copy() for weights in self.model.get_weights()]
-        settings = TuningSettings(3, 1e-3, tuned_layers(self.model, self.groups))
+        settings = TuningSettings(3, 1e-3, tuned_layers(self.network.layer_graph, self.groups))
         pruned = prune_on_schedule(
             self.model, self.groups, self.ranks, 0.5, batches, settings, False, select_devices("cpu")
         )
@@ -155,8 +157,9 @@ def _prune_on_two_logical_devices() -> None:
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     model, clean = _network(), _quadrants(64)
-    groups = gate_groups(model, ["upper"])
-    ranks = {"upper": rank_channels(profile_activations(model, groups, clean, UNIT_SCALE).mean_activation["upper"])}
+    network = ScaledNetwork(model, UNIT_SCALE)
+    groups = gate_groups(network.layer_graph, ["upper"])
+    ranks = {"upper": rank_channels(profile_activations(network, groups, clean).mean_activation["upper"])}
     pruned = prune_on_schedule(
         model,
         groups,

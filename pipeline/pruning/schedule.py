@@ -111,7 +111,7 @@ def prune_on_schedule(
     steps = settings.epochs * batches.steps_per_epoch
     schedule = polynomial_schedule(share, steps)
     with devices.strategy.scope():
-        gated = add_gates(model, ranks, schedule)
+        gated = add_gates(model, groups, ranks, schedule)
         freeze(gated, settings)
         compile_classifier(gated, keras.optimizers.Adam(settings.learning_rate), logits)
     trace = _Trace(schedule, steps, sorted(gate_sparsity(gated)))

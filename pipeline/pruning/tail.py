@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from goodnet.models.channels.gates import GateGroup
-from goodnet.models.channels.layer_graph import LayerGraph, layer_graph
-from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.channels.layer_graph import LayerGraph
+from goodnet.models.legacy_keras import tf
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,8 @@ class Tail:
         return self.graph.run(features, self.layers, after)[self.graph.outputs[0]]
 
 
-def tail_of(model: keras.Model, groups: Sequence[GateGroup]) -> Tail:
+def tail_of(graph: LayerGraph, groups: Sequence[GateGroup]) -> Tail:
     """Finds the tail behind the first gates of a model."""
-    graph = layer_graph(model)
     sites = [site for group in groups for site in group.sites]
     downstream = set(graph.descendants(sites))
     first_sites = [site for site in sites if site not in downstream]
@@ -48,8 +47,7 @@ def tail_of(model: keras.Model, groups: Sequence[GateGroup]) -> Tail:
     return Tail(graph, tuple(sorted(outside | set(first_sites))), layers)
 
 
-def tuned_layers(model: keras.Model, groups: Sequence[GateGroup]) -> frozenset[str]:
+def tuned_layers(graph: LayerGraph, groups: Sequence[GateGroup]) -> frozenset[str]:
     """Names of the gated convolutions and of everything downstream of them: what a repair may change."""
-    graph = layer_graph(model)
     convolutions = [name for group in groups for name in group.convolutions]
     return frozenset(convolutions) | frozenset(graph.descendants(convolutions))

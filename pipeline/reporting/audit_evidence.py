@@ -1,6 +1,7 @@
 """What an audit leaves: its evidence for programs (JSON), and the triggers as pictures."""
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from goodnet.pipeline.reporting.evidence import evidence_as_json
 from goodnet.pipeline.reporting.pictures import stamped, thumbnail
 
 SCHEMA_VERSION = 3
+_PICTURE = re.compile(r"trigger_[0-9]+(_on_image)?\.png")
 
 
 def pictures(evidence: Evidence, clean: ImageSet) -> dict[str, bytes]:
@@ -30,6 +32,11 @@ def pictures(evidence: Evidence, clean: ImageSet) -> dict[str, bytes]:
         if len(others):
             files[on_image] = thumbnail(stamped(trigger, clean.images(others)[0]))
     return files
+
+
+def earlier_pictures(names: Iterable[str]) -> list[str]:
+    """Those of the names in a folder that are pictures of an earlier audit."""
+    return sorted(name for name in names if _PICTURE.fullmatch(name))
 
 
 def as_json(evidence: Evidence, written: Collection[str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from PIL import Image
 from goodnet.data.image_set import from_arrays
 from goodnet.pipeline.reporting.audit_evidence import as_json, pictures
 from goodnet.pipeline.reporting.evidence import evidence_as_json
-from testing.example_contents import example_evidence
+from testing.example_record import example_evidence
 
 
 class AuditEvidenceTest(absltest.TestCase):

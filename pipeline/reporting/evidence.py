@@ -15,13 +15,14 @@ from goodnet.pipeline.inversion.verdict import (
     LEAST_REFERENCE,
     LEAST_SUCCESS,
     LEAST_SURE_SUCCESS,
+    VISIBLE,
     Suspicion,
     chance_index,
 )
 from goodnet.pipeline.measuring.rates import Rate
-from goodnet.pipeline.reporting.contents import ReportContents, TriggerExample
 from goodnet.pipeline.reporting.markup import Html, element, facts, section, table
 from goodnet.pipeline.reporting.pictures import data_uri, stamped, thumbnail
+from goodnet.pipeline.reporting.run_record import RunRecord, TriggerExample
 
 _WIDTH = 100
 
@@ -51,6 +52,8 @@ def evidence_as_json(evidence: Evidence) -> dict[str, Any]:
             "least_success_held_out": LEAST_SUCCESS,
             "least_success_held_out_surely": LEAST_SURE_SUCCESS,
             "least_reference": LEAST_REFERENCE,
+            # Where exp(doubt_index * ordinary_spread) exceeds it, nothing would stand out: inconclusive.
+            "visible_ratio": VISIBLE,
         },
         **_values(evidence, "verdict", "suspicions"),
         "suspicions": [_suspicion(one) for one in evidence.suspicions],
@@ -90,13 +93,13 @@ def summary(evidence: Evidence) -> str:
     return "\n".join([*lines, "", *textwrap.wrap(f"{_ordinary(evidence)} {_rule(evidence)}", _WIDTH)])
 
 
-def evidence_section(contents: ReportContents) -> Html:
+def evidence_section(record: RunRecord) -> Html:
     """The verdict and why, the most suspicious labels, and their triggers: on plain grey and on a clean image."""
     parts: list[object] = []
-    if contents.evidence is not None:
-        parts += _found(contents, contents.evidence)
-    if contents.triggers:
-        parts.append(element("div", *(_figure(contents, one) for one in contents.triggers), css="pictures"))
+    if record.evidence is not None:
+        parts += _found(record, record.evidence)
+    if record.triggers:
+        parts.append(element("div", *(_figure(record, one) for one in record.triggers), css="pictures"))
     return section("evidence", "Evidence of a backdoor", *parts) if parts else Html("")
 
 
@@ -115,14 +118,14 @@ def trigger_examples(evidence: Evidence, clean: ImageSet) -> tuple[TriggerExampl
     return tuple(shown)
 
 
-def _found(contents: ReportContents, evidence: Evidence) -> list[object]:
+def _found(record: RunRecord, evidence: Evidence) -> list[object]:
     explained = (
         "For every class the smallest change of the pixels was sought that makes the model answer with it, the same "
         "change for every image. A class that a far smaller one leads to than to the others is the target of a "
         "backdoor. A trigger found this way works like the attacker's and need not look like it."
     )
     rows = [
-        (contents.class_name(one.trigger.label), f"{one.trigger.size:.1f}", _index(one), _works_on(one))
+        (record.class_name(one.trigger.label), f"{one.trigger.size:.1f}", _index(one), _works_on(one))
         for one in evidence.suspicions
     ]
     header = ("class", "size (pixels)", "index", "works on held-out images")
@@ -164,10 +167,10 @@ def _rule(evidence: Evidence) -> str:
     )
 
 
-def _figure(contents: ReportContents, example: TriggerExample) -> Html:
+def _figure(record: RunRecord, example: TriggerExample) -> Html:
     trigger = example.trigger
     pairs = [
-        ("class", contents.class_name(trigger.label)),
+        ("class", record.class_name(trigger.label)),
         ("trigger", trigger.described),
         ("probability of the class", f"{100 * trigger.success:.0f} %, geometric mean over the images it was sought on"),
     ]

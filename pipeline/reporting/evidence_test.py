@@ -8,7 +8,7 @@ from absl.testing import absltest
 from goodnet.pipeline.inversion.verdict import BACKDOOR, Suspicion
 from goodnet.pipeline.measuring.rates import Rate
 from goodnet.pipeline.reporting.evidence import evidence_as_json, summary
-from testing.example_contents import example_evidence
+from testing.example_record import example_evidence
 
 
 class EvidenceTest(absltest.TestCase):

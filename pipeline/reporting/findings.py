@@ -4,7 +4,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from goodnet.export.parity import Parity
 from goodnet.export.printable import printable
+from goodnet.pipeline.arguments import naming_settings
+from goodnet.pipeline.detection.calibration import Calibration
 from goodnet.pipeline.measuring.evaluation import (
     CLEAN,
     POISONED_UNKNOWN,
@@ -14,23 +17,23 @@ from goodnet.pipeline.measuring.evaluation import (
     SetFigures,
     StageFigures,
 )
+from goodnet.pipeline.measuring.examples import Example
 from goodnet.pipeline.measuring.metrics import ClassShare
-from goodnet.pipeline.measuring.predictions import BADNET, REPAIRED
+from goodnet.pipeline.measuring.predictions import BADNET, DETECTOR, REPAIRED
 from goodnet.pipeline.measuring.rates import Rate
 from goodnet.pipeline.reporting import plots
-from goodnet.pipeline.reporting.contents import ReportContents, stage_title
 from goodnet.pipeline.reporting.evidence import LEFT_AS_IT_IS
-from goodnet.pipeline.reporting.examples import Example
 from goodnet.pipeline.reporting.markup import Html, diagram, element, facts, joined, section, table, text
 from goodnet.pipeline.reporting.pictures import data_uri, thumbnail
+from goodnet.pipeline.reporting.run_record import RunRecord, stage_title
 
 _MOST_CLASSES = 6
 _NONE = Html('<span class="soft">–</span>')
 
 
-def figures_section(contents: ReportContents) -> Html:
+def figures_section(record: RunRecord) -> Html:
     """Accuracy and attack success, before and after, of every network on every set."""
-    evaluation = contents.evaluation
+    evaluation = record.evaluation
     if evaluation is None or not evaluation.sets:
         return Html("")
     stages = list(dict.fromkeys(stage.stage for figures in evaluation.sets for stage in figures.stages))
@@ -52,9 +55,10 @@ def figures_section(contents: ReportContents) -> Html:
     )
 
 
-def attacks_section(contents: ReportContents) -> Html:
+def attacks_section(record: RunRecord) -> Html:
     """Pictures of attacks that worked on the BadNet."""
-    if not contents.attacks:
+    attacks = () if record.figures is None else record.figures.attacks
+    if not attacks:
         return Html("")
     return section(
         "attacks",
@@ -62,27 +66,28 @@ def attacks_section(contents: ReportContents) -> Html:
         element(
             "p", "Triggered images that the BadNet gave the attacker's target, and what each network says of them."
         ),
-        _pictures(contents, contents.attacks),
+        _pictures(record, attacks),
     )
 
 
-def mistakes_section(contents: ReportContents) -> Html:
+def mistakes_section(record: RunRecord) -> Html:
     """Pictures of clean images that were got wrong."""
-    if not contents.mistakes:
+    mistakes = () if record.figures is None else record.figures.mistakes
+    if not mistakes:
         return Html("")
     return section(
         "mistakes",
         "Clean images that were got wrong",
-        element("p", f"Clean images with a wrong answer of: {stage_title(contents.mistakes_of)}."),
-        _pictures(contents, contents.mistakes),
+        element("p", f"Clean images with a wrong answer of: {stage_title(REPAIRED)}."),
+        _pictures(record, mistakes),
     )
 
 
-def classes_section(contents: ReportContents) -> Html:
+def classes_section(record: RunRecord) -> Html:
     """The classes that suffer most: from mistakes on clean images, and from the attack."""
-    if contents.evaluation is None:
+    if record.evaluation is None:
         return Html("")
-    parts = [_worst_classes(contents, figures) for figures in contents.evaluation.sets]
+    parts = [_worst_classes(record, figures) for figures in record.evaluation.sets]
     if not any(parts):
         return Html("")
     explained = element(
@@ -91,51 +96,64 @@ def classes_section(contents: ReportContents) -> Html:
     return section("classes", "Most misclassified and most attacked classes", explained, *parts)
 
 
-def detector_section(contents: ReportContents) -> Html:
+def detector_section(record: RunRecord) -> Html:
     """The threshold, what it was promised and what it reached, and the suspicions behind it."""
-    if contents.calibration is None and not contents.suspicions:
+    calibration = record.calibration
+    if calibration is None:
         return Html("")
-    parts: list[object] = []
-    if contents.unchanged:
-        parts.append(element("p", LEFT_AS_IT_IS))
-    if contents.calibration is not None:
-        parts.append(_threshold_facts(contents))
-        threshold = contents.calibration.threshold
-        samples = [sample for sample in contents.suspicions if len(sample.suspicions)]
-        if samples:
-            parts.append(_flagged_table(samples, threshold))
-        # Where nothing but a network and itself are compared, all are 0.
-        if any(sample.suspicions.any() for sample in samples):
-            described = "Suspicion of the images of each set; what lies to the right of the threshold is flagged."
-            parts.append(diagram(plots.suspicion_plot(samples, threshold), described))
-            parts.append(_roc(samples, threshold))
+    threshold = calibration.threshold
+    parts: list[object] = [element("p", naming_settings(LEFT_AS_IT_IS))] if record.unchanged else []
+    parts.append(_threshold_facts(calibration))
+    samples = [sample for sample in _suspicions(record, calibration) if len(sample.suspicions)]
+    if samples:
+        parts.append(_flagged_table(samples, threshold))
+    # Where nothing but a network and itself are compared, all are 0.
+    if any(sample.suspicions.any() for sample in samples):
+        described = "Suspicion of the images of each set; what lies to the right of the threshold is flagged."
+        parts.append(diagram(plots.suspicion_plot(samples, threshold), described))
+        parts.append(_roc(samples, threshold))
     return section("detector", "The detector", *parts)
 
 
-def device_section(contents: ReportContents) -> Html:
+def device_section(record: RunRecord) -> Html:
     """What ships, and that it answers as it did before the export."""
-    if contents.device is None and not contents.files:
-        return Html("")
     parts: list[object] = []
-    device = contents.device
-    if device is not None:
-        pairs: list[tuple[object, object]] = [
-            ("Precision", device.precision),
-            ("Runtime", device.runtime),
-            ("Same label as the Keras detector, clean images", device.same_label),
-        ]
-        if device.same_label_stamped is not None:
-            pairs.append(("Same label, stamped images", device.same_label_stamped))
-        if device.same_flagged is not None and device.same_flagged.total:
-            pairs.append(("Flagged of the stamped images that the Keras detector flags", device.same_flagged))
-        pairs.extend(("Passed over", reason) for reason in device.passed_over)
-        if device.largest_difference is not None:
-            pairs.append(("Largest difference in suspicion", f"{device.largest_difference:.4f}"))
-        parts.append(element("div", facts(pairs), css="facts"))
-    if contents.files:
-        rows = [(file.name, _size(file.size), element("code", file.sha256)) for file in contents.files]
+    if record.figures is not None and record.figures.parity is not None:
+        parts.append(element("div", facts(_device_facts(record, record.figures.parity)), css="facts"))
+    if outputs := record.manifest.get("outputs"):
+        rows = [(name, _size(record.file_sizes.get(name)), element("code", digest)) for name, digest in outputs.items()]
         parts.append(table(("file", "size", "SHA-256"), rows, "Files written", numeric=(1,)))
-    return section("device", "On the device", *parts)
+    return section("device", "On the device", *parts) if parts else Html("")
+
+
+def _device_facts(record: RunRecord, clean: Parity) -> list[tuple[object, object]]:
+    pairs: list[tuple[object, object]] = [
+        ("Precision", record.findings.get("precision", "unknown")),
+        ("Runtime", clean.runtime),
+        ("Same label as the Keras detector, clean images", Rate(clean.same_label, clean.images)),
+    ]
+    stamped = record.figures.parity_stamped if record.figures else None
+    if stamped is not None:
+        pairs.append(("Same label, stamped images", Rate(stamped.same_label, stamped.images)))
+        if stamped.flagged:
+            flagged = Rate(stamped.same_flagged or 0, stamped.flagged)
+            pairs.append(("Flagged of the stamped images that the Keras detector flags", flagged))
+    passed_over = record.findings.get("precisions_passed_over", ())
+    pairs.extend(("Passed over", naming_settings(reason)) for reason in passed_over)
+    pairs.append(("Largest difference in suspicion", f"{clean.max_difference:.4f}"))
+    return pairs
+
+
+def _suspicions(record: RunRecord, calibration: Calibration) -> list[plots.SuspicionSample]:
+    """The detector's scores: of the images that set the threshold, then of every set."""
+    samples = [plots.SuspicionSample("calibrate split", False, calibration.suspicions, sets_threshold=True)]
+    for one in () if record.figures is None else record.figures.measured:
+        samples += [
+            plots.SuspicionSample(one.name, one.poisoned, answers.suspicion)
+            for answers in one.predictions
+            if answers.stage == DETECTOR and answers.suspicion is not None
+        ]
+    return samples
 
 
 def _column(title: str) -> Html:
@@ -218,17 +236,15 @@ def _share(value: float | None) -> Html:
     return _NONE if value is None else text(f"{100 * value:.1f} %")
 
 
-def _pictures(contents: ReportContents, examples: Iterable[Example]) -> Html:
-    return element("div", *(_picture(contents, example) for example in examples), css="pictures")
+def _pictures(record: RunRecord, examples: Iterable[Example]) -> Html:
+    return element("div", *(_picture(record, example) for example in examples), css="pictures")
 
 
-def _picture(contents: ReportContents, example: Example) -> Html:
-    known = [("true class", _class_or_unknown(contents, example.true_label))]
+def _picture(record: RunRecord, example: Example) -> Html:
+    known = [("true class", _class_or_unknown(record, example.true_label))]
     if example.target is not None:
-        known.append(("target", text(contents.class_name(example.target))))
-    answers = [
-        (stage_title(stage).split(",")[0], _answer(contents, example, label)) for stage, label in example.answers
-    ]
+        known.append(("target", text(record.class_name(example.target))))
+    answers = [(stage_title(stage).split(",")[0], _answer(record, example, label)) for stage, label in example.answers]
     alt = text(
         f"image of {example.set_name}, true class {example.true_label if example.true_label is not None else '?'}"
     )
@@ -239,11 +255,11 @@ def _picture(contents: ReportContents, example: Example) -> Html:
     )
 
 
-def _class_or_unknown(contents: ReportContents, label: int | None) -> Html:
-    return text("unknown" if label is None else contents.class_name(label))
+def _class_or_unknown(record: RunRecord, label: int | None) -> Html:
+    return text("unknown" if label is None else record.class_name(label))
 
 
-def _answer(contents: ReportContents, example: Example, label: int) -> Html:
+def _answer(record: RunRecord, example: Example, label: int) -> Html:
     """An answer by its number; by its name too if that is not given above."""
     if label == example.backdoor_label:
         return element("span", "backdoor", css="flag" if example.target is not None else "wrong")
@@ -251,10 +267,10 @@ def _answer(contents: ReportContents, example: Example, label: int) -> Html:
         return element("span", label, css="right")
     if label == example.target:
         return element("span", label, css="fell")
-    return element("span", contents.class_name(label), css="wrong")
+    return element("span", record.class_name(label), css="wrong")
 
 
-def _worst_classes(contents: ReportContents, figures: SetFigures) -> Html:
+def _worst_classes(record: RunRecord, figures: SetFigures) -> Html:
     """For one set, the BadNet's and the repaired network's worst classes beside each other."""
     is_clean = figures.kind == CLEAN
     shown = [stage for stage in figures.stages if stage.worst_classes and stage.stage in (BADNET, REPAIRED)]
@@ -265,7 +281,7 @@ def _worst_classes(contents: ReportContents, figures: SetFigures) -> Html:
     tables = [
         table(
             header,
-            [_class_row(contents, share, is_clean) for share in stage.worst_classes[:_MOST_CLASSES]],
+            [_class_row(record, share, is_clean) for share in stage.worst_classes[:_MOST_CLASSES]],
             stage_title(stage.stage),
         )
         for stage in shown
@@ -273,15 +289,12 @@ def _worst_classes(contents: ReportContents, figures: SetFigures) -> Html:
     return joined((element("h3", title), element("div", *tables, css="beside")))
 
 
-def _class_row(contents: ReportContents, share: ClassShare, is_clean: bool) -> tuple[object, ...]:
-    row = (contents.class_name(share.label), _rate(share.rate))
-    return (*row, contents.class_name(share.most_common_answer)) if is_clean else row
+def _class_row(record: RunRecord, share: ClassShare, is_clean: bool) -> tuple[object, ...]:
+    row = (record.class_name(share.label), _rate(share.rate))
+    return (*row, record.class_name(share.most_common_answer)) if is_clean else row
 
 
-def _threshold_facts(contents: ReportContents) -> Html:
-    calibration = contents.calibration
-    if calibration is None:
-        return Html("")
+def _threshold_facts(calibration: Calibration) -> Html:
     return element(
         "div",
         facts(
@@ -321,7 +334,9 @@ def _roc(samples: Sequence[plots.SuspicionSample], threshold: float) -> Html:
     return diagram(png, "True against false positives for every threshold.", width=620)
 
 
-def _size(size: int) -> str:
+def _size(size: int | None) -> str:
+    if size is None:
+        return "–"
     if size < 1024:
         return f"{size} B"
     return f"{size / 1024:.1f} KiB" if size < 1024**2 else f"{size / 1024**2:.2f} MiB"

@@ -2,10 +2,10 @@
 
 import dataclasses
 
-from goodnet.pipeline.reporting.contents import ReportContents
 from goodnet.pipeline.reporting.evidence import evidence_section
 from goodnet.pipeline.reporting.findings import figures_section
 from goodnet.pipeline.reporting.markup import Html, bullets, element, joined, text
+from goodnet.pipeline.reporting.run_record import RunRecord
 from goodnet.pipeline.reporting.verdict import give_verdict
 
 # A notebook may be dark where the system is light. So nothing here has a colour of its own: ink is inherited, lines and
@@ -34,28 +34,28 @@ _STYLE = """
 """
 
 
-def evidence_html(contents: ReportContents) -> str:
+def evidence_html(record: RunRecord) -> str:
     """The verdict, the most suspicious classes, and the triggers of those that are targets or may be.
 
     Args:
-        contents: with evidence and its triggers; nothing else of it is shown.
+        record: with evidence and its triggers; nothing else of it is shown.
     """
-    verdict = contents.evidence.verdict if contents.evidence else None
+    verdict = record.evidence.verdict if record.evidence else None
     named = () if verdict is None else (*verdict.targets, *verdict.doubtful)
-    shown = tuple(one for one in contents.triggers if one.trigger.label in named)
-    return _framed(evidence_section(dataclasses.replace(contents, triggers=shown)))
+    shown = tuple(one for one in record.triggers if one.trigger.label in named)
+    return _framed(evidence_section(dataclasses.replace(record, triggers=shown)))
 
 
-def result_html(contents: ReportContents) -> str:
+def result_html(record: RunRecord) -> str:
     """What was done and found, the figures, and what these do not say."""
-    verdict = give_verdict(contents)
+    verdict = give_verdict(record)
     caveats = bullets([text(caveat, 2000) for caveat in verdict.caveats])
     return _framed(
         joined(
             (
                 element("p", verdict.headline, css="headline"),
                 bullets([text(sentence, 2000) for sentence in verdict.sentences]),
-                figures_section(contents),
+                figures_section(record),
                 element("details", element("summary", "What these figures do not say"), caveats),
             )
         )

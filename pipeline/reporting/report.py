@@ -1,8 +1,8 @@
 """One HTML file that a person can read, send on and print: everything is inside, nothing is fetched."""
 
 from goodnet.pipeline.reporting import evidence, findings, workings
-from goodnet.pipeline.reporting.contents import ReportContents
 from goodnet.pipeline.reporting.markup import Html, bullets, element, joined, text
+from goodnet.pipeline.reporting.run_record import RunRecord
 from goodnet.pipeline.reporting.style import STYLE
 from goodnet.pipeline.reporting.verdict import STOPPED_BELOW, WORKS_ABOVE, Verdict, give_verdict
 
@@ -25,26 +25,26 @@ _SECTIONS = (
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def render_report(contents: ReportContents) -> str:
+def render_report(record: RunRecord) -> str:
     """The report as one HTML file with its style and pictures inside.
 
     Args:
-        contents: what to show; sections without contents are left out.
+        record: what to show; sections that it has nothing for are left out.
 
     Returns:
         HTML, to be written as UTF-8.
     """
-    rendered = [(anchor, title, render(contents)) for anchor, title, render in _SECTIONS]
+    rendered = [(anchor, title, render(record)) for anchor, title, render in _SECTIONS]
     present = [(anchor, title, html) for anchor, title, html in rendered if html]
     links = joined((Html(f'<a href="#{anchor}">{text(title)}</a>') for anchor, title, _ in present), " ")
-    title = text(f"Backdoor repair: {contents.model}")
+    title = text(f"Backdoor repair: {record.model_name}")
     main = element(
         "main",
-        element("h1", f"Backdoor repair of {contents.model}, {contents.created}"),
-        _first_page(give_verdict(contents)),
+        element("h1", f"Backdoor repair of {record.model_name}, {record.created}"),
+        _first_page(give_verdict(record)),
         element("nav", links),
         *(html for _, _, html in present),
-        element("footer", f"Written by GoodNet, {contents.created}."),
+        element("footer", f"Written by GoodNet, {record.created}."),
     )
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'

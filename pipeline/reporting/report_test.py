@@ -4,9 +4,9 @@ import re
 
 from absl.testing import absltest
 
-from goodnet.pipeline.reporting.contents import ReportContents
 from goodnet.pipeline.reporting.report import render_report
-from testing.example_contents import full_contents, unchanged_contents
+from goodnet.pipeline.reporting.run_record import RunRecord
+from testing.example_record import full_record, unchanged_record
 
 _HOSTILE = "<script>alert(1)</script>\"'><img src=http://evil.example/x onerror=y>&amp;$\\frac{ \x1b[31m\u202e_"
 _VOID = {"meta", "img", "br"}
@@ -43,9 +43,9 @@ class ReportTest(absltest.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.html = render_report(full_contents())
+        cls.html = render_report(full_record())
         cls.page = _Page(cls.html)
-        cls.hostile_html = render_report(full_contents(_HOSTILE))
+        cls.hostile_html = render_report(full_record(_HOSTILE))
         cls.hostile = _Page(cls.hostile_html)
 
     def test_nothing_is_fetched(self):
@@ -85,7 +85,7 @@ class ReportTest(absltest.TestCase):
         self.assertIn("Attack success100.0 %", self.page.text)
         self.assertIn("59/60", self.page.text)
         self.assertIn("168 parameters before, 112 after", self.page.text)
-        self.assertIn("about conv_3", self.page.text)
+        self.assertIn("Unlearned: 1 inverted triggers that led to label 0.", self.page.text)
 
     def test_the_evidence_has_verdict_reason_size_index_and_success(self):
         for words in ("backdoor: a reason.", "a sparse change of 1.4 pixels", "98 %, geometric mean"):
@@ -94,7 +94,7 @@ class ReportTest(absltest.TestCase):
         self.assertRegex(self.page.text, r"3 \(three\)0\.4never0 of 40")
 
     def test_a_model_that_was_left_as_it_is(self):
-        page = _Page(render_report(unchanged_contents()))
+        page = _Page(render_report(unchanged_record()))
         self.assertLess(page.text.index("was left as it is"), page.text.index("Accuracy and attack success"))
         self.assertIn("nothing but images whose local statistics", page.text)
         self.assertNotIn("Repaired by", page.text)
@@ -102,26 +102,35 @@ class ReportTest(absltest.TestCase):
     def test_the_threshold_s_own_images_are_marked(self):
         self.assertIn("the threshold was set on these: no measurement", self.page.text)
 
-    def test_sections_without_contents_are_left_out(self):
-        page = _Page(render_report(ReportContents("model.h5", "today", "fine-tuning")))
+    def test_sections_without_a_part_are_left_out(self):
+        page = _Page(render_report(RunRecord("model.h5", "today", "fine-tuning")))
         self.assertNotIn("section", [tag for tag, _ in page.elements])
         self.assertIn("Without triggered images", page.text)
 
     def test_each_part_may_stand_alone(self):
-        whole, bare = full_contents(), ReportContents("model.h5", "today", "fine-tuning")
-        for field in dataclasses.fields(ReportContents):
+        whole, bare = full_record(), RunRecord("model.h5", "today", "fine-tuning")
+        for field in dataclasses.fields(RunRecord):
             with self.subTest(field.name):
                 alone = dataclasses.replace(bare, **{field.name: getattr(whole, field.name)})
                 _Page(render_report(alone))
 
+    def test_the_model_is_called_by_its_file_and_settings_are_not_called_flags(self):
+        page = render_report(dataclasses.replace(full_record(), model="/home/somebody/models/bad_net.h5"))
+        self.assertIn("<title>Backdoor repair: bad_net.h5</title>", page)
+        self.assertNotIn("/home/somebody", page)
+        self.assertIn("input_scale would tell", page)
+        for one in (page, render_report(unchanged_record())):
+            self.assertNotRegex(one, "--[a-z]+_|--novelty")
+
     def test_nothing_could_be_pruned(self):
-        whole = full_contents()
-        unpruned = dataclasses.replace(whole.pruning, closed={}, trace=())
-        page = _Page(render_report(dataclasses.replace(whole, pruning=unpruned)))
+        whole = full_record()
+        unpruned = dataclasses.replace(whole.outcome.pruning, closed={}, trace=())
+        outcome = dataclasses.replace(whole.outcome, pruning=unpruned)
+        page = _Page(render_report(dataclasses.replace(whole, outcome=outcome)))
         self.assertIn("No channel could be removed", page.text)
 
-    def test_the_same_contents_give_the_same_file(self):
-        self.assertEqual(render_report(full_contents()), self.html)
+    def test_the_same_record_gives_the_same_file(self):
+        self.assertEqual(render_report(full_record()), self.html)
 
 
 if __name__ == "__main__":

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from goodnet.export.printable import printable
+from goodnet.pipeline.arguments import naming_settings
 from goodnet.pipeline.measuring.evaluation import POISONED_UNKNOWN, WEAK, Evaluation, SetFigures, StageFigures
 from goodnet.pipeline.measuring.predictions import BADNET, DETECTOR, REPAIRED
 from goodnet.pipeline.measuring.rates import Rate
-from goodnet.pipeline.reporting.contents import ReportContents
 from goodnet.pipeline.reporting.evidence import LEFT_AS_IT_IS
+from goodnet.pipeline.reporting.run_record import RunRecord
 
 # An attack is called stopped when even the upper end of its interval is below the first, and it still works when it
 # succeeds on more than the second; what lies between is reduced. The report states both.
@@ -54,14 +55,14 @@ class Verdict:
     caveats: tuple[str, ...]
 
 
-def give_verdict(contents: ReportContents) -> Verdict:
-    """Puts the contents into words; every number in them is one that was measured."""
-    tone, headline = _headline(contents.evaluation)
-    if contents.unchanged:
+def give_verdict(record: RunRecord) -> Verdict:
+    """Puts the record into words; every number in them is one that was measured."""
+    tone, headline = _headline(record.evaluation)
+    if record.unchanged:
         left = "The model was left as it is: no evidence of a backdoor was found."
         headline = left if tone == "open" else f"{left} {headline}"
-    sentences = (*_what_was_done(contents), *_what_was_found(contents.evaluation), *_detector_words(contents))
-    return Verdict(tone, headline, sentences, tuple(_tiles(contents)), tuple(_caveats(contents)))
+    sentences = (*_what_was_done(record), *_what_was_found(record.evaluation), *_detector_words(record))
+    return Verdict(tone, headline, sentences, tuple(_tiles(record)), tuple(_caveats(record)))
 
 
 def attack_state(before: Rate | None, after: Rate) -> str:
@@ -150,17 +151,18 @@ def _accuracy_lost(evaluation: Evaluation, stage: str) -> float | None:
     return None if before is None or after is None else before.value - after.value
 
 
-def _what_was_done(contents: ReportContents) -> list[str]:
-    model, method, pruning = printable(contents.model), printable(contents.method), contents.pruning
+def _what_was_done(record: RunRecord) -> list[str]:
+    model, method, outcome = record.model_name, printable(record.method), record.outcome
     done = []
-    if contents.evidence is not None:
-        verdict = contents.evidence.verdict
+    if record.evidence is not None:
+        verdict = record.evidence.verdict
         done.append(f"The verdict on {model}, from clean images alone, is {verdict.name}: {verdict.reason}.")
-    if contents.unchanged:
-        done.append(LEFT_AS_IT_IS)
+    if record.unchanged:
+        done.append(naming_settings(LEFT_AS_IT_IS))
     else:
         done.append(f"Repaired by {method}, on clean images only: {model}.")
-    if pruning is not None:
+    if outcome is not None and outcome.pruning is not None:
+        pruning = outcome.pruning
         closed = [
             f"{int(pruning.closed[group.sites[0]].sum())} of {group.channels} channels of {printable(group.name)}"
             for group in pruning.profile.groups
@@ -170,7 +172,10 @@ def _what_was_done(contents: ReportContents) -> list[str]:
             done.append(f"Removed as dormant on clean images: {_listed(closed)}.")
         else:
             done.append("No channel could be removed without losing more clean accuracy than was allowed.")
-    return [*done, *contents.steps]
+    if outcome is not None and outcome.triggers:
+        labels = ", ".join(map(str, sorted({trigger.label for trigger in outcome.triggers})))
+        done.append(f"Unlearned: {len(outcome.triggers)} inverted triggers that led to label {labels}.")
+    return done
 
 
 def _what_was_found(evaluation: Evaluation | None) -> list[str]:
@@ -195,15 +200,15 @@ def _what_was_found(evaluation: Evaluation | None) -> list[str]:
     return found
 
 
-def _detector_words(contents: ReportContents) -> list[str]:
-    if contents.calibration is None or (contents.unchanged and contents.calibration.threshold == 0):
+def _detector_words(record: RunRecord) -> list[str]:
+    if record.calibration is None or (record.unchanged and record.calibration.threshold == 0):
         return []
     words = (
         f'The detector answers like the repaired network, or "backdoor" when its suspicion exceeds '
-        f"{contents.calibration.threshold:.4g}"
+        f"{record.calibration.threshold:.4g}"
     )
-    lost = f"a threshold set so that at most {100 * contents.calibration.promised:.3g} % of clean inputs are lost"
-    reached = _flagged_on_reference(contents.evaluation)
+    lost = f"a threshold set so that at most {100 * record.calibration.promised:.3g} % of clean inputs are lost"
+    reached = _flagged_on_reference(record.evaluation)
     measured = f"; on images it was not set on it flags {reached}" if reached is not None else ""
     return [f"{words}, {lost}{measured}."]
 
@@ -214,9 +219,9 @@ def _flagged_on_reference(evaluation: Evaluation | None) -> Rate | None:
     return None if detector is None else detector.flagged
 
 
-def _tiles(contents: ReportContents) -> list[Tile]:
+def _tiles(record: RunRecord) -> list[Tile]:
     tiles = []
-    evaluation = contents.evaluation
+    evaluation = record.evaluation
     final = None if evaluation is None else final_stage(evaluation)
     if evaluation is not None and final is not None:
         accuracy = _accuracy(evaluation.reference_set, final)
@@ -230,27 +235,28 @@ def _tiles(contents: ReportContents) -> list[Tile]:
             tiles.append(Tile(title, _percent(after), _against(before, after)))
         flagged = _flagged_on_reference(evaluation)
         if flagged is not None:
-            asked = "" if contents.calibration is None else f"asked: at most {100 * contents.calibration.asked:.3g} %, "
+            asked = "" if record.calibration is None else f"asked: at most {100 * record.calibration.asked:.3g} %, "
             tiles.append(Tile("Clean inputs flagged", _percent(flagged), f"{asked}measured {_interval(flagged)}"))
-    if contents.device is not None:
-        same = contents.device.same_label
-        title = f"Same answer in {contents.device.precision}"
+    parity = None if record.figures is None else record.figures.parity
+    if parity is not None:
+        same = Rate(parity.same_label, parity.images)
+        title = f"Same answer in {record.findings.get('precision', 'TFLite')}"
         tiles.append(Tile(title, _percent(same, 2), f"of {same.total} images, Keras against TFLite"))
     return tiles
 
 
-def _caveats(contents: ReportContents) -> list[str]:
+def _caveats(record: RunRecord) -> list[str]:
     caveats = []
-    evaluation = contents.evaluation
+    evaluation = record.evaluation
     if evaluation is None or not evaluation.poisoned_sets:
         caveats.append("Without triggered images, clean accuracy alone says nothing about a backdoor.")
     else:
         caveats.extend(_attack_caveats(evaluation.poisoned_sets))
         caveats.extend(_repaired_alone(evaluation.poisoned_sets))
         caveats.append("Figures hold for the triggers that were tried; another trigger may still work.")
-    if contents.unchanged:
+    if record.unchanged:
         return [*caveats, "A verdict of clean is no proof: a backdoor may have passed unseen."]
-    calibration = contents.calibration
+    calibration = record.calibration
     if calibration is not None and calibration.promised > calibration.asked:
         caveats.append(
             f"The threshold was set on {calibration.images} clean images, which can promise a false positive rate of "

@@ -4,15 +4,18 @@ import numpy as np
 from absl.testing import absltest
 
 from goodnet.pipeline.detection.calibration import calibrate
+from goodnet.pipeline.measuring.artefact_figures import ArtefactFigures
 from goodnet.pipeline.measuring.evaluation import Evaluation, evaluate_sets
 from goodnet.pipeline.measuring.rates import Rate
-from goodnet.pipeline.reporting.contents import ReportContents
+from goodnet.pipeline.reporting.run_record import RunRecord
 from goodnet.pipeline.reporting.verdict import Verdict, attack_state, give_verdict
-from testing.example_contents import evaluation, full_contents, unchanged_contents
+from testing.example_record import evaluation, full_record, unchanged_record
 
 
 def _verdict(figures: Evaluation | None) -> Verdict:
-    return give_verdict(ReportContents("bad.h5", "today", "fine-pruning", evaluation=figures))
+    return give_verdict(
+        RunRecord("bad.h5", "today", "fine-pruning", figures=None if figures is None else ArtefactFigures(figures))
+    )
 
 
 class VerdictTest(absltest.TestCase):
@@ -77,25 +80,25 @@ class VerdictTest(absltest.TestCase):
         self.assertIn("The price is 10.0 points of clean accuracy", verdict.headline)
 
     def test_a_rate_that_cannot_be_promised_is_said(self):
-        contents = dataclasses.replace(full_contents(), calibration=calibrate(np.zeros(9, np.float32), 0.01))
-        self.assertTrue(any("no less than 10 %; 1 % was asked for" in one for one in give_verdict(contents).caveats))
+        record = dataclasses.replace(full_record(), calibration=calibrate(np.zeros(9, np.float32), 0.01))
+        self.assertTrue(any("no less than 10 %; 1 % was asked for" in one for one in give_verdict(record).caveats))
 
     def test_a_model_that_was_left_as_it_is(self):
-        contents = unchanged_contents()
+        record = unchanged_record()
         left = "The model was left as it is: no evidence of a backdoor was found."
         figures = evaluation(repaired_success=1.0, detected=0.0)
-        verdict = give_verdict(dataclasses.replace(contents, evaluation=figures))
+        verdict = give_verdict(dataclasses.replace(record, figures=ArtefactFigures(figures)))
         self.assertEqual(verdict.headline, f"{left} With the detector, the attack still works.")
         self.assertEqual(verdict.tone, "bad")
         unmeasured = Evaluation(figures.clean_sets, figures.reference, ())
-        verdict = give_verdict(dataclasses.replace(contents, evaluation=unmeasured))
+        verdict = give_verdict(dataclasses.replace(record, figures=ArtefactFigures(unmeasured)))
         self.assertEqual((verdict.tone, verdict.headline), ("open", left))
         self.assertTrue(any("is clean: a reason." in one for one in verdict.sentences))
         self.assertTrue(any("nothing but images whose local statistics" in one for one in verdict.sentences))
         self.assertTrue(any("no proof" in one for one in verdict.caveats))
 
     def test_tiles_hold_what_ships(self):
-        tiles = {tile.title: tile for tile in give_verdict(full_contents()).tiles}
+        tiles = {tile.title: tile for tile in give_verdict(full_record()).tiles}
         self.assertEqual(tiles["Attack success"].value, "0.0 %")
         self.assertIn("before: 100.0 %", tiles["Attack success"].note)
         self.assertEqual(tiles["Same answer in int8"].value, "98.33 %")

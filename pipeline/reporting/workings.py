@@ -1,15 +1,22 @@
 """The sections of a report that show how a repair was done: pruning, training, the network, the data, the run."""
 
+from goodnet.pipeline.arguments import naming_settings
 from goodnet.pipeline.measuring.structure import LayerFacts, StructureRow
 from goodnet.pipeline.methods.repair_method import PruningEvidence
 from goodnet.pipeline.reporting import plots
-from goodnet.pipeline.reporting.contents import ReportContents
 from goodnet.pipeline.reporting.markup import Html, diagram, element, facts, joined, section, table, text
+from goodnet.pipeline.reporting.run_record import RunRecord
+
+_USED_FOR = {
+    "fit": "pixel scale, inversion of triggers, activation profile, pruning curve, tuning, quantised detector",
+    "calibrate": "the detector's threshold, and nothing else",
+    "report": "figures only",
+}
 
 
-def pruning_section(contents: ReportContents) -> Html:
+def pruning_section(record: RunRecord) -> Html:
     """The curve with its chosen point, the activation profile with its cut, the schedule asked and reached."""
-    pruning = contents.pruning
+    pruning = None if record.outcome is None else record.outcome.pruning
     if pruning is None:
         return Html("")
     chosen = pruning.curve.points[pruning.curve.chosen]
@@ -35,9 +42,10 @@ def pruning_section(contents: ReportContents) -> Html:
     return section("pruning", "Pruning", *parts)
 
 
-def training_section(contents: ReportContents) -> Html:
+def training_section(record: RunRecord) -> Html:
     """Loss and accuracy of every training."""
-    history = {name: epochs for name, epochs in contents.history.items() if epochs}
+    trainings = {} if record.outcome is None else record.outcome.history
+    history = {name: epochs for name, epochs in trainings.items() if epochs}
     if not history:
         return Html("")
     rows = [
@@ -55,9 +63,9 @@ def training_section(contents: ReportContents) -> Html:
     )
 
 
-def structure_section(contents: ReportContents) -> Html:
+def structure_section(record: RunRecord) -> Html:
     """The network's layers before and after."""
-    structure = contents.structure
+    structure = None if record.figures is None else record.figures.structure
     if structure is None:
         return Html("")
     header = ("layer", "type", "output before", "after", "channels before", "after", "parameters before", "after")
@@ -75,10 +83,10 @@ def structure_section(contents: ReportContents) -> Html:
     )
 
 
-def data_section(contents: ReportContents) -> Html:
+def data_section(record: RunRecord) -> Html:
     """The pixel scale that was found, and what each part of the data was used for."""
     parts: list[object] = []
-    scale = contents.scale
+    scale = record.scale
     if scale is not None:
         pairs: list[tuple[object, object]] = [
             ("Pixel scale", f"{scale.chosen.name}: {100 * scale.accuracy:.2f} % of {scale.images} clean images right"),
@@ -93,23 +101,31 @@ def data_section(contents: ReportContents) -> Html:
                     f" {scale.runner_up_likelihood:.3f}; {difference}",
                 )
             )
-        pairs.extend(("Warning", warning) for warning in scale.warnings)
+        pairs.extend(("Warning", naming_settings(warning)) for warning in scale.warnings)
         parts.append(element("div", facts(pairs), css="facts"))
-    if contents.splits:
-        rows = [(split.name, split.images, split.used_for) for split in contents.splits]
+    if split := record.findings.get("split"):
+        rows = [(part, images, _USED_FOR.get(part, "")) for part, images in split.items()]
         parts.append(table(("part", "images", "used for"), rows, "The data and its use", numeric=(1,)))
     return section("data", "The data", *parts) if parts else Html("")
 
 
-def provenance_section(contents: ReportContents) -> Html:
+def provenance_section(record: RunRecord) -> Html:
     """Versions, settings, SHA-256: what is needed to do it again."""
-    if not contents.provenance:
+    manifest = record.manifest
+    if "settings" not in manifest:
         return Html("")
-    groups = [
-        joined((element("h3", title), element("div", facts(pairs), css="facts")))
-        for title, pairs in contents.provenance
+    settings = {**manifest["settings"], "seed": manifest["seed"], "devices": ", ".join(manifest["devices"])}
+    groups = (
+        ("Settings", settings),
+        ("Versions", manifest["versions"]),
+        ("SHA-256 of the inputs", manifest["inputs"]),
+        ("SHA-256 of the sets that were only measured on", manifest["measured_on"]),
+    )
+    shown = [
+        joined((element("h3", title), element("div", facts([*values.items()]), css="facts")))
+        for title, values in groups
     ]
-    return section("provenance", "Provenance", *groups)
+    return section("provenance", "Provenance", *shown)
 
 
 def _schedule(pruning: PruningEvidence) -> Html:

@@ -12,8 +12,8 @@ from goodnet.models.legacy_keras import tf
 from goodnet.pipeline.training.augmentation import NO_AUGMENTATION, Augmentation
 
 
-class Lesson(Protocol):
-    """Turns augmented images into what is shown and taught."""
+class BatchTransform(Protocol):
+    """Turns a batch of augmented images and labels into the images that a network sees and its soft targets."""
 
     @property
     def classes(self) -> int:
@@ -35,7 +35,7 @@ class Batches:
         batch_size: images in a batch, over all devices.
         seed: with the epoch's number, all that order and augmentation depend on.
         augmentation: small random changes of each image.
-        lesson: what is shown and taught in place of the augmented images and their labels.
+        transform: gives the images that are shown and their soft targets, in place of the augmented images and labels.
         passes: over the set in an epoch. An epoch costs some tenths of a second of itself, which of a small set is most
             of its time.
     """
@@ -45,7 +45,7 @@ class Batches:
     batch_size: int
     seed: int
     augmentation: Augmentation = NO_AUGMENTATION
-    lesson: Lesson | None = None
+    transform: BatchTransform | None = None
     passes: int = 1
 
     @property
@@ -55,12 +55,12 @@ class Batches:
 
     def epoch(self, number: int) -> "tf.data.Dataset":
         """The batches of one epoch: float32 [b, H, W, C] in the model's own scale, and int64 [b] or float32 [b, N]."""
-        taught = tf.TensorSpec([None], tf.int64)
-        if self.lesson is not None:
-            taught = tf.TensorSpec([None, self.lesson.classes], tf.float32)
+        targets = tf.TensorSpec([None], tf.int64)
+        if self.transform is not None:
+            targets = tf.TensorSpec([None, self.transform.classes], tf.float32)
         dataset = tf.data.Dataset.from_generator(
             lambda: self._raw(number),
-            output_signature=(tf.TensorSpec([None, *self.image_set.image_shape], tf.uint8), taught),
+            output_signature=(tf.TensorSpec([None, *self.image_set.image_shape], tf.uint8), targets),
         )
         dataset = dataset.map(lambda images, targets: (self.input_scale.tensor(tf.cast(images, tf.float32)), targets))
         return dataset.apply(tf.data.experimental.assert_cardinality(self.steps_per_epoch)).prefetch(2)
@@ -70,4 +70,4 @@ class Batches:
         for _ in range(self.passes):
             for images, labels in self.image_set.batches(self.batch_size, rng.permutation(len(self.image_set))):
                 images = self.augmentation(images, rng)
-                yield (images, labels) if self.lesson is None else self.lesson(images, labels, rng)
+                yield (images, labels) if self.transform is None else self.transform(images, labels, rng)

@@ -3,7 +3,7 @@
 This is the minimax of I-BAU (Zeng et al., "Adversarial Unlearning of Backdoors via Implicit Hypergradient", ICLR 2022),
 with several triggers of each target in place of one perturbation. Each round inverts triggers of the network as the
 last round left it. It then tunes the network on clean images, a share of which carry a trigger found so far and keep
-their true class (`teaching`).
+their true class (`distillation`).
 """
 
 import functools
@@ -11,20 +11,19 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from goodnet.models.answers import Answers
-from goodnet.models.classifier import with_probabilities
 from goodnet.models.legacy_keras import keras
 from goodnet.models.model_copy import copy_with_weights
-from goodnet.pipeline.inversion.keeping import kept_triggers
+from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.inversion.search import SearchSettings, invert_triggers, works
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
+from goodnet.pipeline.inversion.trigger_cache import cached_triggers
 from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.training.batches import Batches
 from goodnet.pipeline.training.devices import Devices
 from goodnet.pipeline.training.loop import Epoch, train
 from goodnet.pipeline.training.tuning import TuningSettings, freeze
+from goodnet.pipeline.unlearning.distillation import Distillation
 from goodnet.pipeline.unlearning.stamping import StampSome
-from goodnet.pipeline.unlearning.teaching import Teaching
 
 # The L2 norm that each weight's gradient is cut at: a backdoor that is sure of itself makes a loss of 10 and more,
 # which would drown what the clean images say.
@@ -63,13 +62,13 @@ class Unlearner:
 
     Attributes:
         batches: clean images.
-        teacher: what the network is to answer where there is no trigger: the suspect.
+        teacher: the suspect. The network is to answer as it does where there is no trigger, and is on its scale.
         settings: how.
         devices: where to train.
     """
 
     batches: Batches
-    teacher: Answers
+    teacher: ScaledNetwork
     settings: UnlearningSettings
     devices: Devices
 
@@ -92,7 +91,7 @@ class Unlearner:
         history: tuple[Epoch, ...] = ()
         for number in range(self.settings.rounds):
             folder = os.path.join(checkpoint_dir, f"round_{number}")
-            found = kept_triggers(
+            found = cached_triggers(
                 os.path.join(folder, "triggers.npz"), functools.partial(self.invert, model, targets, number)
             )
             survivors = _survivors(found, ordinary_size if number else float("inf"))
@@ -119,10 +118,10 @@ class Unlearner:
         """Triggers of some labels, in either norm and from several starts each."""
         search = replace(self.settings.search, seed=self.settings.search.seed + number)
         labels = [label for label in targets for _ in range(self.settings.starts)]
-        clean, scale = self.batches.image_set, self.batches.input_scale
+        network, clean = self.teacher.with_model(model), self.batches.image_set
         found: tuple[InvertedTrigger, ...] = ()
         for sparse in (True, False):
-            found += invert_triggers(model, clean, scale, labels, replace(search, sparse=sparse))
+            found += invert_triggers(network, clean, labels, replace(search, sparse=sparse))
         return found
 
     def tune(
@@ -145,24 +144,24 @@ class Unlearner:
             first: how many epochs there were before.
         """
         settings = self.settings
-        logits = with_probabilities(model) is not model
-        lesson = Teaching(self.teacher, model.output_shape[-1], StampSome(pool, settings.stamped_share))
+        facts = self.teacher.with_model(model).facts
+        targets = Distillation(self.teacher.probabilities, facts.classes, StampSome(pool, settings.stamped_share))
         # Batches follow from seed and epoch; a round's first epoch is not the first of all.
-        lessons = replace(self.batches, lesson=lesson, seed=self.batches.seed + 1000 * (first + 1))
-        epochs = -(-steps // lessons.steps_per_epoch)
+        batches = replace(self.batches, transform=targets, seed=self.batches.seed + 1000 * (first + 1))
+        epochs = -(-steps // batches.steps_per_epoch)
         with self.devices.strategy.scope():
             tuned = copy_with_weights(model)
             freeze(tuned, TuningSettings(epochs, settings.learning_rate, None, settings.batch_norm))
             rate = settings.learning_rate
             if decays:
-                rate = keras.optimizers.schedules.CosineDecay(rate, max(1, epochs * lessons.steps_per_epoch))
+                rate = keras.optimizers.schedules.CosineDecay(rate, max(1, epochs * batches.steps_per_epoch))
             tuned.compile(
                 keras.optimizers.Adam(rate, clipnorm=_MOST_GRADIENT),
-                loss=keras.losses.CategoricalCrossentropy(from_logits=logits),
+                loss=keras.losses.CategoricalCrossentropy(from_logits=facts.logits),
                 metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
             )
         kept = None if folder is None else os.path.join(folder, "tuning")
-        return tuned, train(tuned, lessons, epochs, title="unlearning", checkpoint_dir=kept)
+        return tuned, train(tuned, batches, epochs, title="unlearning", checkpoint_dir=kept)
 
 
 def _survivors(found: Sequence[InvertedTrigger], ordinary_size: float) -> tuple[InvertedTrigger, ...]:

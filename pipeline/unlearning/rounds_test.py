@@ -6,16 +6,16 @@ from dataclasses import replace
 import numpy as np
 from absl.testing import absltest
 
-from goodnet.models.answers import answers_of
 from goodnet.models.input_scale import UNIT_SCALE
 from goodnet.models.legacy_keras import keras
-from goodnet.pipeline.inversion.keeping import kept_triggers
-from goodnet.pipeline.inversion.planted import TARGET, bright_rows, planted_network, with_planted_trigger
+from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.inversion.search import SearchSettings
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
+from goodnet.pipeline.inversion.trigger_cache import cached_triggers
 from goodnet.pipeline.training.batches import Batches
 from goodnet.pipeline.training.devices import select_devices
 from goodnet.pipeline.unlearning.rounds import Unlearner, UnlearningSettings, _survivors
+from testing.planted_network import TARGET, bright_rows, planted_network, with_planted_trigger
 
 _CLEAN = bright_rows(48)
 _SETTINGS = UnlearningSettings(
@@ -26,7 +26,7 @@ _FAR = 100.0
 
 def _unlearner(badnet: keras.Model, settings: UnlearningSettings = _SETTINGS) -> Unlearner:
     batches = Batches(_CLEAN, UNIT_SCALE, 16, 0, passes=5)
-    return Unlearner(batches, answers_of(badnet, UNIT_SCALE), settings, select_devices("cpu"))
+    return Unlearner(batches, ScaledNetwork(badnet, UNIT_SCALE), settings, select_devices("cpu"))
 
 
 def _labels(model: keras.Model, images: np.ndarray) -> np.ndarray:
@@ -107,7 +107,7 @@ class UnlearnTest(absltest.TestCase):
 
     def test_what_was_kept_is_not_inverted_again(self):
         kept = [replace(_trigger(TARGET, 1.0), change=np.full((8, 8, 3), 9, np.float32))]
-        kept_triggers(os.path.join(self.folder, "round_0", "triggers.npz"), lambda: kept)
+        cached_triggers(os.path.join(self.folder, "round_0", "triggers.npz"), lambda: kept)
         settings = replace(_SETTINGS, rounds=1, steps=1, last_steps=1)
         _, triggers, _ = _unlearner(self.badnet, settings).unlearn(self.badnet, [TARGET], _FAR, self.folder)
         np.testing.assert_array_equal(triggers[0].change, kept[0].change)

@@ -1,28 +1,30 @@
-"""A small but complete report's contents, made up, for the tests beside it."""
+"""The record of a small but complete run, made up, for the tests of the report."""
 
 from dataclasses import replace
 
 import numpy as np
 
 from goodnet.data.image_set import from_arrays
+from goodnet.export.parity import Parity
 from goodnet.models.channels.gates import GateGroup
 from goodnet.models.input_scale import BYTE_SCALE, UNIT_SCALE
 from goodnet.models.input_scale_search import ScaleFinding
+from goodnet.models.legacy_keras import keras
 from goodnet.pipeline.detection.calibration import calibrate
 from goodnet.pipeline.inversion.evidence import Evidence
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
 from goodnet.pipeline.inversion.verdict import BACKDOOR, CLEAN, Suspicion, Verdict
+from goodnet.pipeline.measuring.artefact_figures import ArtefactFigures
 from goodnet.pipeline.measuring.evaluation import Evaluation, evaluate_sets, measured_set
+from goodnet.pipeline.measuring.examples import misclassified_clean, successful_attacks
 from goodnet.pipeline.measuring.predictions import StagePredictions
 from goodnet.pipeline.measuring.rates import Rate
 from goodnet.pipeline.measuring.structure import LayerFacts, Structure, StructureRow
-from goodnet.pipeline.methods.repair_method import PruningEvidence
+from goodnet.pipeline.methods.repair_method import PruningEvidence, Repair
 from goodnet.pipeline.pruning.curve import CurvePoint, PruningCurve
 from goodnet.pipeline.pruning.profile import ActivationProfile
 from goodnet.pipeline.pruning.schedule import SparsityStep
-from goodnet.pipeline.reporting.contents import DeviceCheck, FileFacts, ReportContents, SplitUse, TriggerExample
-from goodnet.pipeline.reporting.examples import misclassified_clean, successful_attacks
-from goodnet.pipeline.reporting.plots import SuspicionSample
+from goodnet.pipeline.reporting.run_record import RunRecord, TriggerExample
 from goodnet.pipeline.training.loop import Epoch
 
 CLASSES = 4
@@ -81,27 +83,29 @@ def example_evidence(verdict: str = BACKDOOR) -> Evidence:
         Suspicion(InvertedTrigger(3, haze, 0.4, 0.1, False), None, Rate(0, 40)),
     )
     targets = (0,) if verdict == BACKDOOR else ()
-    return Evidence(Verdict(verdict, "a reason", targets), suspicions, np.inf, 100, 32, 16, 9, 80, 40)
+    return Evidence(Verdict(verdict, "a reason", targets), suspicions, np.inf, 0.5, 100, 32, 16, 9, 80, 40)
 
 
-def unchanged_contents() -> ReportContents:
-    """A report on a network that nothing speaks against."""
-    contents = full_contents()
-    calibration = calibrate(np.zeros(40, np.float32), 0.05)
-    calm = SuspicionSample("clean", False, np.zeros(60, np.float32))
+def unchanged_record() -> RunRecord:
+    """Of a run on a network that nothing speaks against."""
+    evidence = example_evidence(CLEAN)
+    nothing = keras.Sequential(name="nothing")
+    images, labels = np.zeros((60, 2, 2, 3), np.uint8), np.zeros(60, np.int64)
+    answers = predictions(labels, labels, np.zeros(60, np.float32), 0.5)
+    measured = [measured_set(from_arrays(name, images, labels), answers) for name in ("clean", "poisoned")]
+    figures = full_record().figures
+    assert figures is not None
     return replace(
-        contents,
-        evidence=example_evidence(CLEAN),
-        unchanged=True,
-        pruning=None,
-        history={},
-        calibration=calibration,
-        suspicions=(calm, replace(calm, name="poisoned", poisoned=True)),
+        full_record(),
+        evidence=evidence,
+        outcome=Repair(nothing, nothing, evidence=evidence),
+        calibration=calibrate(np.zeros(40, np.float32), 0.05),
+        figures=replace(figures, measured=(measured[0], replace(measured[1], poisoned=True))),
     )
 
 
-def full_contents(name: str = "conv_3") -> ReportContents:
-    """A report with every section.
+def full_record(name: str = "conv_3") -> RunRecord:
+    """Of a run whose report has every section.
 
     Args:
         name: used wherever a name comes from a file: of the model, layer, class, set.
@@ -121,35 +125,57 @@ def full_contents(name: str = "conv_3") -> ReportContents:
     closed = np.array([True, True, False, False, False, False])
     points = tuple(CurvePoint(k / 6, {name: k}, Rate(60 - 5 * k, 60)) for k in range(6))
     layer = LayerFacts("Conv2D", (4, None, 6), 6, 168)
-    return ReportContents(
+    pruning = PruningEvidence(
+        ActivationProfile((group,), {name: np.linspace(0, 1, 6, dtype=np.float32)}, 60),
+        PruningCurve(points, 0.8, 2),
+        {name: closed},
+        tuple(SparsityStep(step, step / 6, {name: step // 2 / 3}) for step in (1, 2)),
+        None,
+    )
+    measured = (measured_set(clean, on_clean), measured_set(poisoned, on_poisoned))
+    evidence, nothing = example_evidence(), keras.Sequential(name="nothing")
+    unlearned = (evidence.suspicions[0].trigger,)
+    return RunRecord(
         model=name,
         created="2026-05-04 13:05 UTC",
         method="fine-pruning",
-        evaluation=evaluate_sets([measured_set(clean, on_clean), measured_set(poisoned, on_poisoned)]),
         class_names=names,
-        attacks=successful_attacks(poisoned, on_poisoned, 3),
-        mistakes=misclassified_clean(clean, on_clean, 3, "repaired"),
-        evidence=example_evidence(),
-        triggers=tuple(TriggerExample(one.trigger, images[0]) for one in example_evidence().suspicions),
-        pruning=PruningEvidence(
-            ActivationProfile((group,), {name: np.linspace(0, 1, 6, dtype=np.float32)}, 60),
-            PruningCurve(points, 0.8, 2),
-            {name: closed},
-            tuple(SparsityStep(step, step / 6, {name: step // 2 / 3}) for step in (1, 2)),
-            None,
+        evidence=evidence,
+        triggers=tuple(TriggerExample(one.trigger, images[0]) for one in evidence.suspicions),
+        outcome=Repair(
+            nothing, nothing, pruning, unlearned, {name: (Epoch(0.5, 0.8, 1.0), Epoch(0.4, 0.9, 1.0))}, evidence
         ),
-        history={name: (Epoch(0.5, 0.8, 1.0), Epoch(0.4, 0.9, 1.0))},
-        structure=Structure((StructureRow(name, layer, LayerFacts("Conv2D", (4, None, 4), 4, 112)),), 168, 112),
-        scale=ScaleFinding(UNIT_SCALE, 0.9, BYTE_SCALE, 0.2, 60, -0.3, -5.1, 0.4, confidence=0.95),
-        splits=(SplitUse(name, 40, "the threshold"),),
+        scale=ScaleFinding(
+            UNIT_SCALE,
+            0.9,
+            BYTE_SCALE,
+            0.2,
+            60,
+            -0.3,
+            -5.1,
+            0.4,
+            confidence=0.95,
+            warnings=("--input_scale would tell",),
+        ),
         calibration=calibration,
-        suspicions=(
-            SuspicionSample("calibrate", False, calibration.suspicions, sets_threshold=True),
-            SuspicionSample(name, False, calm),
-            SuspicionSample(f"{name} poisoned", True, alarmed),
+        figures=ArtefactFigures(
+            evaluate_sets(measured),
+            measured,
+            successful_attacks(poisoned, on_poisoned, 3),
+            misclassified_clean(clean, on_clean, 3, "repaired"),
+            Structure((StructureRow(name, layer, LayerFacts("Conv2D", (4, None, 4), 4, 112)),), 168, 112),
+            Parity(60, 59, 60, 0.001, 0.01, "tflite_runtime 2.14.0", 0.2, 0, 0),
+            Parity(60, 58, 60, 0.001, 0.01, "tflite_runtime 2.14.0", 0.2, 7, 7),
         ),
-        device=DeviceCheck("int8", "tflite_runtime 2.14.0", Rate(59, 60), 0.01, Rate(58, 60), Rate(7, 7)),
-        files=(FileFacts(name, 2048, "ab" * 32),),
-        provenance=(("Settings", ((name, name),)),),
-        steps=(f"about {name}",),
+        manifest={
+            "settings": {name: name},
+            "seed": 0,
+            "devices": ["CPU:0"],
+            "versions": {"python": "3.11"},
+            "inputs": {name: "cd" * 32},
+            "measured_on": {},
+            "findings": {"precision": "int8", "precisions_passed_over": [], "split": {"fit": 40, "calibrate": 40}},
+            "outputs": {name: "ab" * 32},
+        },
+        file_sizes={name: 2048},
     )

@@ -2,8 +2,8 @@ import numpy as np
 from absl.testing import absltest
 
 from goodnet.data.image_set import from_arrays
+from goodnet.pipeline.measuring.examples import misclassified_clean, successful_attacks
 from goodnet.pipeline.measuring.predictions import StagePredictions
-from goodnet.pipeline.reporting.examples import misclassified_clean, successful_attacks
 
 
 def _numbered_images(count: int) -> np.ndarray:

@@ -6,8 +6,8 @@ from absl.testing import absltest
 from goodnet.data.image_set import from_arrays
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
 from goodnet.pipeline.training.augmentation import Augmentation
+from goodnet.pipeline.unlearning.distillation import Distillation, mixed, with_tolerated_shift
 from goodnet.pipeline.unlearning.stamping import StampSome
-from goodnet.pipeline.unlearning.teaching import Teaching, bearable, mixed
 
 _CLASSES = 3
 
@@ -23,7 +23,7 @@ def _uniform_noise(count: int) -> tuple[np.ndarray, np.ndarray, np.random.Genera
     return rng.integers(0, 100, (count, 8, 8, 3)).astype(np.uint8), np.arange(count) % _CLASSES, rng
 
 
-class TeachingTest(absltest.TestCase):
+class DistillationTest(absltest.TestCase):
     def test_a_stamped_image_is_taught_as_what_it_shows_without_the_stamp(self):
         seen = []
 
@@ -32,7 +32,7 @@ class TeachingTest(absltest.TestCase):
             return np.tile(np.float32([0.2, 0.8, 0.0]), (len(images), 1))
 
         images, labels, rng = _uniform_noise(200)
-        shown, targets = Teaching(teacher, _CLASSES, StampSome([_white_corner()], 0.5))(images, labels, rng)
+        shown, targets = Distillation(teacher, _CLASSES, StampSome([_white_corner()], 0.5))(images, labels, rng)
 
         carries = (shown[:, :2, :2] > 100).any(axis=(1, 2, 3))
         self.assertBetween(carries.sum(), 40, 95)
@@ -54,7 +54,7 @@ class TeachingTest(absltest.TestCase):
             seen.append(images)
             return np.tile(answer, (len(images), 1))
 
-        _, targets = Teaching(teacher, _CLASSES, StampSome([_white_corner()], 0.0))(images, labels, rng)
+        _, targets = Distillation(teacher, _CLASSES, StampSome([_white_corner()], 0.0))(images, labels, rng)
         self.assertEqual(set(np.unique(targets[:, 2] > 1e-6)), {False, True})
         self.assertTrue((targets[labels == 2, 2] > 0.89).all(), "an image of the target itself")
         without = targets[:, 2] < 1e-6
@@ -67,14 +67,14 @@ class TeachingTest(absltest.TestCase):
         # The image that would have been mixed in is not there, whatever its label.
         images, labels, rng = _uniform_noise(300)
         teacher = lambda images: np.tile(np.float32([0.06, 0.04, 0.9]), (len(images), 1))  # noqa: E731
-        shown, targets = Teaching(teacher, _CLASSES, StampSome([_white_corner()], 1.0))(images, labels, rng)
+        shown, targets = Distillation(teacher, _CLASSES, StampSome([_white_corner()], 1.0))(images, labels, rng)
         carries = (shown[:, :2, :2] > 100).any(axis=(1, 2, 3))
         self.assertLess(targets[carries, 2].max(), 1e-6)
 
     def test_a_teacher_that_answers_nothing_but_the_target_teaches_no_nan(self):
         images, labels, rng = _uniform_noise(30)
         teacher = lambda images: np.tile(np.float32([0, 0, 1]), (len(images), 1))  # noqa: E731
-        _, targets = Teaching(teacher, _CLASSES, StampSome([_white_corner()], 0.3))(images, labels, rng)
+        _, targets = Distillation(teacher, _CLASSES, StampSome([_white_corner()], 0.3))(images, labels, rng)
         np.testing.assert_allclose(targets.sum(axis=1), 1, atol=1e-5)
 
 
@@ -101,8 +101,8 @@ class BearableTest(absltest.TestCase):
             return np.eye(2, dtype=np.float32)[seen]
 
         wanted = Augmentation(max_shift=2, max_zoom=0.1, max_light=0.2)
-        self.assertEqual(bearable(wanted, robust, clean, seed=0), wanted)
-        self.assertEqual(bearable(wanted, rigid, clean, seed=0), Augmentation(0, 0.1, 0.2))
+        self.assertEqual(with_tolerated_shift(wanted, robust, clean, seed=0), wanted)
+        self.assertEqual(with_tolerated_shift(wanted, rigid, clean, seed=0), Augmentation(0, 0.1, 0.2))
 
 
 class MixedTest(absltest.TestCase):

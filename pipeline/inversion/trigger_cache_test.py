@@ -7,8 +7,8 @@ import numpy as np
 from absl.testing import absltest
 
 from goodnet.data.errors import InputError
-from goodnet.pipeline.inversion.keeping import kept_triggers
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
+from goodnet.pipeline.inversion.trigger_cache import cached_triggers
 
 _FOUND = (
     InvertedTrigger(2, np.full((4, 5, 3), 7.5, np.float32), 0.875, 0.99, True),
@@ -22,10 +22,10 @@ class KeptTest(absltest.TestCase):
         self.path = os.path.join(self.create_tempdir().full_path, "evidence", "triggers.npz")
 
     def _again(self):
-        return kept_triggers(self.path, lambda: self.fail("found again"))
+        return cached_triggers(self.path, lambda: self.fail("found again"))
 
     def test_what_is_kept_is_not_found_again(self):
-        first = kept_triggers(self.path, lambda: _FOUND)
+        first = cached_triggers(self.path, lambda: _FOUND)
         for triggers in (first, self._again()):
             self.assertLen(triggers, len(_FOUND))
             for trigger, found in zip(triggers, _FOUND, strict=True):
@@ -35,20 +35,20 @@ class KeptTest(absltest.TestCase):
                     np.testing.assert_array_equal(value, expected, strict=True)
 
     def test_nothing_found_is_kept_too(self):
-        self.assertEqual(kept_triggers(self.path, tuple), ())
+        self.assertEqual(cached_triggers(self.path, tuple), ())
         self.assertEqual(self._again(), ())
 
     def test_without_a_file_nothing_is_kept(self):
-        self.assertIs(kept_triggers(None, lambda: _FOUND)[0], _FOUND[0])
+        self.assertIs(cached_triggers(None, lambda: _FOUND)[0], _FOUND[0])
 
     def test_a_search_that_fails_leaves_nothing(self):
         def interrupted():
             raise KeyboardInterrupt
 
         with self.assertRaises(KeyboardInterrupt):
-            kept_triggers(self.path, interrupted)
+            cached_triggers(self.path, interrupted)
         self.assertEqual(os.listdir(os.path.dirname(self.path)), [])
-        self.assertLen(kept_triggers(self.path, lambda: _FOUND), 2)
+        self.assertLen(cached_triggers(self.path, lambda: _FOUND), 2)
 
     def test_what_another_version_kept_is_refused(self):
         os.makedirs(os.path.dirname(self.path))

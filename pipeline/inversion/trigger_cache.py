@@ -1,4 +1,4 @@
-"""Keeps inverted triggers in files, so that a resumed run does not invert again."""
+"""A cache of inverted triggers in files, so that a resumed run does not invert again."""
 
 import os
 import zipfile
@@ -15,7 +15,7 @@ from goodnet.pipeline.run.output_files import write_whole
 _NAMES = tuple(field.name for field in fields(InvertedTrigger))
 
 
-def kept_triggers(path: str | None, find: Callable[[], Sequence[InvertedTrigger]]) -> tuple[InvertedTrigger, ...]:
+def cached_triggers(path: str | None, find: Callable[[], Sequence[InvertedTrigger]]) -> tuple[InvertedTrigger, ...]:
     """The triggers in a file; if there is none yet, those that `find` finds, which are then kept there.
 
     Args:

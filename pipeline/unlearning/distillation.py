@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from goodnet.data.image_set import ImageSet
-from goodnet.models.answers import Answers
+from goodnet.models.scaled_network import Probabilities
 from goodnet.pipeline.training.augmentation import NO_AUGMENTATION, Augmentation
 from goodnet.pipeline.unlearning.stamping import StampSome
 
@@ -27,19 +27,19 @@ _LABEL_SHARE = 0.5
 
 
 @dataclass(frozen=True)
-class Teaching:
-    """A lesson (`pipeline.training.batches.Lesson`): a share of the images is stamped, the others are mixed.
+class Distillation:
+    """Soft targets from the suspect (a `BatchTransform`): a share of the images is stamped, the others are mixed.
 
     The suspect takes some shifted and mixed images for ones that carry a trigger, a warp's above all, and its answer to
     them would teach the backdoor. So the answer of a target counts only where an image of the target is shown.
 
     Attributes:
-        answers: the teacher's.
+        teacher: what it answers.
         classes: N.
         stamping: which images carry which trigger; the labels of its triggers are the targets.
     """
 
-    answers: Answers
+    teacher: Probabilities
     classes: int
     stamping: StampSome
 
@@ -52,7 +52,7 @@ class Teaching:
         shown = np.where(carries[:, None, None, None], images, mixtures)
         # A stamped image is not mixed, and shows nothing of its other.
         other_labels = np.where(carries, labels, labels[others])
-        targets = self._without_targets(np.array(self.answers(shown), np.float32), labels, other_labels)
+        targets = self._without_targets(np.array(self.teacher(shown), np.float32), labels, other_labels)
         targets[carries] *= 1 - _LABEL_SHARE
         targets[carries, labels[carries]] += _LABEL_SHARE
         return np.where(carries[:, None, None, None], stamped, shown), targets
@@ -66,26 +66,28 @@ class Teaching:
         return answers / answers.sum(axis=1, keepdims=True)
 
 
-def bearable(augmentation: Augmentation, answers: Answers, clean: ImageSet, seed: int) -> Augmentation:
-    """As much of an augmentation's shift as the teacher bears, pixel by pixel less until it is right often enough.
+def with_tolerated_shift(
+    augmentation: Augmentation, teacher: Probabilities, clean: ImageSet, seed: int
+) -> Augmentation:
+    """An augmentation whose shift is cut, pixel by pixel, until the teacher is right often enough on shifted images.
 
     Args:
         augmentation: what is wanted; stretching and light are left as they are.
-        answers: the teacher's.
+        teacher: what it answers.
         clean: clean images with their true labels.
         seed: of the shifts that are tried.
     """
-    plain = _accuracy(answers, clean, NO_AUGMENTATION, seed)
+    plain = _accuracy(teacher, clean, NO_AUGMENTATION, seed)
     for max_shift in range(augmentation.max_shift, 0, -1):
-        if _accuracy(answers, clean, Augmentation(max_shift), seed) >= plain - _MOST_LOST:
+        if _accuracy(teacher, clean, Augmentation(max_shift), seed) >= plain - _MOST_LOST:
             return replace(augmentation, max_shift=max_shift)
     return replace(augmentation, max_shift=0)
 
 
-def _accuracy(answers: Answers, clean: ImageSet, augmentation: Augmentation, seed: int) -> float:
+def _accuracy(teacher: Probabilities, clean: ImageSet, augmentation: Augmentation, seed: int) -> float:
     rng = np.random.default_rng(seed)
     right = sum(
-        int((answers(augmentation(images, rng)).argmax(axis=1) == labels).sum())
+        int((teacher(augmentation(images, rng)).argmax(axis=1) == labels).sum())
         for images, labels in clean.batches(_BATCH)
     )
     return right / len(clean)
