@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from goodnet.data.errors import InputError
 from goodnet.data.reading_process import temporary_file
@@ -21,12 +21,13 @@ from goodnet.models.legacy_keras import keras
 from goodnet.models.loading.building import build_model
 from goodnet.models.loading.config_reading import parse_json, read_config
 from goodnet.models.loading.keras_archive import read_keras_archive
-from goodnet.models.loading.model_spec import ModelSpec
+from goodnet.models.loading.image_sizes import with_image_shape
+from goodnet.models.loading.model_spec import ModelSpec, quoted
 from goodnet.models.loading.network_cost import CostLimits
 from goodnet.models.loading.suspect_hdf5 import read_suspect_hdf5
 from goodnet.models.loading.trial_run import try_network
 from goodnet.models.loading.weight_matching import Weights, weights_by_class_number, weights_by_layer_name
-from goodnet.models.loading.weights_only import ImageShape, read_weights_only
+from goodnet.models.loading.weights_only import ImageShape, has_numbered_weights, read_weights_only
 
 EXPECTED = "expected a Keras model: .h5 or .keras, or .h5 weights of a known architecture"
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -80,7 +81,7 @@ def read_model(
     if signature.startswith(_HDF5_SIGNATURE):
         spec, weights, architecture = _read_hdf5(file, architecture, image_shape)
     elif signature.startswith(_ZIP_SIGNATURES):
-        (spec, weights), architecture = _read_archive(file), None
+        (spec, weights), architecture = _read_archive(file, image_shape), None
     else:
         raise InputError(f"{_kind(signature)}; {EXPECTED}")
     # What a network costs is counted on the dissolved one: nested models may say nothing of the size of images.
@@ -97,17 +98,29 @@ def _read_hdf5(
 ) -> tuple[ModelSpec, Weights, str | None]:
     root = read_suspect_hdf5(file)
     config = root.text("model_config")
+    version = root.text("keras_version")
     if config is not None:
-        spec = read_config(parse_json(config, "model_config"))
+        spec = with_image_shape(read_config(parse_json(config, "model_config"), _is_keras_3(version)), image_shape)
         return spec, weights_by_layer_name(spec, root.group("model_weights")), None
-    if root.listed("layer_names") is None:
-        raise InputError(f"HDF5 without a model in it; {EXPECTED}")
-    return read_weights_only(root, architecture, image_shape)
+    if root.listed("layer_names") is not None or has_numbered_weights(root):
+        return read_weights_only(root, architecture, image_shape)
+    if version is not None:
+        raise InputError(
+            f"HDF5 without a model in it: Keras {quoted(version)} stopped while it wrote the file, as Keras 3 does where"
+            " augmentation layers are in the model; expected a .keras file, which it can write"
+        )
+    raise InputError(f"HDF5 without a model in it; {EXPECTED}")
 
 
-def _read_archive(file: BinaryIO) -> tuple[ModelSpec, Weights]:
+def _is_keras_3(version: Any) -> bool:
+    return isinstance(version, str) and version.startswith("3.")
+
+
+def _read_archive(file: BinaryIO, image_shape: ImageShape | None) -> tuple[ModelSpec, Weights]:
     archive = read_keras_archive(file)
-    spec = read_config(parse_json(archive.config, "config.json"))
+    metadata = parse_json(archive.metadata, "metadata.json")
+    keras_3 = _is_keras_3(metadata.get("keras_version") if isinstance(metadata, dict) else None)
+    spec = with_image_shape(read_config(parse_json(archive.config, "config.json"), keras_3), image_shape)
     with temporary_file(len(archive.weights)) as weights:
         weights.write(archive.weights)
         weights.flush()

@@ -1,0 +1,130 @@
+"""Which networks open, and whether what opens answers as Keras does: a table in Markdown.
+
+    python -m bench.models
+    python -m bench.models --only="MobileNet|ViT"
+
+Every network of `bench.model_cases` is built by both versions of Keras with random weights, saved as HDF5 and as
+`.keras` in a temporary folder, and opened as a suspect. It needs no data.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from absl import app, flags
+
+from bench.markdown import markdown
+from bench.model_cases import MODEL_CASES, ModelCase
+from goodnet.data.errors import InputError
+from goodnet.models.classifier import classifier_facts
+from goodnet.models.legacy_keras import keras as keras_2
+from goodnet.models.legacy_keras import tf
+from goodnet.models.loading.opening import open_model
+
+# After legacy_keras, which decides what tf.keras is.
+import keras as keras_3  # isort: skip
+
+_ONLY = flags.DEFINE_string("only", "", "A regular expression: only the networks whose names it finds.")
+_FORMATS = flags.DEFINE_list("formats", ["h5", "keras"], "The endings of the files.")
+_MODULES = {2: keras_2, 3: keras_3}
+_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one file.
+
+    Attributes:
+        opens: whether it opens.
+        difference: the largest between what it answers and what Keras does, relative to the largest answer; None where
+            it does not open.
+        note: why not.
+    """
+
+    opens: bool
+    difference: float | None = None
+    note: str = ""
+
+
+def tried(model: Any, folder: str, ending: str) -> Row:
+    """Saves a network, opens the file, and compares the answers."""
+    path = os.path.join(folder, f"model.{ending}")
+    try:
+        model.save(path)
+    except Exception as error:  # Keras raises whatever it makes of a model that it can't write.
+        return Row(False, None, f"Keras can't write it ({' '.join(str(error).split())[:60]})")
+    try:
+        opened = open_model(path)
+        classifier_facts(opened)
+    except InputError as error:
+        return Row(False, None, str(error).removeprefix(f"{path}: "))
+    finally:
+        os.remove(path)
+    expected = model.predict(_as_asked(_images(opened.input_shape[1:]), model), verbose=0)
+    actual = opened.predict(_images(opened.input_shape[1:]), verbose=0)
+    if actual.shape != expected.shape:
+        return Row(True, None, f"answers {actual.shape[1:]}, Keras' {expected.shape[1:]}")
+    return Row(True, max(map(_difference, actual, expected)))
+
+
+def _difference(actual: np.ndarray, expected: np.ndarray) -> float:
+    return float(np.abs(actual - expected).max() / max(np.abs(expected).max(), 1e-30))
+
+
+def randomise(model: Any) -> None:
+    """Gives a network statistics and scales that no fresh network has, so that each of its weights matters."""
+    rng = np.random.default_rng(0)
+    for weight in model.weights:
+        name = getattr(weight, "path", weight.name)
+        if re.search("moving_variance|gamma", name):
+            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+        elif re.search("moving_mean|beta|bias", name):
+            weight.assign(rng.normal(0, 0.1, weight.shape))
+
+
+def _images(shape: Sequence[int]) -> np.ndarray:
+    """Noise of 0..255 and of 0..1: on one of them no softmax is sure of itself."""
+    noise = np.random.default_rng(1).uniform(0, 1, (4, *shape))
+    return (noise * np.array([255, 255, 1, 1]).reshape(4, *[1] * len(shape))).astype(np.float32)
+
+
+def _as_asked(images: np.ndarray, model: Any) -> np.ndarray:
+    return images
+
+
+def _row(name: str, version: int, case: ModelCase) -> list[str]:
+    module = _MODULES[version]
+    module.utils.set_random_seed(0)
+    module.backend.clear_session()
+    model = case.build(module)
+    randomise(model)
+    with tempfile.TemporaryDirectory(prefix="goodnet-models-") as folder:
+        rows = {ending: tried(model, folder, ending) for ending in _FORMATS.value}
+    cells = [case.group, name, str(version)]
+    notes = dict.fromkeys(row.note for row in rows.values() if row.note)
+    for row in rows.values():
+        equal = row.difference is not None and row.difference <= _TOLERANCE
+        cells += ["yes" if row.opens else "no", "" if row.difference is None else "yes" if equal else f"{row.difference:.1g}"]
+    return [*cells, "; ".join(notes)]
+
+
+def main(argv: Sequence[str]) -> None:
+    """Prints the table."""
+    del argv
+    head = ["kind", "network", "Keras"]
+    for ending in _FORMATS.value:
+        head += [f".{ending} opens", f"equal to {_TOLERANCE:g}"]
+    table = [[*head, "note"]]
+    for name, case in MODEL_CASES.items():
+        for version in case.versions if re.search(_ONLY.value, name) else ():
+            table.append(_row(name, version, case))
+            print("; ".join(table[-1]), flush=True)
+    print(markdown(table))
+
+
+if __name__ == "__main__":
+    app.run(main)
