@@ -29,6 +29,11 @@ class ModelCase:
     build: Build
     versions: tuple[int, ...] = (2, 3)
 
+    @property
+    def large(self) -> bool:
+        """Whether it takes long to save and to open."""
+        return self.group in ("keras.applications", "transfer learning")
+
 
 def _application(name: str, size: int = 32, **settings: Any) -> ModelCase:
     return ModelCase(
@@ -325,6 +330,34 @@ def _part(build: Build, versions: tuple[int, ...] = (2, 3)) -> ModelCase:
 
 
 MODEL_CASES: Mapping[str, ModelCase] = {
+    "MNIST, dense layers, 28 x 28": _tutorial(_without_channels(flat=True)),
+    "MNIST, convolutions": _tutorial(_mnist_convnet),
+    "MNIST, convolutions, 28 x 28": _tutorial(_without_channels(flat=False)),
+    "CIFAR, small ResNet": _tutorial(_resnet_cifar),
+    "flowers (TensorFlow's tutorial)": _tutorial(_flowers),
+    "cats and dogs from scratch": _tutorial(_mini_xception),
+    "multi-label, N sigmoids": _tutorial(lambda k: _chain(k, _convolutions(k), head="sigmoid")),
+    "ViT": ModelCase("transformers and mixers", _vit),
+    "ViT, flattened": ModelCase("transformers and mixers", lambda k: _vit(k, pool=False)),
+    "MLP-Mixer": ModelCase("transformers and mixers", _mixer),
+    "ConvMixer": ModelCase("transformers and mixers", _conv_mixer),
+    "squeeze and excitation": _part(_squeeze_excite),
+    "activation hard_sigmoid": _part(_function_activation("hard_sigmoid")),
+    "activation hard_silu": _part(_function_activation("hard_silu"), (3,)),
+    "activation log_softmax": _part(_log_softmax),
+    "activation that is a layer": _part(_layer_activation),
+    "augmentation, every layer": _part(_augmented),
+    "augmentation, RandomCrop": _part(_random_crop),
+    "Normalization, by channel": _part(_adapted(-1)),
+    "Normalization(axis=None)": _part(_adapted(None)),
+    "resizing in the graph": _part(_resized_in_graph),
+    "per-image standardisation": _part(_standardised, (2,)),
+    "channels stacked anew": _part(_stacked),
+    "images of any size": _part(_any_size),
+    "channels_first": _part(_channels_first),
+    "tfmot's pruning wrappers": _part(_pruned, (2,)),
+    "tfmot's clustering wrappers": _part(_clustered, (2,)),
+    "subclass of Model, functional graph": _part(_subclass),
     "MobileNet": _application("MobileNet", alpha=0.25),
     "MobileNetV2": _application("MobileNetV2", alpha=0.35),
     "MobileNetV3Small": _application("MobileNetV3Small"),
@@ -356,32 +389,4 @@ MODEL_CASES: Mapping[str, ModelCase] = {
     "VGG16, own preprocessing": _transfer("VGG16", module="vgg16"),
     "DenseNet121, own preprocessing": _transfer("DenseNet121", module="densenet"),
     "Xception, transfer": _transfer("Xception", 71),
-    "MNIST, dense layers, 28 x 28": _tutorial(_without_channels(flat=True)),
-    "MNIST, convolutions": _tutorial(_mnist_convnet),
-    "MNIST, convolutions, 28 x 28": _tutorial(_without_channels(flat=False)),
-    "CIFAR, small ResNet": _tutorial(_resnet_cifar),
-    "flowers (TensorFlow's tutorial)": _tutorial(_flowers),
-    "cats and dogs from scratch": _tutorial(_mini_xception),
-    "multi-label, N sigmoids": _tutorial(lambda k: _chain(k, _convolutions(k), head="sigmoid")),
-    "ViT": ModelCase("transformers and mixers", _vit),
-    "ViT, flattened": ModelCase("transformers and mixers", lambda k: _vit(k, pool=False)),
-    "MLP-Mixer": ModelCase("transformers and mixers", _mixer),
-    "ConvMixer": ModelCase("transformers and mixers", _conv_mixer),
-    "squeeze and excitation": _part(_squeeze_excite),
-    "activation hard_sigmoid": _part(_function_activation("hard_sigmoid")),
-    "activation hard_silu": _part(_function_activation("hard_silu"), (3,)),
-    "activation log_softmax": _part(_log_softmax),
-    "activation that is a layer": _part(_layer_activation),
-    "augmentation, every layer": _part(_augmented),
-    "augmentation, RandomCrop": _part(_random_crop),
-    "Normalization, by channel": _part(_adapted(-1)),
-    "Normalization(axis=None)": _part(_adapted(None)),
-    "resizing in the graph": _part(_resized_in_graph),
-    "per-image standardisation": _part(_standardised, (2,)),
-    "channels stacked anew": _part(_stacked),
-    "images of any size": _part(_any_size),
-    "channels_first": _part(_channels_first),
-    "tfmot's pruning wrappers": _part(_pruned, (2,)),
-    "tfmot's clustering wrappers": _part(_clustered, (2,)),
-    "subclass of Model, functional graph": _part(_subclass),
 }

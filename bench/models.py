@@ -32,6 +32,9 @@ _ONLY = flags.DEFINE_string("only", "", "A regular expression: only the networks
 _FORMATS = flags.DEFINE_list("formats", ["h5", "keras"], "The endings of the files.")
 _MODULES = {2: keras_2, 3: keras_3}
 _TOLERANCE = 1e-4
+# Large networks are saved in one format by each version.
+_OWN_FORMAT = {2: "h5", 3: "keras"}
+_ANY_SIZE = (32, 32, 3)
 
 
 @dataclass(frozen=True)
@@ -58,14 +61,15 @@ def tried(model: Any, folder: str, ending: str) -> Row:
     except Exception as error:  # Keras raises whatever it makes of a model that it can't write.
         return Row(False, None, f"Keras can't write it ({' '.join(str(error).split())[:60]})")
     try:
-        opened = open_model(path)
+        opened = open_model(path, image_shape=_ANY_SIZE)
         classifier_facts(opened)
     except InputError as error:
         return Row(False, None, str(error).removeprefix(f"{path}: "))
     finally:
         os.remove(path)
-    expected = model.predict(_as_asked(_images(opened.input_shape[1:]), model), verbose=0)
-    actual = opened.predict(_images(opened.input_shape[1:]), verbose=0)
+    images = _images(opened.input_shape[1:])
+    expected = as_classes(model.predict(_as_asked(images, model), verbose=0), opened.output_shape[1])
+    actual = opened.predict(images, verbose=0)
     if actual.shape != expected.shape:
         return Row(True, None, f"answers {actual.shape[1:]}, Keras' {expected.shape[1:]}")
     return Row(True, max(map(_difference, actual, expected)))
@@ -93,7 +97,23 @@ def _images(shape: Sequence[int]) -> np.ndarray:
 
 
 def _as_asked(images: np.ndarray, model: Any) -> np.ndarray:
-    return images
+    """Images in the layout that the file's model takes."""
+    asked = model.input_shape[1:]
+    if len(asked) == 2:
+        return images[..., 0]
+    return images.transpose(0, 3, 1, 2) if asked[0] == images.shape[3] and asked[2] != asked[0] else images
+
+
+def as_classes(outputs: np.ndarray, classes: int) -> np.ndarray:
+    """What a file's model gives, as probabilities of classes, or logits."""
+    if outputs.shape[1] == 1:
+        logit = outputs.min() < 0 or outputs.max() > 1
+        return np.concatenate([np.zeros_like(outputs) if logit else 1 - outputs, outputs], axis=1)
+    sums = outputs.sum(axis=1)
+    if outputs.min() < 0 or outputs.max() > 1 or np.allclose(sums, 1, atol=1e-3):
+        return outputs
+    odds = outputs.astype(np.float64) / (1 - outputs.astype(np.float64)).clip(1e-12)
+    return odds / odds.sum(axis=1, keepdims=True)
 
 
 def _row(name: str, version: int, case: ModelCase) -> list[str]:
@@ -102,14 +122,21 @@ def _row(name: str, version: int, case: ModelCase) -> list[str]:
     module.backend.clear_session()
     model = case.build(module)
     randomise(model)
+    endings = [_OWN_FORMAT[version]] if case.large else _FORMATS.value
     with tempfile.TemporaryDirectory(prefix="goodnet-models-") as folder:
-        rows = {ending: tried(model, folder, ending) for ending in _FORMATS.value}
+        rows = {ending: tried(model, folder, ending) for ending in endings}
     cells = [case.group, name, str(version)]
-    notes = dict.fromkeys(row.note for row in rows.values() if row.note)
-    for row in rows.values():
-        equal = row.difference is not None and row.difference <= _TOLERANCE
-        cells += ["yes" if row.opens else "no", "" if row.difference is None else "yes" if equal else f"{row.difference:.1g}"]
-    return [*cells, "; ".join(notes)]
+    for ending in _FORMATS.value:
+        cells += _cells(rows.get(ending))
+    return [*cells, "; ".join(dict.fromkeys(row.note for row in rows.values() if row.note))]
+
+
+def _cells(row: Row | None) -> list[str]:
+    if row is None:
+        return ["", ""]
+    equal = row.difference is not None and row.difference <= _TOLERANCE
+    difference = "" if row.difference is None else "yes" if equal else f"{row.difference:.1g}"
+    return ["yes" if row.opens else "no", difference]
 
 
 def main(argv: Sequence[str]) -> None:

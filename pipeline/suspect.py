@@ -83,7 +83,7 @@ def open_classifier(
     Raises:
         InputError: the file is not a classifier that can be opened safely, or the images do not fit it.
     """
-    model = open_model(path, architecture, most_multiply_adds=most_multiply_adds, name=name)
+    model = open_model(path, architecture, images.image_shape, most_multiply_adds=most_multiply_adds, name=name)
     check_fits(classifier_facts(model), images)
     # Outputs that are probabilities are so on pixels of any scale, but a scale that is too large may overflow.
     pixels, _ = next(images.batches(min(_IMAGES_TO_PROBE, len(images))))

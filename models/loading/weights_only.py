@@ -27,7 +27,7 @@ def read_weights_only(
         root: the file's root, with the attribute `layer_names`, or weights under numbers.
         architecture: a name in `ARCHITECTURES`, or None to recognise DeepID by its layers.
         image_shape: (height, width, channels), or None where the weights tell: DeepID's size of 55 x 47, where
-            it fits them.
+            it fits them. Of a DeepID that is recognised it is not looked at.
 
     Returns:
         The network on paper, its weights, and the architecture's name.
@@ -36,7 +36,7 @@ def read_weights_only(
         InputError: the architecture is unknown or needed, or the weights aren't of it.
     """
     if architecture is None:
-        architecture = _recognised(root)
+        architecture, image_shape = _recognised(root), None
     if architecture not in ARCHITECTURES:
         raise InputError(f"--architecture={architecture}: unknown; expected one of {', '.join(sorted(ARCHITECTURES))}")
     if image_shape is None:
@@ -44,7 +44,7 @@ def read_weights_only(
             raise InputError(
                 f"weights of --architecture={architecture} don't tell the image size; expected a whole model file"
             )
-        image_shape = (*FACE_SHAPE[:2], FACE_SHAPE[2]) if has_numbered_weights(root) else _deepid_image_shape(root)
+        image_shape = FACE_SHAPE if has_numbered_weights(root) else _deepid_image_shape(root)
     build = ARCHITECTURES[architecture]
     if has_numbered_weights(root):
         two_classes = read_config(json.loads(_skeleton(build, 2, image_shape)))

@@ -8,7 +8,7 @@ from goodnet.models.answers import Answers, answers_of
 from goodnet.pipeline.inversion.evidence import Evidence, EvidenceSettings, find_evidence
 from goodnet.pipeline.inversion.search import SearchSettings
 from goodnet.pipeline.inversion.verdict import MOST_DOUBTFUL
-from goodnet.pipeline.methods.fine_pruning import prune
+from goodnet.pipeline.methods.fine_pruning import prune, why_not_prunable
 from goodnet.pipeline.methods.repair_method import Repair, RepairSettings
 from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.suspect import Suspect
@@ -48,7 +48,11 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
     batches = settings.batches(fit, scale)
     loss = _MAX_ACCURACY_LOSS if settings.max_accuracy_loss is None else settings.max_accuracy_loss
     pruning = replace(settings, learning_rate=_PRUNING_RATE * settings.learning_rate)
-    pruned, pruning_evidence, pruning_history = prune(suspect, batches, pruning, loss, devices, checkpoint_dir)
+    pruned, pruning_evidence, pruning_history = suspect.model, None, ()
+    if (reason := why_not_prunable(suspect, settings)) is None:
+        pruned, pruning_evidence, pruning_history = prune(suspect, batches, pruning, loss, devices, checkpoint_dir)
+    else:
+        log.warning("pruning: left out, unlearning alone: %s", reason)
     teacher = answers_of(suspect.model, scale)
     taught = _for_teaching(batches, teacher)
     unlearner = Unlearner(taught, teacher, _unlearning(settings, taught), devices)
