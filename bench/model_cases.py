@@ -50,9 +50,7 @@ def _transfer(
 
     def build(k: Keras) -> Any:
         layers = k.layers
-        base = getattr(k.applications, name)(
-            weights=None, input_shape=(size, size, 3), include_top=False, **settings
-        )
+        base = getattr(k.applications, name)(weights=None, input_shape=(size, size, 3), include_top=False, **settings)
         base.trainable = False
         image = k.Input((size, size, 3))
         x = k.Sequential([layers.RandomFlip("horizontal"), layers.RandomRotation(0.1)])(image)
@@ -276,9 +274,7 @@ def _stacked(k: Keras) -> Any:
 
 def _any_size(k: Keras) -> Any:
     layers = k.layers
-    return _chain(
-        k, [layers.Conv2D(8, 3, activation="relu"), layers.GlobalAveragePooling2D()], (None, None, 3)
-    )
+    return _chain(k, [layers.Conv2D(8, 3, activation="relu"), layers.GlobalAveragePooling2D()], (None, None, 3))
 
 
 def _without_channels(flat: bool) -> Build:
@@ -305,9 +301,7 @@ def _pruned(k: Keras) -> Any:
 
 def _clustered(k: Keras) -> Any:
     start = tfmot.clustering.keras.CentroidInitialization.KMEANS_PLUS_PLUS
-    return tfmot.clustering.keras.cluster_weights(
-        _mnist_convnet(k), number_of_clusters=4, cluster_centroids_init=start
-    )
+    return tfmot.clustering.keras.cluster_weights(_mnist_convnet(k), number_of_clusters=4, cluster_centroids_init=start)
 
 
 def _subclass(k: Keras) -> Any:
@@ -336,7 +330,9 @@ MODEL_CASES: Mapping[str, ModelCase] = {
     "CIFAR, small ResNet": _tutorial(_resnet_cifar),
     "flowers (TensorFlow's tutorial)": _tutorial(_flowers),
     "cats and dogs from scratch": _tutorial(_mini_xception),
-    "multi-label, N sigmoids": _tutorial(lambda k: _chain(k, _convolutions(k), head="sigmoid")),
+    "multi-label, N sigmoids": _tutorial(
+        lambda k: _chain(k, [k.layers.Rescaling(1 / 255), *_convolutions(k)], head="sigmoid")
+    ),
     "ViT": ModelCase("transformers and mixers", _vit),
     "ViT, flattened": ModelCase("transformers and mixers", lambda k: _vit(k, pool=False)),
     "MLP-Mixer": ModelCase("transformers and mixers", _mixer),

@@ -22,7 +22,6 @@ from bench.model_cases import MODEL_CASES, ModelCase
 from goodnet.data.errors import InputError
 from goodnet.models.classifier import classifier_facts
 from goodnet.models.legacy_keras import keras as keras_2
-from goodnet.models.legacy_keras import tf
 from goodnet.models.loading.opening import open_model
 
 # After legacy_keras, which decides what tf.keras is.

@@ -203,6 +203,9 @@ class _Builder:
             layer.set_weights(weights)
         if after is None:
             return outputs, call
+        if isinstance(activation := spec.settings["activation"], dict):
+            rank = outputs[0].shape.rank
+            _about(spec, lambda: batch_axis.check_axes(activation["config"], rank))
         if self._flat:
             self._cost.count(spec.name, [], LAYERS_OF_AN_ACTIVATION * [outputs[0].shape])
         return _listed(after(outputs[0])), lambda tensors: after(call(tensors))
@@ -393,7 +396,11 @@ def _built_in_equivalent(
         return None
     if function == "image.resize" and set(kwargs) <= {"size", "method"}:
         size = kwargs.get("size")
-        if not isinstance(size, list) or len(size) != 2 or not all(type(one) is int and 0 < one <= 4096 for one in size):
+        if (
+            not isinstance(size, list)
+            or len(size) != 2
+            or not all(type(one) is int and 0 < one <= 4096 for one in size)
+        ):
             raise InputError(f"layer {quoted(name)}: it resizes to {quoted(size)}; expected [height, width], 1 to 4096")
         method = str(kwargs.get("method", "bilinear")).lower()
         return lambda: layers.Resizing(*size, interpolation=method, name=name)(args[0])

@@ -77,7 +77,12 @@ def _with_class_outputs(spec: ModelSpec, weights: Weights, above: LeafPath) -> t
         inner = _with_class_outputs(last, weights, (*above, last.name))
         return None if inner is None else (_with_layers(spec, {last.name: inner[0]}), *inner[1:])
     after: list[LayerSpec] = []
-    while isinstance(last, LayerSpec) and _activation(last) is not None and last.kind != "Dense" and _is_read_once(spec, last):
+    while (
+        isinstance(last, LayerSpec)
+        and _activation(last) is not None
+        and last.kind != "Dense"
+        and _is_read_once(spec, last)
+    ):
         after.append(last)
         read = list(refs_in(last.calls[0].args))
         last = _layer(spec, read[0]) if len(read) == 1 else None

@@ -97,7 +97,11 @@ def is_keras_3_operation(entry: Mapping[str, Any]) -> bool:
         return isinstance(module, str) and module.startswith(_OPERATION_MODULES)
     # HDF5 files name no modules; layers of the same names (Add, Softmax) always say whether they are trainable.
     called_by_keras_3 = isinstance(nodes, list) and any(isinstance(node, dict) for node in nodes)
-    return called_by_keras_3 and entry["class_name"] in {**_OPERATIONS, **_ACTIVATIONS} and "trainable" not in entry["config"]
+    return (
+        called_by_keras_3
+        and entry["class_name"] in {**_OPERATIONS, **_ACTIVATIONS}
+        and "trainable" not in entry["config"]
+    )
 
 
 def operation_call(entry: Mapping[str, Any], name: str, nodes: Sequence[Call]) -> LayerSpec:

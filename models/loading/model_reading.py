@@ -21,8 +21,8 @@ from goodnet.models.legacy_keras import keras
 from goodnet.models.loading.building import build_model
 from goodnet.models.loading.classifier_form import in_classifier_form
 from goodnet.models.loading.config_reading import parse_json, read_config
-from goodnet.models.loading.keras_archive import read_keras_archive
 from goodnet.models.loading.image_sizes import with_image_shape
+from goodnet.models.loading.keras_archive import read_keras_archive
 from goodnet.models.loading.model_spec import ModelSpec, quoted
 from goodnet.models.loading.network_cost import CostLimits
 from goodnet.models.loading.suspect_hdf5 import read_suspect_hdf5
@@ -103,7 +103,7 @@ def _notes(spec: ModelSpec) -> list[str]:
     wrapped = [leaf.wrapper for _, leaf in spec.leaves() if leaf.wrapper is not None]
     if wrapped:
         notes.append(
-            f"{len(wrapped)} layers are still in tfmot's wrappers ({', '.join(sorted(set(wrapped)))}); taken out of them"
+            f"{len(wrapped)} layers are still in tfmot's wrappers ({', '.join(sorted(set(wrapped)))}); taken out"
         )
     if spec.own_class is not None:
         notes.append(

@@ -49,8 +49,9 @@ def open_model(
 
     Returns:
         An uncompiled functional Keras 2 model in float32, all layers trainable, without initialisers, regularisers,
-        constraints and augmentation of the file's own. The same outputs as the file's model at inference, but for
-        the form that `models.loading.classifier_form` gives them, which the log then says. It treats each image alone, gives finite floating-point numbers on images of zeros and of noise, and has a gradient.
+        constraints and augmentation of the file's own. The same outputs as the file's model at inference, but for the
+        form that `models.loading.classifier_form` gives them, which the log then says. It treats each image alone,
+        gives finite floating-point numbers on images of zeros and of noise, and has a gradient.
 
     Raises:
         InputError: one line that names the file, what is wrong with it and what was expected.

@@ -238,7 +238,7 @@ class ConfigTest(HostileTest):
         self.assert_config_refused(change, message)
 
     @parameterized.named_parameters(
-        ("attention_without_weights", "MultiHeadAttention", {"num_heads": 2, "key_dim": 4}, "is called on"),
+        ("attention_without_weights", "MultiHeadAttention", {"num_heads": 2, "key_dim": 4}, "weights"),
         ("attention_of_a_million_heads", "MultiHeadAttention", {"num_heads": 10**6, "key_dim": 4}, "num_heads is"),
         ("attention_along_the_batch", "MultiHeadAttention", {"num_heads": 2, "key_dim": 4, "attention_axes": [0]},
          "attention_axes is"),
@@ -247,7 +247,7 @@ class ConfigTest(HostileTest):
         ("dropout_over_the_batch", "Dropout", {"rate": 0.1, "noise_shape": [1, 1, 1, 1]}, "noise_shape is"),
         ("dropout_of_other_rank", "Dropout", {"rate": 0.1, "noise_shape": [None, 1]}, "noise_shape of another"),
         ("dropout_of_a_trillion", "Dropout", {"rate": 0.1, "noise_shape": [None, 10**12]}, "noise_shape is"),
-        ("scale_of_another_size", "LayerScale", {"projection_dim": 9}, "weights in the file"),
+        ("scale_of_another_size", "LayerScale", {"projection_dim": 9}, "weights"),
         ("scale_infinite", "CustomScaleLayer", {"scale": 1e39}, "scale is"),
         ("crop_to_a_gigapixel", "RandomCrop", {"height": 10**6, "width": 10**6}, "height is"),
         ("crop_that_grows", "RandomCrop", {"height": 4096, "width": 4096}, "numbers an image"),
@@ -260,7 +260,7 @@ class ConfigTest(HostileTest):
         ("activation_of_an_activation", "Activation",
          {"activation": {"class_name": "Activation", "config": {"activation": "evil"}}}, "activation is"),
         ("softmax_over_the_batch", "Activation",
-         {"activation": {"class_name": "Softmax", "config": {"axis": 0}}}, "alone|axis"),
+         {"activation": {"class_name": "Softmax", "config": {"axis": 0}}}, "axis of the batch"),
     )  # fmt: skip
     def test_hostile_settings_of_layers_for_common_networks(self, kind, config, message):
         def change(whole):
@@ -302,7 +302,6 @@ class ConfigTest(HostileTest):
         ("resize_otherwise", "image.resize", {"size": [10**6, 10**6], "antialias": True}, "can't be called|numbers"),
         ("bias_of_channels_first", "nn.bias_add", {"bias": [0, 0, 0, 0], "data_format": "NCHW"}, "data_format"),
         ("bias_of_another_size", "nn.bias_add", {"bias": [0.0] * 9}, "can't be called"),
-        ("grey_of_four_channels", "image.rgb_to_grayscale", {}, "can't be called"),
     )
     def test_functions_of_images(self, function, kwargs, message):
         def change(whole):

@@ -171,6 +171,7 @@ def _nearest(weight: np.ndarray, centroids: np.ndarray, path: LeafPath) -> np.nd
         np.minimum(distance, np.abs(weight - centroid), out=distance)
     return nearest
 
+
 def _snake_case(kind: str) -> str:
     """As Keras names groups: GlobalAveragePooling2D -> global_average_pooling2d."""
     name = re.sub(r"\W+", "", kind)

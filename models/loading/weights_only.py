@@ -10,7 +10,12 @@ from goodnet.models.legacy_keras import keras
 from goodnet.models.loading.config_reading import read_config
 from goodnet.models.loading.model_spec import ModelSpec, quoted
 from goodnet.models.loading.suspect_hdf5 import SuspectGroup
-from goodnet.models.loading.weight_matching import STORE_CONTAINERS, Weights, weights_by_class_number, weights_by_layer_name
+from goodnet.models.loading.weight_matching import (
+    STORE_CONTAINERS,
+    Weights,
+    weights_by_class_number,
+    weights_by_layer_name,
+)
 from goodnet.models.networks.architectures import ARCHITECTURES
 from goodnet.models.networks.deepid import FACE_SHAPE, conv_4_extent, pool_3_extent
 
@@ -49,7 +54,8 @@ def read_weights_only(
     if has_numbered_weights(root):
         two_classes = read_config(json.loads(_skeleton(build, 2, image_shape)))
         weights = weights_by_class_number(two_classes, root)
-        return read_config(json.loads(_skeleton(build, _classes(weights["output",][-1].shape), image_shape))), weights, architecture
+        classes = _classes(weights["output",][-1].shape)
+        return read_config(json.loads(_skeleton(build, classes, image_shape))), weights, architecture
     spec = read_config(json.loads(_skeleton(build, _classes(_shape(root, "output", 1)), image_shape)))
     return spec, weights_by_layer_name(spec, root), architecture
 
@@ -74,8 +80,8 @@ def _skeleton(build: Callable[[int, ImageShape], keras.Model], classes: int, ima
 def _recognised(root: SuspectGroup) -> str:
     if has_numbered_weights(root):
         raise InputError(
-            "weights without a configuration, under numbers; expected a whole model, or the --architecture that they are"
-            f" of (one of {', '.join(sorted(ARCHITECTURES))})"
+            "weights without a configuration, under numbers; expected a whole model, or the --architecture that they"
+            f" are of (one of {', '.join(sorted(ARCHITECTURES))})"
         )
     layers = {name for name in root.listed("layer_names") or [] if root.group(name).listed("weight_names")}
     if layers != _DEEPID_LAYERS:
