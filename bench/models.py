@@ -3,8 +3,14 @@
     python -m bench.models
     python -m bench.models --only="MobileNet|ViT"
 
+    python -m bench.models --repair --export
+
 Every network of `bench.model_cases` is built by both versions of Keras with random weights, saved as HDF5 and as
 `.keras` in a temporary folder, and opened as a suspect. It needs no data.
+
+With --repair half of the channels that pruning may close are closed and taken out, which must change nothing else, and
+one step of training follows. Where nothing can be closed, a repair unlearns without pruning. With --export the network
+is converted to int8 TFLite, and the share of noise images that get the same class is told.
 """
 
 import os
@@ -20,7 +26,12 @@ from absl import app, flags
 from bench.markdown import markdown
 from bench.model_cases import MODEL_CASES, ModelCase
 from goodnet.data.errors import InputError
+from goodnet.export.conversion import convert_classifier
+from goodnet.export.parity import check_classifier_parity
+from goodnet.models.channels.gates import default_gated_convolutions, gate_groups
+from goodnet.models.channels.removal import remove_channels
 from goodnet.models.classifier import classifier_facts
+from goodnet.models.input_scale import UNIT_SCALE
 from goodnet.models.legacy_keras import keras as keras_2
 from goodnet.models.loading.opening import open_model
 
@@ -29,6 +40,8 @@ import keras as keras_3  # isort: skip
 
 _ONLY = flags.DEFINE_string("only", "", "A regular expression: only the networks whose names it finds.")
 _FORMATS = flags.DEFINE_list("formats", ["h5", "keras"], "The endings of the files.")
+_REPAIR = flags.DEFINE_bool("repair", False, "Prune what opens, and train one step.")
+_EXPORT = flags.DEFINE_bool("export", False, "Convert what opens to TFLite, and compare.")
 _MODULES = {2: keras_2, 3: keras_3}
 _TOLERANCE = 1e-4
 # Large networks are saved in one format by each version.
@@ -45,11 +58,15 @@ class Row:
         difference: the largest between what it answers and what Keras does, relative to the largest answer; None where
             it does not open.
         note: why not.
+        repairs: what became of a repair.
+        exports: what became of an export.
     """
 
     opens: bool
     difference: float | None = None
     note: str = ""
+    repairs: str = ""
+    exports: str = ""
 
 
 def tried(model: Any, folder: str, ending: str) -> Row:
@@ -71,7 +88,41 @@ def tried(model: Any, folder: str, ending: str) -> Row:
     actual = opened.predict(images, verbose=0)
     if actual.shape != expected.shape:
         return Row(True, None, f"answers {actual.shape[1:]}, Keras' {expected.shape[1:]}")
-    return Row(True, max(map(_difference, actual, expected)))
+    return Row(
+        True,
+        max(map(_difference, actual, expected)),
+        repairs=repaired(opened) if _REPAIR.value else "",
+        exports=exported(opened, folder) if _EXPORT.value else "",
+    )
+
+
+def repaired(model: Any) -> str:
+    """Prunes a network and trains it one step: "pruned", "unpruned", or why it can't be done."""
+    images = _images(model.input_shape[1:])
+    try:
+        groups = gate_groups(model, default_gated_convolutions(model))
+        closed = {site: np.arange(group.channels) < group.channels // 2 for group in groups for site in group.sites}
+        reduced, done = remove_channels(model, closed, images), "pruned"
+    except InputError as error:
+        if "nothing to prune" not in str(error):
+            return str(error)
+        reduced, done = model, "unpruned"
+    logits = classifier_facts(reduced).logits
+    reduced.compile("sgd", keras_2.losses.SparseCategoricalCrossentropy(from_logits=logits))
+    loss = reduced.train_on_batch(images, np.arange(len(images)) % reduced.output_shape[1])
+    return done if np.isfinite(loss) else f"{done}, loss {loss}"
+
+
+def exported(model: Any, folder: str) -> str:
+    """Converts a network to int8: the share of images that get the same class, or why it can't be done."""
+    pixels = np.random.default_rng(2).integers(0, 256, (32, *model.input_shape[1:])).astype(np.uint8)
+    path = os.path.join(folder, "model.tflite")
+    try:
+        with open(path, "wb") as file:
+            file.write(convert_classifier(model, UNIT_SCALE, list(pixels)))
+        return f"{check_classifier_parity(model, UNIT_SCALE, path, pixels).label_share:.0%}"
+    except Exception as error:  # A table of what becomes of networks has a line for whatever does.
+        return " ".join(str(error).split())[:80]
 
 
 def _difference(actual: np.ndarray, expected: np.ndarray) -> float:
@@ -127,6 +178,8 @@ def _row(name: str, version: int, case: ModelCase) -> list[str]:
     cells = [case.group, name, str(version)]
     for ending in _FORMATS.value:
         cells += _cells(rows.get(ending))
+    done = next((row for row in rows.values() if row.opens), Row(False))
+    cells += [done.repairs] * _REPAIR.value + [done.exports] * _EXPORT.value
     return [*cells, "; ".join(dict.fromkeys(row.note for row in rows.values() if row.note))]
 
 
@@ -144,6 +197,7 @@ def main(argv: Sequence[str]) -> None:
     head = ["kind", "network", "Keras"]
     for ending in _FORMATS.value:
         head += [f".{ending} opens", f"equal to {_TOLERANCE:g}"]
+    head += ["repairs"] * _REPAIR.value + ["same class as int8"] * _EXPORT.value
     table = [[*head, "note"]]
     for name, case in MODEL_CASES.items():
         for version in case.versions if re.search(_ONLY.value, name) else ():

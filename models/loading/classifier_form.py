@@ -47,7 +47,9 @@ def in_classifier_form(spec: ModelSpec, weights: Weights) -> tuple[ModelSpec, We
 
 def _with_image_input(spec: ModelSpec) -> tuple[ModelSpec, list[str]]:
     old = _layer(spec, spec.inputs[0])
-    shape = old.settings["shape"] if isinstance(old, LayerSpec) and old.kind == "InputLayer" else None
+    if not isinstance(old, LayerSpec) or old.kind != "InputLayer":
+        return spec, []
+    shape = old.settings["shape"]
     if shape is None or None in shape:
         return spec, []
     if len(shape) == 2:

@@ -187,9 +187,11 @@ class _Reader:
     def _wrapped(self, entry: Mapping, depth: int) -> LayerSpec:
         """The layer inside one of tfmot's wrappers, in the wrapper's place and under its name."""
         wrapper, settings = entry["class_name"], entry.get("config")
-        inner = settings.get("layer") if isinstance(settings, dict) else None
         name = _layer_name(entry, settings)
         where = f"layer {quoted(name)} ({wrapper})"
+        if not isinstance(settings, dict):
+            raise InputError(f"{where}: its configuration is no dictionary; expected one")
+        inner = settings.get("layer")
         if not isinstance(inner, dict) or not isinstance(inner.get("config"), dict):
             raise InputError(f"{where}: no layer in it; expected one")
         if settings.get("preserve_sparsity") or settings.get("cluster_per_channel"):

@@ -136,6 +136,24 @@ class RoundTripTest(parameterized.TestCase):
         model.save_weights(path)
         _assert_same_outputs(model, open_model(path, name, image_shape=(55, 47, 3)))
 
+    def test_weights_under_numbers(self):
+        path = os.path.join(self.create_tempdir(), "small.weights.h5")
+        model = _trained_looking(ARCHITECTURES["vgg"](7, (32, 32, 3)))
+        with h5py.File(path, "w") as file:
+            numbers = {}
+            for layer in model.layers:
+                kind = {"Conv2D": "conv2d", "BatchNormalization": "batch_normalization", "Dense": "dense"}.get(
+                    type(layer).__name__
+                )
+                if kind is None:
+                    continue
+                number = numbers[kind] = numbers.get(kind, -1) + 1
+                for index, array in enumerate(layer.get_weights()):
+                    file[f"layers/{kind}{f'_{number}' if number else ''}/vars/{index}"] = array
+        _assert_same_outputs(model, open_model(path, "vgg", image_shape=(32, 32, 3)))
+        with self.assertRaisesRegex(InputError, "under numbers; expected a whole model, or the --architecture"):
+            open_model(path)
+
     def test_deepid_is_recognised_by_its_weights(self):
         model = _trained_looking(ARCHITECTURES["deepid"](12, (55, 47, 1)))
         path = os.path.join(self.create_tempdir(), "weights.h5")
@@ -407,24 +425,6 @@ class Keras3Test(parameterized.TestCase):
             opened = open_model(str(self.folder / f"{name}{suffix}"), flat=flat)
             np.testing.assert_allclose(opened(images), outputs, atol=1e-5)
         self.assertIsInstance(opened, keras.Model)
-
-    def test_weights_under_numbers(self):
-        path = str(self.folder / "small.weights.h5")
-        model = _trained_looking(ARCHITECTURES["vgg"](7, (32, 32, 3)))
-        with h5py.File(path, "w") as file:
-            numbers: dict[str, int] = {}
-            for layer in model.layers:
-                kind = {"Conv2D": "conv2d", "BatchNormalization": "batch_normalization", "Dense": "dense"}.get(
-                    type(layer).__name__
-                )
-                if kind is None:
-                    continue
-                number = numbers[kind] = numbers.get(kind, -1) + 1
-                for index, array in enumerate(layer.get_weights()):
-                    file[f"layers/{kind}{f'_{number}' if number else ''}/vars/{index}"] = array
-        _assert_same_outputs(model, open_model(path, "vgg", image_shape=(32, 32, 3)))
-        with self.assertRaisesRegex(InputError, "under numbers; expected a whole model, or the --architecture"):
-            open_model(path)
 
 
 class CsawTest(absltest.TestCase):
