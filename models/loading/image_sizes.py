@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from goodnet.data.errors import InputError
 from goodnet.models.loading.model_spec import LayerSpec, ModelSpec, quoted
 
-_EXPECTED = "expected the size of the images, as height x width (--image_size), or images beside the model"
+_EXPECTED = "expected the size of the images, which images beside the model tell"
 
 
 def with_image_shape(spec: ModelSpec, image_shape: Sequence[int] | None) -> ModelSpec:
