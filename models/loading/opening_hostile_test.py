@@ -162,7 +162,7 @@ class CodeTest(HostileTest):
         self.assert_config_refused(change, message)
 
     @parameterized.parameters(
-        "Evil", "os.system", "hard_sigmoid", 7, [["relu"]],
+        "Evil", "os.system", "hard_tanh", 7, [["relu"]],
         ({"class_name": "__lambda__", "config": {"value": "4wEA"}},),
         ({"class_name": "function", "config": "system", "module": "os"},), ({"class_name": "Lambda", "config": {}},),
     )  # fmt: skip
