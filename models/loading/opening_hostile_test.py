@@ -247,7 +247,7 @@ class ConfigTest(HostileTest):
         ("dropout_over_the_batch", "Dropout", {"rate": 0.1, "noise_shape": [1, 1, 1, 1]}, "noise_shape is"),
         ("dropout_of_other_rank", "Dropout", {"rate": 0.1, "noise_shape": [None, 1]}, "noise_shape of another"),
         ("dropout_of_a_trillion", "Dropout", {"rate": 0.1, "noise_shape": [None, 10**12]}, "noise_shape is"),
-        ("scale_of_another_size", "LayerScale", {"projection_dim": 9}, "weights"),
+        ("scale_of_another_size", "LayerScale", {"projection_dim": 9}, "weights|no .layer_scale. in the file"),
         ("scale_infinite", "CustomScaleLayer", {"scale": 1e39}, "scale is"),
         ("crop_to_a_gigapixel", "RandomCrop", {"height": 10**6, "width": 10**6}, "height is"),
         ("crop_that_grows", "RandomCrop", {"height": 4096, "width": 4096}, "numbers an image"),
