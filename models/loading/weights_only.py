@@ -32,7 +32,7 @@ def read_weights_only(
         root: the file's root, with the attribute `layer_names`, or weights under numbers.
         architecture: a name in `ARCHITECTURES`, or None to recognise DeepID by its layers.
         image_shape: (height, width, channels), or None where the weights tell: DeepID's size of 55 x 47, where
-            it fits them. Of a DeepID that is recognised it is not looked at.
+            it fits them. Of a recognised DeepID that size goes first.
 
     Returns:
         The network on paper, its weights, and the architecture's name.
@@ -40,23 +40,25 @@ def read_weights_only(
     Raises:
         InputError: the architecture is unknown or needed, or the weights aren't of it.
     """
+    recognised = architecture is None
     if architecture is None:
-        architecture, image_shape = _recognised(root), None
+        architecture = _recognised(root)
     if architecture not in ARCHITECTURES:
         raise InputError(f"--architecture={architecture}: unknown; expected one of {', '.join(sorted(ARCHITECTURES))}")
-    if image_shape is None:
-        if architecture != "deepid":
-            raise InputError(
-                f"weights of --architecture={architecture} don't tell the image size; expected a whole model file"
-            )
-        image_shape = FACE_SHAPE if has_numbered_weights(root) else _deepid_image_shape(root)
+    numbered = has_numbered_weights(root)
+    classes = 2 if numbered else _classes(_shape(root, "output", 1))
+    if image_shape is None and architecture != "deepid":
+        raise InputError(
+            f"weights of --architecture={architecture} don't tell the image size; expected a whole model file"
+        )
+    if image_shape is None or recognised:
+        image_shape = FACE_SHAPE if numbered else _deepid_image_shape(root, image_shape)
     build = ARCHITECTURES[architecture]
-    if has_numbered_weights(root):
-        two_classes = read_config(json.loads(_skeleton(build, 2, image_shape)))
-        weights = weights_by_class_number(two_classes, root)
+    if numbered:
+        weights = weights_by_class_number(read_config(json.loads(_skeleton(build, classes, image_shape))), root)
         classes = _classes(weights["output",][-1].shape)
         return read_config(json.loads(_skeleton(build, classes, image_shape))), weights, architecture
-    spec = read_config(json.loads(_skeleton(build, _classes(_shape(root, "output", 1)), image_shape)))
+    spec = read_config(json.loads(_skeleton(build, classes, image_shape)))
     return spec, weights_by_layer_name(spec, root), architecture
 
 
@@ -108,8 +110,8 @@ def _classes(bias: tuple[int, ...]) -> int:
     return bias[0]
 
 
-def _deepid_image_shape(root: SuspectGroup) -> ImageShape:
-    """Channels from conv_1; height and width are DeepID's own, if the dense layers agree."""
+def _deepid_image_shape(root: SuspectGroup, otherwise: ImageShape | None) -> ImageShape:
+    """Channels from conv_1; height and width are DeepID's own, if the dense layers agree; else what is given."""
     kernel, shallow, deep = (_shape(root, layer, 0) for layer in ("conv_1", "fc_1", "fc_2"))
     height, width, _ = FACE_SHAPE
     rows = (
@@ -117,6 +119,8 @@ def _deepid_image_shape(root: SuspectGroup) -> ImageShape:
         80 * conv_4_extent(height) * conv_4_extent(width),
     )
     if len(kernel) != 4 or (shallow[:1], deep[:1]) != ((rows[0],), (rows[1],)):
+        if otherwise is not None:
+            return otherwise
         raise InputError(
             f"DeepID's dense layers have {shallow[:1]} and {deep[:1]} inputs; expected {rows}, those of"
             f" {height} x {width} images, or a whole model file"
