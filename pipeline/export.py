@@ -54,7 +54,8 @@ def main(argv: Sequence[str]) -> None:
     check_replaceable(output, "output")
     names = read_class_names(inputs.CLASS_NAMES.value)
     clean = open_image_set(inputs.CLEAN_DATA.value, inputs.SKIP_BROKEN_IMAGES.value, names, inputs.reading())
-    model = open_model(path, inputs.ARCHITECTURE.value, flat=False, most_multiply_adds=inputs.MAX_MULTIPLY_ADDS.value)
+    most = inputs.MAX_MULTIPLY_ADDS.value
+    model = open_model(path, inputs.ARCHITECTURE.value, clean.image_shape, flat=False, most_multiply_adds=most)
     exported = _export_detector if is_detector(model) else _export_classifier
     tflite, export = exported(path, model, clean)
     write_bytes(output, tflite)

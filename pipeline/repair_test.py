@@ -293,8 +293,8 @@ class RepairTest(absltest.TestCase):
         self.assertEqual(measured.status, 0, measured.stderr)
         self.assertRegex(measured.stdout, r"on device +100\.0 % .* 0\.0 % ")
 
-        # There is nothing in it to prune: asked for a repair all the same, it is refused.
-        asked = self.binaries.run("repair", *argv, "--without_evidence")
+        # There is nothing in it to prune: asked for a repair by pruning, it is refused.
+        asked = self.binaries.run("repair", *argv, "--method=fine-pruning")
         self.assertEqual(asked.status, 1)
         self.assertRegex(asked.stderr, "(?m)^error: .*nothing to prune")
 

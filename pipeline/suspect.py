@@ -94,7 +94,7 @@ def open_classifier(
     Raises:
         InputError: the file is not a classifier that can be opened safely, or the images do not fit it.
     """
-    model = open_model(path, architecture, most_multiply_adds=most_multiply_adds, name=name)
+    model = open_model(path, architecture, images.image_shape, most_multiply_adds=most_multiply_adds, name=name)
     facts = classifier_facts(model)
     images = fitted(images, facts.image_shape)
     check_fits(facts, images)

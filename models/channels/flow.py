@@ -202,6 +202,12 @@ def _batch_norm(flow: ChannelFlow, name: str) -> Channels:
     return _elementwise(flow, name) if list(tf.nest.flatten(layer.axis)) == [last_axis] else _unknown(flow, name)
 
 
+def _rescaling(flow: ChannelFlow, name: str) -> Channels:
+    layer = flow.graph.layers[name]
+    same_for_all = np.ndim(layer.scale) == 0 and np.ndim(layer.offset) == 0
+    return _elementwise(flow, name) if same_for_all else _unknown(flow, name)
+
+
 def _positions(flow: ChannelFlow, name: str) -> Channels:
     """Pooling, dropout, cropping: positions change, channels and constants don't."""
     return flow.read(name)[0]
@@ -274,6 +280,7 @@ _RULES: dict[type, Rule] = {
     _layers.Dense: _mixing,
     _layers.DepthwiseConv2D: _depthwise,
     _layers.BatchNormalization: _batch_norm,
+    _layers.Rescaling: _rescaling,
     _layers.ZeroPadding2D: _zero_padding,
     _layers.Flatten: _flatten,
     _layers.Reshape: _reshape,
@@ -287,6 +294,8 @@ _RULES: dict[type, Rule] = {
             _layers.AveragePooling2D,
             _layers.GlobalMaxPooling2D,
             _layers.GlobalAveragePooling2D,
+            _layers.GlobalMaxPooling1D,
+            _layers.GlobalAveragePooling1D,
             _layers.Dropout,
             _layers.SpatialDropout2D,
             _layers.GaussianNoise,

@@ -17,6 +17,7 @@ from goodnet.data.errors import InputError
 from goodnet.models.channels.elementwise import has_activation, is_activation_layer
 from goodnet.models.channels.flow import ChannelFlow, trace_channels
 from goodnet.models.channels.layer_graph import LayerGraph, takes_training
+from goodnet.models.channels.silenced_channels import silence
 from goodnet.models.legacy_keras import keras, tf, tfmot
 from goodnet.models.model_copy import copy_architecture, copy_layer
 from goodnet.models.own_names import own_name
@@ -130,7 +131,8 @@ def default_gated_convolutions(graph: LayerGraph) -> tuple[str, ...]:
             pending.extend(graph.predecessors[name])
     if not found:
         raise InputError(
-            f"model {graph.model_name!r} has no Conv2D or SeparableConv2D before its classifier: nothing to prune"
+            f"model {graph.model_name!r} has no Conv2D or SeparableConv2D before its classifier whose channels can be"
+            " closed: nothing to prune"
         )
     return tuple(name for name in graph.layers if name in found)
 
@@ -317,8 +319,31 @@ def _gateable_convolutions(graph: LayerGraph, flow: ChannelFlow) -> tuple[str, .
     return tuple(
         name
         for name, layer in graph.layers.items()
-        if type(layer) in CONVOLUTIONS and classes.isdisjoint(flow.roots(name))
+        if type(layer) in CONVOLUTIONS and classes.isdisjoint(flow.roots(name)) and _can_be_closed(graph, name)
     )
+
+
+def _can_be_closed(graph: LayerGraph, convolution: str) -> bool:
+    """Whether a gate's closed channels can be made zero for good: by weights, or else by taking them out."""
+    site = gate_site(graph, convolution)
+    channels = np.ones(graph.shape(site)[-1] or 0, bool)
+    try:
+        silence(graph, _OwnWeights(graph), site, channels)
+    except InputError:
+        flow = trace_channels(graph, {site: channels})
+        return flow.ties.held().keys().isdisjoint(flow.roots(site).tolist())
+    return True
+
+
+class _OwnWeights(dict[str, list[np.ndarray]]):
+    """The weights of each layer that is asked for."""
+
+    def __init__(self, graph: LayerGraph) -> None:
+        super().__init__()
+        self._graph = graph
+
+    def __missing__(self, name: str) -> list[np.ndarray]:
+        return list(self._graph.layers[name].get_weights())
 
 
 def _only_reader(graph: LayerGraph, name: str) -> str | None:

@@ -129,6 +129,18 @@ class SitesAndGroupsTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(groups_of(model, asked.convolutions), (asked,))
         self.assertEqual(groups_of(model, [asked.name]), (asked,))
 
+    def test_a_convolution_that_can_neither_be_silenced_nor_cut_is_left_alone(self):
+        image = keras.Input((8, 8, 3))
+        # A closed channel is 0 where no weights of a sigmoid can bring it, and layer normalisation reads all channels.
+        x = L.LayerNormalization()(L.Conv2D(4, 3, activation="sigmoid", name="stuck")(image))
+        x = L.Conv2D(4, 3, activation="relu", name="free")(x)
+        model = keras.Model(image, L.Dense(2)(L.Flatten()(x)))
+        with self.assertRaisesRegex(InputError, "'stuck' can't be gated: expected one of free"):
+            gate_groups(model, ["stuck"])
+        alone = keras.Model(image, L.Dense(2)(L.Flatten()(model.layers[2].output)))
+        with self.assertRaisesRegex(InputError, "nothing to prune"):
+            default_gated_convolutions(alone)
+
     def test_concatenated_convolutions_stay_apart(self):
         groups = groups_of(EXAMPLES["inception"](), ["right", "left"])
         self.assertEqual([group.convolutions for group in groups], [("left",), ("right",)])

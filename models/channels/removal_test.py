@@ -209,6 +209,26 @@ class ConstantsTest(RemovalTestCase):
         self.assert_removed(model, {"conv": mask(6, 0, 5)})
 
 
+class CommonLayersTest(RemovalTestCase):
+    def test_hard_silu_as_it_is_opened_lets_channels_go(self):
+        image = keras.Input((8, 8, 3))
+        conv = L.Conv2D(5, 3, name="conv")(image)
+        gate = L.ReLU(1.0)(L.Rescaling(1 / 6, 0.5)(conv))
+        model = keras.Model(image, L.Dense(2)(L.Flatten()(L.Conv2D(4, 3)(L.Multiply()([conv, gate])))))
+        reduced = remove_channels(model, {"conv": np.array([True, False, True, False, False])})
+        self.assertEqual(reduced.get_layer("conv").filters, 3)
+
+    def test_attention_keeps_channels_as_zeros(self):
+        image = keras.Input((8, 8, 3))
+        x = L.Reshape((4, 6))(L.Conv2D(6, 4, strides=4, name="patches")(image))
+        x = L.Add()([L.MultiHeadAttention(2, 4)(x, x), x])
+        model = keras.Model(image, L.Dense(2)(L.GlobalAveragePooling1D()(L.LayerNormalization()(x))))
+        removal = reduce_model(model, {"patches": np.array([True, False, True, False, False, False])})
+        self.assertEqual(removal.model.get_layer("patches").filters, 6)
+        (kept,) = removal.report.kept
+        self.assertEqual(kept.channels, (0, 2))
+
+
 class TiesTest(RemovalTestCase):
     def test_part_of_a_tie_is_kept_as_zeros(self):
         model = randomised(EXAMPLES["residual"]())

@@ -64,6 +64,8 @@ def check_function(function: str, arguments: Mapping[str, Any], rank: int | None
     if function.endswith("gather") and rank is not None:
         axis = arguments.get("axis")
         arguments = {"axis": arguments.get("batch_dims", 0) if axis is None else axis}
+    if function == "image.per_image_standardization" and rank != 4:
+        raise InputError(f"per_image_standardization of {rank} axes; {_ALONE}, of [batch, height, width, channels]")
     if function.endswith("squeeze") and not any(_listed(arguments.get(name)) for name in _NAMING_AXES):
         raise InputError("squeeze without an axis; expected one")
     if rank is not None and function not in ("expand_dims", "stack", "one_hot"):  # Their axis is one of the output.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import collections
 import contextlib
 import heapq
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,10 +18,16 @@ from goodnet.models.loading import batch_axis, op_rules
 from goodnet.models.loading.layer_rules import LAYER_RULES, expected_weights
 from goodnet.models.loading.model_spec import Call, LayerSpec, LeafPath, ModelSpec, TensorRef, quoted, reason, refs_in
 from goodnet.models.loading.network_cost import CostLimits, NetworkCost, layer_multiply_adds
+from goodnet.models.loading.substitutes import (
+    LAYERS_OF_AN_ACTIVATION,
+    SUBSTITUTES,
+    LayerCall,
+    substitute_activation,
+)
 from goodnet.models.loading.weight_matching import Weights
 from goodnet.models.own_names import without_own_prefix
 
-_NORMALIZATION_EPSILON = 1e-7
+_T = TypeVar("_T")
 _Tensors = dict[tuple[str, int], list[tf.Tensor]]
 
 
@@ -63,7 +70,7 @@ class _Builder:
         self._flat = flat
         self._cost = cost
         self._at = at
-        self._layers: dict[LeafPath, keras.layers.Layer] = {}
+        self._layers: dict[LeafPath, LayerCall] = {}
         self._models: dict[LeafPath, keras.Model] = {}
         self._names: set[str] = set()
         self._numbers: dict[str, int] = collections.defaultdict(int)
@@ -124,6 +131,10 @@ class _Builder:
         if not self._flat or layer.kind not in LAYER_RULES:
             return 0
         shapes = expected_weights(layer.kind, layer.settings, given[0].shape[1:])
+        if (inside := LAYER_RULES[layer.kind].inside) is not None:
+            largest = max((tuple(tensor.shape[1:]) for tensor in given), key=math.prod)
+            made, multiply_adds = inside(layer.settings, largest)
+            self._cost.count(layer.name, [], [(None, *shape) for shape in made], multiply_adds)
         return layer_multiply_adds(layer.settings, shapes, outputs[0].shape)
 
     def _nested(self, spec: ModelSpec, path: LeafPath, call: Call) -> list[tf.Tensor]:
@@ -149,40 +160,55 @@ class _Builder:
         if spec.kind in ("TFOpLambda", "SlicingOpLambda"):
             return self._operation(spec, path, call)
         rule = LAYER_RULES[spec.kind]
-        if len(call.args) != 1 or call.kwargs:
-            raise InputError(
-                f"layer {quoted(spec.name)} ({spec.kind}) is called with extra arguments; expected one input"
-            )
-        argument = call.args[0]
-        if isinstance(argument, list) and len(argument) == 1:
-            argument = argument[0]
-        given = argument if isinstance(argument, list) else [argument]
-        if not 0 < len(given) <= rule.most_inputs or not all(_is_tensor(tensor) for tensor in given):
-            raise InputError(f"layer {quoted(spec.name)} ({spec.kind}) is called on {len(given)} inputs or constants")
+        argument, given = _called_on(spec, call)
         if rule.build is None:
             return given
         _about(spec, lambda: batch_axis.check_axes(spec.settings, given[0].shape.rank))
         if path in self._layers:
             return _listed(self._layers[path](argument))
         weights = self._fitting_weights(spec, path, given[0].shape[1:])
-        layer = self._new_layer(spec, path, weights, given[0].shape[1:])
-        with _without_random_weights(layer):
-            outputs = _listed(layer(argument))
-        if weights and spec.kind != "Normalization":
-            layer.set_weights(weights)
-        self._layers[path] = layer
+        outputs, self._layers[path] = self._first_call(spec, path, weights, argument, given[0].shape[1:])
         return outputs
 
-    def _new_layer(
-        self, spec: LayerSpec, path: LeafPath, weights: list[np.ndarray], input_shape: tuple[int | None, ...]
-    ) -> keras.layers.Layer:
+    def _first_call(
+        self,
+        spec: LayerSpec,
+        path: LeafPath,
+        weights: list[np.ndarray],
+        argument: Any,
+        input_shape: tuple[int | None, ...],
+    ) -> tuple[list[tf.Tensor], LayerCall]:
+        """A layer's outputs, and what further calls are of."""
+
+        def name(suffix: str) -> str:
+            return self._free_name((*path[:-1], f"{path[-1]}_{suffix}" if suffix else path[-1]))
+
         settings = dict(spec.settings)
         dtype = settings.pop("dtype", "float32")
-        name = self._free_name(path)
-        if spec.kind == "Normalization":
-            return _normalization(settings, weights, input_shape, name)
+        if len(settings.get("noise_shape") or input_shape) not in (len(input_shape), len(input_shape) + 1):
+            raise InputError(f"layer {quoted(spec.name)} ({spec.kind}): a noise_shape of another number of axes")
+        if spec.kind in SUBSTITUTES:
+            substitute = _about(spec, lambda: SUBSTITUTES[spec.kind](settings, weights, input_shape, name))
+            return _listed(substitute(argument)), substitute
         # Integers flow through functions such as argmax; layers with weights calculate in float32 whatever was stored.
-        return LAYER_RULES[spec.kind].build(**settings, name=name, dtype="float32" if weights else dtype)  # type: ignore[misc]
+        own_name = name("")
+        after = substitute_activation(settings.get("activation"), name, _built_in)
+        if after is not None:
+            settings["activation"] = "linear"
+        layer = _built_in(spec.kind, {**settings, "dtype": "float32" if weights else dtype}, own_name)
+        call: LayerCall = (lambda tensors: layer(*tensors)) if LAYER_RULES[spec.kind].arguments else layer
+        with _without_random_weights(layer):
+            outputs = _listed(call(argument))
+        if weights:
+            layer.set_weights(weights)
+        if after is None:
+            return outputs, call
+        if isinstance(activation := spec.settings["activation"], dict):
+            rank = outputs[0].shape.rank
+            _about(spec, lambda: batch_axis.check_axes(activation["config"], rank))
+        if self._flat:
+            self._cost.count(spec.name, [], LAYERS_OF_AN_ACTIVATION * [outputs[0].shape])
+        return _listed(after(outputs[0])), lambda tensors: after(call(tensors))
 
     def _fitting_weights(
         self, spec: LayerSpec, path: LeafPath, input_shape: tuple[int | None, ...]
@@ -277,9 +303,41 @@ def _in_order(spec: ModelSpec, offsets: Mapping[str, int]) -> Iterator[tuple[Lay
         )
 
 
-def _about(layer: LayerSpec | ModelSpec, check: Callable[[], None]) -> None:
+def _called_on(spec: LayerSpec, call: Call) -> tuple[Any, list[tf.Tensor]]:
+    """What a layer is called on, a tensor or a list of them, and all of these tensors."""
+    rule = LAYER_RULES[spec.kind]
+    where = f"layer {quoted(spec.name)} ({spec.kind})"
+    if rule.arguments:
+        # Files of Keras 2 put the first argument into a list of one.
+        args = [arg[0] if isinstance(arg, list) and len(arg) == 1 else arg for arg in call.args]
+        named = dict(zip(rule.arguments, args, strict=False)) | dict(call.kwargs)
+        given = [named[name] for name in rule.arguments if named.get(name) is not None]
+        known = len(call.args) + len(call.kwargs) == len(named) and set(named) <= set(rule.arguments)
+        if not known or len(given) < 2 or not all(_is_tensor(tensor) for tensor in given):
+            raise InputError(f"{where} is called on {len(call.args)} inputs and {quoted([*call.kwargs])}; expected"
+                             f" {', '.join(rule.arguments)}")  # fmt: skip
+        if {len(tensor.shape) for tensor in given} != {3} or len({tensor.shape[-1] for tensor in given}) > 1:
+            raise InputError(f"{where}: its inputs have the shapes {[list(tensor.shape[1:]) for tensor in given]};"
+                             " expected [positions, channels] with as many channels in each")  # fmt: skip
+        return given, given
+    if len(call.args) != 1 or call.kwargs:
+        raise InputError(f"{where} is called with extra arguments; expected one input")
+    argument = call.args[0]
+    if isinstance(argument, list) and len(argument) == 1:
+        argument = argument[0]
+    given = argument if isinstance(argument, list) else [argument]
+    if not 0 < len(given) <= rule.most_inputs or not all(_is_tensor(tensor) for tensor in given):
+        raise InputError(f"{where} is called on {len(given)} inputs or constants")
+    return argument, given
+
+
+def _built_in(kind: str, settings: Mapping[str, Any], name: str) -> keras.layers.Layer:
+    return LAYER_RULES[kind].build(**settings, name=name)  # type: ignore[misc]
+
+
+def _about(layer: LayerSpec | ModelSpec, check: Callable[[], _T]) -> _T:
     try:
-        check()
+        return check()
     except InputError as error:
         function = layer.settings.get("function") if isinstance(layer, LayerSpec) else None
         raise InputError(
@@ -310,21 +368,6 @@ def _carefully(build: Callable[[], Any], name: str, kind: str) -> Any:
         ) from error
 
 
-def _normalization(
-    settings: Mapping[str, Any], weights: list[np.ndarray], input_shape: tuple[int | None, ...], name: str
-) -> keras.layers.Layer:
-    """A Rescaling that does what the Normalization layer did: (x - mean) / max(sqrt(variance), 1e-7)."""
-    axis = settings.get("axis", -1)
-    if axis not in (None, -1, len(input_shape)):
-        raise InputError(f"layer {quoted(name)}: it normalises along axis {axis}; expected channels, the last one")
-    mean, variance = weights[:2] if weights else (settings["mean"], settings.get("variance"))
-    if variance is None:
-        raise InputError(f"layer {quoted(name)}: a mean without a variance; expected both")
-    scale = 1 / np.maximum(np.sqrt(np.asarray(variance, np.float64)), _NORMALIZATION_EPSILON)
-    offset = -np.asarray(mean, np.float64) * scale
-    return keras.layers.Rescaling(np.squeeze(scale).tolist(), np.squeeze(offset).tolist(), name=name)
-
-
 _MERGES = {
     "__operators__.add": "Add",
     "math.add": "Add",
@@ -351,6 +394,16 @@ def _built_in_equivalent(
         return None
     if len(args) != 1 or not _is_tensor(args[0]):
         return None
+    if function == "image.resize" and set(kwargs) <= {"size", "method"}:
+        size = kwargs.get("size")
+        if (
+            not isinstance(size, list)
+            or len(size) != 2
+            or not all(type(one) is int and 0 < one <= 4096 for one in size)
+        ):
+            raise InputError(f"layer {quoted(name)}: it resizes to {quoted(size)}; expected [height, width], 1 to 4096")
+        method = str(kwargs.get("method", "bilinear")).lower()
+        return lambda: layers.Resizing(*size, interpolation=method, name=name)(args[0])
     if function == "nn.relu" and not kwargs:
         return lambda: layers.Activation("relu", name=name)(args[0])
     if function == "nn.softmax" and kwargs.get("axis", -1) in (None, -1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +11,7 @@ from goodnet.data.errors import InputError
 from goodnet.models.loading import op_rules
 from goodnet.models.loading import settings_checks as checks
 from goodnet.models.loading.keras3_translation import KERAS_3_TENSOR, is_keras_3_operation, operation_call
-from goodnet.models.loading.layer_rules import LAYER_RULES, check_layer
+from goodnet.models.loading.layer_rules import LAYER_RULES, as_in_keras_3, check_layer
 from goodnet.models.loading.model_spec import Call, LayerSpec, ModelSpec, TensorRef, quoted, refs_in
 
 _MOST_CHARACTERS = 2**24
@@ -24,10 +25,21 @@ _DEEPEST = 8
 # Nested lists and dictionaries: some three for every level of models, and a few for settings and arguments.
 _DEEPEST_JSON = 100
 _MODEL_KINDS = ("Functional", "Model", "Sequential")
+_GRAPH = {"layers", "input_layers", "output_layers"}
+# tfmot's wrappers, which only training needs.
+_WRAPPERS = ("PruneLowMagnitude", "ClusterWeights")
+_HOW_TO_SAVE = (
+    "its code would have to run; if its layers are Keras' own, save keras.Model(image, model.call(image)) with image ="
+    " keras.Input(...)"
+)
 _OP_KINDS = ("TFOpLambda", "SlicingOpLambda")
 _BUILT_IN_MODULES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")
 _CONSTANT = "_CONSTANT_VALUE"
-_NO_ACTION = {"mask": (None,), "training": (None, False), "name": None}
+_NO_ACTION = {
+    **dict.fromkeys(("mask", "attention_mask", "query_mask", "value_mask", "key_mask"), (None,)),
+    **dict.fromkeys(("training", "return_attention_scores", "use_causal_mask"), (None, False)),
+    "name": None,
+}
 
 
 def parse_json(text: str | bytes | bytearray, what: str) -> Any:
@@ -53,11 +65,14 @@ def parse_json(text: str | bytes | bytearray, what: str) -> Any:
         raise InputError(f"{what}: no valid JSON ({str(error).splitlines()[0][:120]})") from None
 
 
-def read_config(config: Any) -> ModelSpec:
+def read_config(config: Any, keras_3: bool = False) -> ModelSpec:
     """Checks a model's configuration against the allow-list.
+
+    A subclass of Model that stores a functional graph is that graph; its own `call` is code, which is never read.
 
     Args:
         config: parsed JSON with `class_name` and `config`, of Keras 2 or Keras 3.
+        keras_3: whether Keras 3 wrote it: some names mean something else there.
 
     Returns:
         The network on paper.
@@ -69,8 +84,9 @@ def read_config(config: Any) -> ModelSpec:
     if kind not in _MODEL_KINDS:
         raise InputError(
             f"the model is of class {quoted(kind)}; expected Functional or Sequential, not a class of its own"
+            f" ({_HOW_TO_SAVE})"
         )
-    spec = _Reader().model(config, kind, settings, calls=(), depth=0)
+    spec = _Reader(keras_3).model(config, kind, settings, calls=(), depth=0)
     calls, read = _calls_and_read(spec)
     if calls > _MOST_CALLS:
         raise InputError(f"layers are called {calls} times; expected at most {_MOST_CALLS}")
@@ -94,8 +110,9 @@ def _calls_and_read(spec: ModelSpec) -> tuple[int, int]:
 class _Reader:
     """Counts layers over all nested models, so that their number is bounded."""
 
-    def __init__(self) -> None:
+    def __init__(self, keras_3: bool) -> None:
         self._layers = 0
+        self._keras_3 = keras_3
 
     def model(self, entry: Mapping, kind: str, settings: Any, calls: tuple[Call, ...], depth: int) -> ModelSpec:
         if depth > _DEEPEST:
@@ -114,6 +131,7 @@ class _Reader:
             _ends(settings.get("input_layers"), name, "input_layers"),
             _ends(settings.get("output_layers"), name, "output_layers"),
             calls,
+            None if entry["class_name"] in _MODEL_KINDS else entry["class_name"],
         )
         _check_names(spec)
         return spec
@@ -139,6 +157,8 @@ class _Reader:
         self._layers += 1
         if self._layers > _MOST_LAYERS:
             raise InputError(f"more than {_MOST_LAYERS} layers; expected fewer")
+        if isinstance(entry, dict) and entry.get("class_name") in _WRAPPERS:
+            return self._wrapped(entry, depth)
         kind, settings = _kind_and_settings(entry, f"layer number {self._layers}")
         name = _layer_name(entry, settings)
         where = f"layer {quoted(name)} ({quoted(kind)})"
@@ -148,7 +168,7 @@ class _Reader:
         calls = tuple(_call(node, where) for node in _nodes(entry, where))
         if kind in _MODEL_KINDS:
             model = self.model(entry, kind, settings, calls, depth + 1)
-            return ModelSpec(model.kind, name, model.layers, model.inputs, model.outputs, calls)
+            return ModelSpec(model.kind, name, model.layers, model.inputs, model.outputs, calls, model.own_class)
         if not isinstance(settings, dict):
             raise InputError(f"{where}: its configuration is no dictionary; expected one")
         trainable = settings.get("trainable") is not False
@@ -160,7 +180,30 @@ class _Reader:
         checked = check_layer(kind, name, settings)
         if "dtype" in settings and LAYER_RULES[kind].build is not None:
             checked["dtype"] = _setting(checks.dtype, settings["dtype"], where, "dtype")
+        if self._keras_3:
+            checked = as_in_keras_3(kind, checked)
         return LayerSpec(kind, name, checked, trainable, calls)
+
+    def _wrapped(self, entry: Mapping, depth: int) -> LayerSpec:
+        """The layer inside one of tfmot's wrappers, in the wrapper's place and under its name."""
+        wrapper, settings = entry["class_name"], entry.get("config")
+        name = _layer_name(entry, settings)
+        where = f"layer {quoted(name)} ({wrapper})"
+        if not isinstance(settings, dict):
+            raise InputError(f"{where}: its configuration is no dictionary; expected one")
+        inner = settings.get("layer")
+        if not isinstance(inner, dict) or not isinstance(inner.get("config"), dict):
+            raise InputError(f"{where}: no layer in it; expected one")
+        if settings.get("preserve_sparsity") or settings.get("cluster_per_channel"):
+            raise InputError(
+                f"{where}: clusters that keep zeros, or of each channel; expected what tfmot's strip_clustering makes"
+                " of the model"
+            )
+        nodes = {"inbound_nodes": entry["inbound_nodes"]} if "inbound_nodes" in entry else {}
+        layer = self._layer({**inner, "config": {**inner["config"], "name": name}, "name": name, **nodes}, depth)
+        if not isinstance(layer, LayerSpec) or layer.wrapper is not None:
+            raise InputError(f"{where}: a model or a wrapper in it; expected a layer")
+        return dataclasses.replace(layer, wrapper=wrapper)
 
 
 def _kind_and_settings(entry: Any, where: str) -> tuple[str, Any]:
@@ -169,6 +212,8 @@ def _kind_and_settings(entry: Any, where: str) -> tuple[str, Any]:
     kind, module, registered = entry["class_name"], entry.get("module"), entry.get("registered_name")
     if kind == "Lambda":
         raise InputError(f"{where} is a Lambda: it carries code, which is never read; expected built-in layers only")
+    if kind not in _MODEL_KINDS and isinstance(entry.get("config"), dict) and set(entry["config"]) >= _GRAPH:
+        return "Functional", entry["config"]
     if ">" in kind or (isinstance(registered, str) and registered not in (kind, "keras." + kind)):
         raise InputError(f"{where}: a custom class {quoted(registered or kind)}; expected built-in layers only")
     if module is not None and not _is_built_in(module):
@@ -224,8 +269,12 @@ def _op_settings(kind: str, settings: Mapping[str, Any], where: str) -> dict[str
 
 def _with_checked_constants(operation: LayerSpec, where: str) -> LayerSpec:
     def checked(name: str, value: Any) -> Any:
-        check = op_rules.slices if name == "slice_spec" else op_rules.check_argument
-        return _setting(check, value, where, f"the argument {quoted(name)}")
+        if name == "slice_spec":
+            return _setting(op_rules.slices, value, where, f"the argument {quoted(name)}")
+        function = operation.settings.get("function", "")
+        return _setting(
+            lambda given: op_rules.check_text(function, name, given), value, where, f"the argument {quoted(name)}"
+        )
 
     calls = tuple(
         Call(
@@ -350,10 +399,10 @@ def _sequential_shape(entry: Mapping, settings: Any, first: Mapping) -> tuple[in
 
 def _called(layer: LayerSpec | ModelSpec, call: Call) -> LayerSpec | ModelSpec:
     if isinstance(layer, ModelSpec):
-        return ModelSpec(layer.kind, layer.name, layer.layers, layer.inputs, layer.outputs, (call,))
+        return dataclasses.replace(layer, calls=(call,))
     if layer.kind == "InputLayer":
         raise InputError(f"layer {quoted(layer.name)}: a second input; expected one input, first in the model")
-    return LayerSpec(layer.kind, layer.name, layer.settings, layer.trainable, (call,))
+    return dataclasses.replace(layer, calls=(call,))
 
 
 def _check_names(spec: ModelSpec) -> None:

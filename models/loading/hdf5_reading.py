@@ -29,7 +29,7 @@ _MOST_EXPANSION_OF_ALL = 8
 _ALWAYS_ALLOWED = 2**26
 # Filters that HDF5 itself brings along: deflate, shuffle, fletcher32, scale-offset, and h5py's own lzf.
 _KNOWN_FILTERS = (1, 2, 3, 6, 32000)
-_TEXTS = ("model_config",)
+_TEXTS = ("model_config", "keras_version")
 _LISTS = ("layer_names", "weight_names")
 _STORES = ("layers", "_layer_checkpoint_dependencies")
 

@@ -12,6 +12,7 @@ from typing import Any
 from goodnet.data.errors import InputError
 from goodnet.models.loading import op_rules
 from goodnet.models.loading.model_spec import Call, LayerSpec, quoted
+from goodnet.models.loading.settings_checks import KERAS_3_HARD_SIGMOID
 
 KERAS_3_TENSOR = "__keras_tensor__"
 _OPERATION_MODULES = "keras.src.ops."
@@ -27,6 +28,18 @@ class _Operation:
 
 
 _REDUCED = {"axis": "axis", "keepdims": "keepdims"}
+# Functions of activations that TensorFlow has none of.
+_ACTIVATIONS = {"HardSigmoid": KERAS_3_HARD_SIGMOID, "HardSilu": "hard_silu"}
+# Settings that change nothing at these values.
+_NO_ACTION: Mapping[str, tuple[Any, ...]] = {
+    "alpha": (1.0,),
+    "antialias": (False,),
+    "crop_to_aspect_ratio": (False,),
+    "pad_to_aspect_ratio": (False,),
+    "fill_mode": ("constant",),
+    "fill_value": (0.0,),
+    "data_format": ("channels_last",),
+}
 _OPERATIONS: Mapping[str, _Operation] = {
     **{
         name: _Operation(f"math.{function}", ("x", "y"))
@@ -65,7 +78,10 @@ _OPERATIONS: Mapping[str, _Operation] = {
     "LeakyRelu": _Operation("nn.leaky_relu", ("features",), {"negative_slope": "alpha"}),
     "Gelu": _Operation("nn.gelu", ("features",), {"approximate": "approximate"}),
     "Softmax": _Operation("nn.softmax", ("logits",), {"axis": "axis"}),
+    "LogSoftmax": _Operation("nn.log_softmax", ("logits",), {"axis": "axis"}),
     "Concatenate": _Operation("concat", ("values",), {"axis": "axis"}),
+    "Stack": _Operation("stack", ("values",), {"axis": "axis"}),
+    "Resize": _Operation("image.resize", ("images",), {"size": "size", "interpolation": "method"}),
     "Reshape": _Operation("reshape", ("tensor",), {"newshape": "shape"}),
     "Transpose": _Operation("compat.v1.transpose", ("a",), {"axes": "perm"}),
     "ExpandDims": _Operation("expand_dims", ("input",), {"axis": "axis"}),
@@ -81,7 +97,11 @@ def is_keras_3_operation(entry: Mapping[str, Any]) -> bool:
         return isinstance(module, str) and module.startswith(_OPERATION_MODULES)
     # HDF5 files name no modules; layers of the same names (Add, Softmax) always say whether they are trainable.
     called_by_keras_3 = isinstance(nodes, list) and any(isinstance(node, dict) for node in nodes)
-    return called_by_keras_3 and entry["class_name"] in _OPERATIONS and "trainable" not in entry["config"]
+    return (
+        called_by_keras_3
+        and entry["class_name"] in {**_OPERATIONS, **_ACTIVATIONS}
+        and "trainable" not in entry["config"]
+    )
 
 
 def operation_call(entry: Mapping[str, Any], name: str, nodes: Sequence[Call]) -> LayerSpec:
@@ -93,12 +113,17 @@ def operation_call(entry: Mapping[str, Any], name: str, nodes: Sequence[Call]) -
         nodes: its uses, with Keras 3's arguments.
 
     Returns:
-        A layer of kind "TFOpLambda" or "SlicingOpLambda" whose calls hold TensorFlow's arguments.
+        A layer of kind "TFOpLambda" or "SlicingOpLambda" whose calls hold TensorFlow's arguments, or an "Activation".
 
     Raises:
         InputError: there is no translation of it.
     """
     kind = entry["class_name"]
+    if kind in _ACTIVATIONS:
+        if any(len(node.args) != 1 or any(node.kwargs.values()) for node in nodes):
+            raise InputError(f"layer {quoted(name)} ({quoted(kind)}): called on something else; expected one tensor")
+        calls = tuple(Call(node.args, {}) for node in nodes)
+        return LayerSpec("Activation", name, {"activation": _ACTIVATIONS[kind]}, True, calls)
     operation = _OPERATIONS.get(kind)
     if operation is None:
         raise InputError(
@@ -109,7 +134,7 @@ def operation_call(entry: Mapping[str, Any], name: str, nodes: Sequence[Call]) -
         parameter = operation.settings.get(key)
         if parameter:
             constants[parameter] = value
-        elif key not in ("name", "dtype") and not (key == "alpha" and value == 1.0) and value is not None:
+        elif key not in ("name", "dtype") and value not in (None, *_NO_ACTION.get(key, ())):
             raise InputError(f"layer {quoted(name)} ({quoted(kind)}): {quoted(key)} is not supported; expected none")
     calls = tuple(_translated(operation, node, constants, f"layer {quoted(name)} ({quoted(kind)})") for node in nodes)
     layer_kind = "SlicingOpLambda" if operation.function == op_rules.GET_ITEM else "TFOpLambda"

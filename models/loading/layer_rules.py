@@ -44,7 +44,9 @@ class LayerRule:
         renamed: Keras 3's name of a setting -> Keras 2's.
         weight_names: names of the weights a layer with these settings has.
         weight_shapes: their shapes, given the input's shape [H, W, C] or [C].
-        most_inputs: 1, or more for layers that merge.
+        most_inputs: 1, or more for layers that merge a list of tensors.
+        arguments: names of the tensors that it is called on, where these are arguments of their own.
+        inside: what it makes of an input's shape inside itself: shapes an image, and multiply-adds beyond its weights'.
     """
 
     build: type | None
@@ -55,6 +57,8 @@ class LayerRule:
     weight_names: Callable[[Settings], WeightNames] = lambda settings: WeightNames()
     weight_shapes: Callable[[Settings, Shape], dict[str, Shape]] = lambda settings, shape: {}
     most_inputs: int = 1
+    arguments: tuple[str, ...] = ()
+    inside: Callable[[Settings, Shape], tuple[list[Shape], int]] | None = None
 
 
 _SIZE = 65536
@@ -141,7 +145,48 @@ def _normalization_names(settings: Settings) -> WeightNames:
 
 
 def _normalization_shapes(settings: Settings, shape: Shape) -> dict[str, Shape]:
-    return {"mean": (shape[-1],), "variance": (shape[-1],), "count": ()}
+    extent = () if settings.get("axis", -1) is None else (shape[-1],)
+    return {"mean": extent, "variance": extent, "count": ()}
+
+
+def _attention_names(settings: Settings) -> WeightNames:
+    parts = ("query", "key", "value", "attention_output")
+    of_each = ("kernel", "bias") if settings.get("use_bias", True) else ("kernel",)
+    return WeightNames(tuple(f"{part}/{weight}" for part in parts for weight in of_each))
+
+
+def _attention_shapes(settings: Settings, shape: Shape) -> dict[str, Shape]:
+    heads, channels = settings["num_heads"], shape[-1]
+    key, value = settings["key_dim"], settings.get("value_dim") or settings["key_dim"]
+    given = settings.get("output_shape") or channels
+    shapes: dict[str, Shape] = {"attention_output/kernel": (heads, value, given), "attention_output/bias": (given,)}
+    for part, size in (("query", key), ("key", key), ("value", value)):
+        shapes |= {f"{part}/kernel": (channels, heads, size), f"{part}/bias": (heads, size)}
+    return shapes
+
+
+def _attention_inside(settings: Settings, shape: Shape) -> tuple[list[Shape], int]:
+    """Queries, keys, values and what comes of them, and a score for each head and pair of positions."""
+    heads, positions = settings["num_heads"], shape[0]
+    key, value = settings["key_dim"], settings.get("value_dim") or settings["key_dim"]
+    scores = (heads, positions, positions)
+    return [*2 * [(positions, heads, key)], *2 * [(positions, heads, value)], *2 * [scores]], math.prod(scores) * (
+        key + value
+    )
+
+
+# Activations that are layers; those with weights of their own are none of them.
+_ACTIVATION_LAYERS = ("ReLU", "LeakyReLU", "ELU", "ThresholdedReLU", "Softmax", "Activation")
+
+
+def _activation(value: Any) -> Any:
+    """The name of an activation, or a layer that is one: class name and checked settings."""
+    if isinstance(value, dict) and value.get("class_name") in _ACTIVATION_LAYERS:
+        kind, settings = value["class_name"], value.get("config")
+        if not isinstance(settings, dict):
+            raise ValueError("a layer with its settings")
+        return {"class_name": kind, "config": check_layer(kind, str(settings.get("name")), settings)}
+    return checks.activation(value)
 
 
 _CONVOLVED: dict[str, Check] = {
@@ -149,7 +194,7 @@ _CONVOLVED: dict[str, Check] = {
     "strides": checks.pair(1, 1024),
     "padding": checks.choice("valid", "same"),
     "dilation_rate": checks.pair(1, 1024),
-    "activation": checks.activation,
+    "activation": _activation,
     "use_bias": checks.boolean,
 }
 _FILTERS: dict[str, Check] = {"filters": checks.integer(1, _SIZE)}
@@ -165,7 +210,9 @@ _AFFINE: dict[str, Check] = {
     "scale": checks.boolean,
 }
 _RATE: dict[str, Check] = {"rate": checks.number(0, 1)}
+_DROPPED: dict[str, Check] = {**_RATE, "noise_shape": checks.optional(checks.noise_shape)}
 _NOISE_SHAPE: dict[str, Check] = {"noise_shape": checks.only(None)}
+_CROPPED: dict[str, Check] = {"height": checks.integer(1, 4096), "width": checks.integer(1, 4096)}
 _AXIS = checks.integer(-6, 6)
 _INTERPOLATION = checks.choice(
     "nearest", "bilinear", "bicubic", "area", "lanczos3", "lanczos5", "gaussian", "mitchellcubic"
@@ -200,7 +247,7 @@ def _rules() -> dict[str, LayerRule]:
         ),
         "Dense": LayerRule(
             layers.Dense,
-            {"units": checks.integer(1, 2**20), "activation": checks.activation, "use_bias": checks.boolean},
+            {"units": checks.integer(1, 2**20), "activation": _activation, "use_bias": checks.boolean},
             ("units",),
             weight_names=_with_bias("kernel"),
             weight_shapes=_dense_shapes,
@@ -245,7 +292,7 @@ def _rules() -> dict[str, LayerRule]:
         "Normalization": LayerRule(
             layers.Normalization,
             {
-                "axis": checks.optional(checks.one_integer(-1, 6)),
+                "axis": checks.no_axes(checks.one_integer(-1, 6)),
                 "mean": checks.optional(checks.numbers),
                 "variance": checks.optional(checks.numbers),
             },
@@ -254,7 +301,7 @@ def _rules() -> dict[str, LayerRule]:
             weight_names=_normalization_names,
             weight_shapes=_normalization_shapes,
         ),
-        "Activation": LayerRule(layers.Activation, {"activation": checks.activation}, ("activation",)),
+        "Activation": LayerRule(layers.Activation, {"activation": _activation}, ("activation",)),
         "ReLU": LayerRule(
             layers.ReLU,
             {
@@ -271,6 +318,8 @@ def _rules() -> dict[str, LayerRule]:
         "AveragePooling2D": LayerRule(layers.AveragePooling2D, _POOLED),
         "GlobalAveragePooling2D": LayerRule(layers.GlobalAveragePooling2D, {"keepdims": checks.boolean}),
         "GlobalMaxPooling2D": LayerRule(layers.GlobalMaxPooling2D, {"keepdims": checks.boolean}),
+        "GlobalAveragePooling1D": LayerRule(layers.GlobalAveragePooling1D, {"keepdims": checks.boolean}),
+        "GlobalMaxPooling1D": LayerRule(layers.GlobalMaxPooling1D, {"keepdims": checks.boolean}),
         "ZeroPadding2D": LayerRule(layers.ZeroPadding2D, {"padding": checks.borders}),
         "Cropping2D": LayerRule(layers.Cropping2D, {"cropping": checks.borders}),
         "UpSampling2D": LayerRule(layers.UpSampling2D, {"size": checks.pair(1, 1024), "interpolation": _INTERPOLATION}),
@@ -290,39 +339,78 @@ def _rules() -> dict[str, LayerRule]:
                 "fill_value": checks.ignored,
             },
         ),
-        "CenterCrop": LayerRule(
-            layers.CenterCrop,
-            {"height": checks.integer(1, 4096), "width": checks.integer(1, 4096)},
+        "CenterCrop": LayerRule(layers.CenterCrop, _CROPPED, ("height", "width")),
+        # Keras 2 crops and resizes at inference, too; Keras 3 leaves images as they are, some versions of it.
+        "RandomCrop": LayerRule(
+            layers.Resizing,
+            {**_CROPPED, "same_size": checks.boolean},
             ("height", "width"),
+            {"rng_type": checks.ignored},
         ),
         "Rescaling": LayerRule(layers.Rescaling, {"scale": checks.numbers, "offset": checks.numbers}, ("scale",)),
         "Flatten": LayerRule(layers.Flatten),
         "Reshape": LayerRule(layers.Reshape, {"target_shape": checks.integers(-1, 2**24)}, ("target_shape",)),
         "Permute": LayerRule(layers.Permute, {"dims": checks.integers(1, 6)}, ("dims",)),
         "UnitNormalization": LayerRule(layers.UnitNormalization, {"axis": checks.one_integer(-6, 6)}),
-        "Dropout": LayerRule(layers.Dropout, _RATE, ("rate",), _NOISE_SHAPE),
+        "Dropout": LayerRule(layers.Dropout, _DROPPED, ("rate",)),
         "AlphaDropout": LayerRule(layers.AlphaDropout, _RATE, ("rate",), _NOISE_SHAPE),
         "SpatialDropout2D": LayerRule(layers.SpatialDropout2D, _RATE, ("rate",), _NOISE_SHAPE),
         "GaussianDropout": LayerRule(layers.GaussianDropout, _RATE, ("rate",)),
         "GaussianNoise": LayerRule(layers.GaussianNoise, {"stddev": checks.number(0)}, ("stddev",)),
         "Concatenate": LayerRule(layers.Concatenate, {"axis": _AXIS}, most_inputs=1024),
+        "MultiHeadAttention": LayerRule(
+            layers.MultiHeadAttention,
+            {
+                "num_heads": checks.integer(1, 1024),
+                "key_dim": checks.integer(1, _SIZE),
+                "value_dim": checks.optional(checks.integer(1, _SIZE)),
+                "output_shape": checks.optional(checks.one_integer(1, _SIZE)),
+                "dropout": checks.number(0, 1),
+                "use_bias": checks.boolean,
+            },
+            ("num_heads", "key_dim"),
+            {
+                "attention_axes": checks.only(None, 1, [1]),
+                "use_gate": checks.only(False, None),
+                "sliding_window": checks.only(None),
+                "query_shape": checks.ignored,
+                "key_shape": checks.ignored,
+                "value_shape": checks.ignored,
+                "flash_attention": checks.ignored,
+                "softmax_robust_masking": checks.ignored,
+            },
+            weight_names=_attention_names,
+            weight_shapes=_attention_shapes,
+            arguments=("query", "value", "key"),
+            inside=_attention_inside,
+        ),
+        # Classes of keras.applications (ConvNeXt, InceptionResNetV2), built of others.
+        "LayerScale": LayerRule(
+            layers.DepthwiseConv2D,
+            {"projection_dim": checks.integer(1, _SIZE)},
+            ("projection_dim",),
+            {"init_values": checks.ignored},
+            weight_names=lambda settings: WeightNames(("gamma",)),
+            weight_shapes=lambda settings, shape: {"gamma": (settings["projection_dim"],)},
+        ),
+        "CustomScaleLayer": LayerRule(layers.Add, {"scale": checks.number()}, ("scale",), most_inputs=2),
     }
     for merge in ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"):
         rules[merge] = LayerRule(getattr(layers, merge), most_inputs=1024)
     return rules
 
 
-_AUGMENTATIONS = (
-    "RandomFlip",
-    "RandomRotation",
-    "RandomZoom",
-    "RandomTranslation",
-    "RandomContrast",
-    "RandomBrightness",
-    "ActivityRegularization",
+# fmt: off
+_TRAINING_LAYERS = (
+    "RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomContrast", "RandomBrightness",
+    "RandomHeight", "RandomWidth", "RandomShear", "RandomHue", "RandomSaturation", "RandomSharpness", "RandomGrayscale",
+    "RandomColorJitter", "RandomColorDegeneration", "RandomPosterization", "RandomInvert", "RandomElasticTransform",
+    "RandomErasing", "RandomGaussianBlur", "RandomPerspective", "AugMix", "RandAugment", "CutMix", "MixUp",
+    "StochasticDepth", "ActivityRegularization",
 )
+# fmt: on
 
-LAYER_RULES: Mapping[str, LayerRule] = {**_rules(), **{name: LayerRule(None) for name in _AUGMENTATIONS}}
+LAYER_RULES: Mapping[str, LayerRule] = {**_rules(), **{name: LayerRule(None) for name in _TRAINING_LAYERS}}
 
 
 def check_layer(kind: str, name: str, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -342,7 +430,10 @@ def check_layer(kind: str, name: str, config: Mapping[str, Any]) -> dict[str, An
     rule = LAYER_RULES.get(kind)
     where = f"layer {quoted(name)} ({quoted(kind)})"
     if rule is None:
-        raise InputError(f"{where}: expected a built-in layer of an image classifier; this class is not opened")
+        raise InputError(
+            f"{where}: expected a built-in layer of an image classifier; this class is not opened (build the network of"
+            " Keras' own layers, and save that)"
+        )
     if rule.build is None:
         return {}
     settings = {}
@@ -364,6 +455,18 @@ def check_layer(kind: str, name: str, config: Mapping[str, Any]) -> dict[str, An
     if missing:
         raise InputError(f"{where}: no {missing[0]}; expected one")
     return settings
+
+
+def as_in_keras_3(kind: str, settings: Settings) -> dict[str, Any]:
+    """Checked settings with names of their own for what Keras 3 means otherwise than Keras 2."""
+    changed = dict(settings)
+    activation = settings.get("activation")
+    if activation == "hard_sigmoid":
+        changed["activation"] = checks.KERAS_3_HARD_SIGMOID
+    elif isinstance(activation, dict):
+        inner = as_in_keras_3(activation["class_name"], activation["config"])
+        changed["activation"] = {"class_name": activation["class_name"], "config": inner}
+    return {**changed, "same_size": True} if kind == "RandomCrop" else changed
 
 
 def expected_weights(kind: str, settings: Settings, input_shape: Sequence[int | None]) -> dict[str, Shape]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 LeafPath = tuple[str, ...]
@@ -38,6 +38,7 @@ class LayerSpec:
         settings: checked arguments of the Keras 2 class of that name.
         trainable: as the file has it; it decides in which order old files list weights.
         calls: its uses, in order.
+        wrapper: class of the wrapper that it was taken out of; the file keeps its weights there.
     """
 
     kind: str
@@ -45,6 +46,7 @@ class LayerSpec:
     settings: Mapping[str, Any]
     trainable: bool
     calls: tuple[Call, ...]
+    wrapper: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class ModelSpec:
         inputs: outputs of its input layers.
         outputs: what it gives.
         calls: its uses in the model it is part of; none for the outermost one.
+        own_class: the class that the file names, where that is neither.
     """
 
     kind: str
@@ -66,6 +69,7 @@ class ModelSpec:
     inputs: tuple[TensorRef, ...]
     outputs: tuple[TensorRef, ...]
     calls: tuple[Call, ...]
+    own_class: str | None = field(default=None, compare=False)
 
     def leaves(self, above: LeafPath = ()) -> Iterator[tuple[LeafPath, LayerSpec]]:
         """Every layer that is no model, with its path, in the file's order."""

@@ -12,6 +12,11 @@ from goodnet.models.loading.settings_checks import FLOAT_TYPES, OTHER_TYPES, unw
 
 GET_ITEM = "__operators__.getitem"
 _MOST_NUMBERS = 65536
+_WORDS: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("nn.bias_add", "data_format"): ("nhwc",),
+    ("image.resize", "method"): ("nearest", "bilinear", "bicubic", "area", "lanczos3", "lanczos5", "gaussian",
+                                 "mitchellcubic"),
+}  # fmt: skip
 
 
 def _functions() -> dict[str, Callable[..., Any]]:
@@ -22,6 +27,7 @@ def _functions() -> dict[str, Callable[..., Any]]:
         math.equal math.not_equal math.logical_and math.logical_or math.logical_not math.argmax math.argmin
         math.reduce_max math.reduce_min math.reduce_mean math.reduce_sum math.reduce_any math.reduce_all
         nn.relu nn.relu6 nn.leaky_relu nn.elu nn.selu nn.gelu nn.silu nn.softmax nn.log_softmax nn.sigmoid nn.tanh
+        nn.bias_add image.resize image.grayscale_to_rgb image.rgb_to_grayscale image.per_image_standardization
         concat stack cast expand_dims squeeze reshape transpose gather where identity clip_by_value one_hot
         compat.v1.gather compat.v1.squeeze compat.v1.where compat.v1.transpose __operators__.add __operators__.eq
         __operators__.ne
@@ -53,6 +59,25 @@ def check_argument(value: Any) -> Any:
     """
     remaining = [_MOST_NUMBERS]
     return _checked(value, remaining, 0)
+
+
+def check_text(function: str, name: str, value: Any) -> Any:
+    """Checks an argument that is a word, as few functions have one.
+
+    Args:
+        function: one of `FUNCTIONS`.
+        name: of the argument.
+        value: what JSON held.
+
+    Raises:
+        ValueError: what was expected instead.
+    """
+    words = _WORDS.get((function, name))
+    if words is None or not isinstance(value, str):
+        return check_argument(value)
+    if value.lower() not in words:
+        raise ValueError(" or ".join(words))
+    return value
 
 
 def _checked(value: Any, remaining: list[int], depth: int) -> Any:

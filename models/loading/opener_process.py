@@ -115,7 +115,8 @@ def _work(request: dict[str, Any], file: int, target: int, notes: _Notes) -> int
             weights = [
                 [list(path), [write_array(copy, array) for array in arrays]] for path, arrays in network.weights.items()
             ]
-            write_index(copy, {"config": config, "weights": weights, "architecture": network.architecture})
+            read = {"config": config, "weights": weights, "architecture": network.architecture, "notes": network.notes}
+            write_index(copy, read)
         return 0
     except InputError as error:
         notes.say(str(error))

@@ -40,7 +40,8 @@ def open_model(
     Args:
         path: the file. Its kind is told by its content, not by its name.
         architecture: a name in `ARCHITECTURES` for weights without a configuration; None recognises DeepID.
-        image_shape: (height, width, channels) for weights that don't tell it; None for all else.
+        image_shape: (height, width, channels) of the images, for weights that don't tell it and for models of any size;
+            nothing else looks at it.
         flat: True to dissolve nested models into one functional graph, False to keep them.
         most_multiply_adds: what the network may cost for one image; twice that where nested models are kept, as in a
             detector, which holds a suspect and its repair.
@@ -48,8 +49,9 @@ def open_model(
 
     Returns:
         An uncompiled functional Keras 2 model in float32, all layers trainable, without initialisers, regularisers,
-        constraints and augmentation of the file's own. The same outputs as the file's model at inference. It treats
-        each image alone, gives finite floating-point numbers on images of zeros and of noise, and has a gradient.
+        constraints and augmentation of the file's own. The same outputs as the file's model at inference, but for the
+        form that `models.loading.classifier_form` gives them, which the log then says. It treats each image alone,
+        gives finite floating-point numbers on images of zeros and of noise, and has a gradient.
 
     Raises:
         InputError: one line that names the file, what is wrong with it and what was expected.
@@ -68,6 +70,8 @@ def open_model(
             index, values = read_copy(target)
             if architecture is None and index["architecture"] is not None:
                 logging.info("%s: weights without a configuration, recognised as %s", path, index["architecture"])
+            for note in index["notes"]:
+                logging.info("%s: %s", name or path, note)
             weights = {
                 tuple(layer): [array_at(values, array["shape"], array["offset"]) for array in arrays]
                 for layer, arrays in index["weights"]

@@ -162,7 +162,7 @@ class CodeTest(HostileTest):
         self.assert_config_refused(change, message)
 
     @parameterized.parameters(
-        "Evil", "os.system", "hard_sigmoid", 7, [["relu"]],
+        "Evil", "os.system", "hard_tanh", 7, [["relu"]],
         ({"class_name": "__lambda__", "config": {"value": "4wEA"}},),
         ({"class_name": "function", "config": "system", "module": "os"},), ({"class_name": "Lambda", "config": {}},),
     )  # fmt: skip
@@ -234,6 +234,81 @@ class ConfigTest(HostileTest):
         def change(whole):
             entry = _layer(whole, "flat")
             entry.update(class_name=kind, config={"name": "flat", **config})
+
+        self.assert_config_refused(change, message)
+
+    @parameterized.named_parameters(
+        ("attention_without_weights", "MultiHeadAttention", {"num_heads": 2, "key_dim": 4}, "weights"),
+        ("attention_of_a_million_heads", "MultiHeadAttention", {"num_heads": 10**6, "key_dim": 4}, "num_heads is"),
+        ("attention_along_the_batch", "MultiHeadAttention", {"num_heads": 2, "key_dim": 4, "attention_axes": [0]},
+         "attention_axes is"),
+        ("attention_with_a_gate", "MultiHeadAttention", {"num_heads": 2, "key_dim": 4, "use_gate": True},
+         "use_gate is"),
+        ("dropout_over_the_batch", "Dropout", {"rate": 0.1, "noise_shape": [1, 1, 1, 1]}, "noise_shape is"),
+        ("dropout_of_other_rank", "Dropout", {"rate": 0.1, "noise_shape": [None, 1]}, "noise_shape of another"),
+        ("dropout_of_a_trillion", "Dropout", {"rate": 0.1, "noise_shape": [None, 10**12]}, "noise_shape is"),
+        ("scale_of_another_size", "LayerScale", {"projection_dim": 9}, "weights|no .layer_scale. in the file"),
+        ("scale_infinite", "CustomScaleLayer", {"scale": 1e39}, "scale is"),
+        ("crop_to_a_gigapixel", "RandomCrop", {"height": 10**6, "width": 10**6}, "height is"),
+        ("crop_that_grows", "RandomCrop", {"height": 4096, "width": 4096}, "numbers an image"),
+        ("normalization_of_the_batch", "Normalization", {"axis": 0, "mean": 0, "variance": 1}, "axis of the batch"),
+        ("activation_with_weights", "Activation",
+         {"activation": {"class_name": "PReLU", "config": {"name": "prelu"}}}, "activation is"),
+        ("activation_with_code", "Activation",
+         {"activation": {"class_name": "Lambda", "config": {"function": "4wEA"}}}, "activation is"),
+        ("activation_without_settings", "Activation", {"activation": {"class_name": "ReLU"}}, "activation is"),
+        ("activation_of_an_activation", "Activation",
+         {"activation": {"class_name": "Activation", "config": {"activation": "evil"}}}, "activation is"),
+        ("softmax_over_the_batch", "Activation",
+         {"activation": {"class_name": "Softmax", "config": {"axis": 0}}}, "axis of the batch"),
+    )  # fmt: skip
+    def test_hostile_settings_of_layers_for_common_networks(self, kind, config, message):
+        def change(whole):
+            entry = _layer(whole, "flat")
+            entry.update(class_name=kind, module="keras.layers", registered_name=None)
+            entry["config"] = {"name": "flat", **config}
+
+        self.assert_config_refused(change, message)
+
+    def test_attention_whose_scores_are_too_many(self):
+        image = keras.Input((128, 128, 1))
+        positions = _LAYERS.Reshape((2**14, 1))(image)
+        model = keras.Model(image, _LAYERS.Flatten()(_LAYERS.MultiHeadAttention(1, 1)(positions, positions)))
+        model.save(self.h5)
+        self.assert_refused(self.h5, "268435456 numbers an image")
+
+    @parameterized.named_parameters(
+        ("nothing_inside", None, "no layer in it"),
+        ("a_name_inside", "os.system", "no layer in it"),
+        ("code_inside", {"class_name": "Lambda", "config": {"name": "x"}}, "Lambda"),
+        ("a_class_inside", {"class_name": "Evil", "config": {"name": "x"}}, "'Evil'"),
+        ("itself_inside", {"class_name": "PruneLowMagnitude", "config": {"layer": {"class_name": "Flatten",
+         "config": {}}}}, "a wrapper in it"),
+        ("a_model_inside", {"class_name": "Sequential", "config": {"name": "x", "layers": [
+            {"class_name": "Flatten", "config": {"name": "y"}}]}}, "a model or a wrapper in it"),
+    )  # fmt: skip
+    def test_wrappers(self, inside, message):
+        def change(whole):
+            entry = _layer(whole, "flat")
+            entry.update(class_name="PruneLowMagnitude", module="os", registered_name="PruneLowMagnitude")
+            entry["config"] = {"name": "flat", "layer": inside}
+
+        self.assert_config_refused(change, message)
+
+    @parameterized.named_parameters(
+        ("resize_to_gigapixels", "image.resize", {"size": [10**6, 10**6]}, "resizes to"),
+        ("resize_to_a_tensor", "image.resize", {"size": ["conv", 0, 0]}, "resizes to"),
+        ("resize_by_a_word", "image.resize", {"size": [4, 4], "method": "evil"}, "method"),
+        ("resize_otherwise", "image.resize", {"size": [10**6, 10**6], "antialias": True}, "can't be called|numbers"),
+        ("bias_of_channels_first", "nn.bias_add", {"bias": [0, 0, 0, 0], "data_format": "NCHW"}, "data_format"),
+        ("bias_of_another_size", "nn.bias_add", {"bias": [0.0] * 9}, "can't be called"),
+    )
+    def test_functions_of_images(self, function, kwargs, message):
+        def change(whole):
+            entry = _layer(whole, "flat")
+            entry.update(class_name="TFOpLambda", module="keras.layers", registered_name=None)
+            entry["config"] = {"name": "flat", "function": function}
+            entry["inbound_nodes"] = [["conv", 0, 0, kwargs]]
 
         self.assert_config_refused(change, message)
 

@@ -12,7 +12,7 @@ from absl.testing import absltest, parameterized
 
 from goodnet.data.errors import InputError
 from goodnet.models.classifier import classifier_facts
-from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.legacy_keras import keras, tf, tfmot
 from goodnet.models.loading.opening import open_model
 from goodnet.models.networks.architectures import ARCHITECTURES
 
@@ -72,12 +72,43 @@ def adapted():
     return keras.Sequential([layers.Input((16, 16, 3)), normalization, layers.UpSampling2D(interpolation="bilinear"),
         layers.Conv2D(4, 5, strides=2, padding="same"), layers.GlobalMaxPooling2D(), layers.Dense(4)])
 
+def activations():
+    return keras.Sequential([layers.Input((16, 16, 3)), layers.Conv2D(4, 3, activation="hard_silu"),
+        layers.Conv2D(4, 3, activation="hard_sigmoid"), layers.Conv2D(4, 3, activation=layers.LeakyReLU(0.3)),
+        layers.Activation("hard_swish"), layers.Flatten(), layers.Dense(4, activation="log_softmax")])
+
+def augmented():
+    image = layers.Input((16, 16, 3))
+    x = image
+    for name, arguments in (("Shear", (0.1,)), ("Hue", (0.1,)), ("Grayscale", (0.1,)), ("ColorJitter", ()),
+        ("Invert", (0.1,)), ("ElasticTransform", ()), ("Erasing", ()), ("GaussianBlur", ()), ("Perspective", ()),
+        ("Crop", (16, 16))):
+        x = getattr(layers, "Random" + name)(*arguments)(x)
+    return keras.Model(image, layers.Dense(4)(layers.GlobalMaxPooling2D()(layers.Conv2D(4, 3)(x))))
+
+def attention():
+    image = layers.Input((16, 16, 3))
+    x = layers.Normalization(axis=None, mean=0.4, variance=0.1)(ops.image.resize(image, (12, 12)))
+    x = ops.stack([x[..., 2], x[..., 0]], axis=-1) + np.array([0.5, -0.5], "float32")
+    x = layers.Reshape((9, 6))(layers.Conv2D(6, 4, strides=4)(x))
+    x = x + layers.MultiHeadAttention(2, 4, value_dim=3, dropout=0.1)(layers.LayerNormalization()(x), x)
+    x = ops.hard_silu(layers.Dropout(0.2, noise_shape=(None, 1, 1))(x))
+    return keras.Model(image, ops.log_softmax(layers.Dense(4)(layers.GlobalAveragePooling1D()(x))))
+
+def scaled():
+    from keras.src.applications import convnext, inception_resnet_v2
+    image = layers.Input((16, 16, 3))
+    x = layers.Conv2D(4, 3)(image)
+    y = convnext.StochasticDepth(0.1)(convnext.LayerScale(0.5, 4)(x))
+    x = inception_resnet_v2.CustomScaleLayer(0.17)([x, y])
+    return keras.Model(image, layers.Dense(4)(layers.GlobalAveragePooling2D()(x)))
+
 folder = sys.argv[1]
-for build in (deepid, vgg, resnet, nested, adapted):
+for build in (deepid, vgg, resnet, nested, adapted, activations, augmented, attention, scaled):
     model = build()
     rng = np.random.default_rng(0)
     for variable in model.weights:
-        if "moving" in variable.path:
+        if "moving" in variable.path or "layer_scale" in variable.path:
             variable.assign(rng.random(variable.shape) + 0.5)
     model.compile("adam", "sparse_categorical_crossentropy")
     images = rng.random((8, *model.input_shape[1:]), np.float32)
@@ -104,6 +135,24 @@ class RoundTripTest(parameterized.TestCase):
         path = os.path.join(self.create_tempdir(), "weights.h5")
         model.save_weights(path)
         _assert_same_outputs(model, open_model(path, name, image_shape=(55, 47, 3)))
+
+    def test_weights_under_numbers(self):
+        path = os.path.join(self.create_tempdir(), "small.weights.h5")
+        model = _trained_looking(ARCHITECTURES["vgg"](7, (32, 32, 3)))
+        with h5py.File(path, "w") as file:
+            numbers = {}
+            for layer in model.layers:
+                kind = {"Conv2D": "conv2d", "BatchNormalization": "batch_normalization", "Dense": "dense"}.get(
+                    type(layer).__name__
+                )
+                if kind is None:
+                    continue
+                number = numbers[kind] = numbers.get(kind, -1) + 1
+                for index, array in enumerate(layer.get_weights()):
+                    file[f"layers/{kind}{f'_{number}' if number else ''}/vars/{index}"] = array
+        _assert_same_outputs(model, open_model(path, "vgg", image_shape=(32, 32, 3)))
+        with self.assertRaisesRegex(InputError, "under numbers; expected a whole model, or the --architecture"):
+            open_model(path)
 
     def test_deepid_is_recognised_by_its_weights(self):
         model = _trained_looking(ARCHITECTURES["deepid"](12, (55, 47, 1)))
@@ -192,6 +241,145 @@ class RoundTripTest(parameterized.TestCase):
         self.assertLen(opened.layers, len(model.layers))
 
 
+class CommonNetworksTest(parameterized.TestCase):
+    """Networks as people have them, which keep what only training needs, or have another form."""
+
+    @parameterized.parameters(".h5", ".keras")
+    def test_attention(self, suffix):
+        image = keras.Input((12, 12, 3))
+        x = _LAYERS.Reshape((9, 6))(_LAYERS.Conv2D(6, 4, strides=4)(image))
+        x = _LAYERS.Add()([_LAYERS.MultiHeadAttention(2, 4, dropout=0.1)(x, x), x])
+        x = _LAYERS.MultiHeadAttention(3, 4, value_dim=2, output_shape=5, use_bias=False)(x, x, key=x)
+        x = _LAYERS.GlobalAveragePooling1D()(_LAYERS.Dropout(0.5, noise_shape=(None, 1, 1))(x))
+        model = _trained_looking(keras.Model(image, _LAYERS.Dense(4)(x)))
+        opened = open_model(_saved(self, model, "model" + suffix))
+        _assert_same_outputs(model, opened)
+        again = open_model(_saved(self, opened, "again" + suffix))
+        _assert_same_outputs(model, again)
+
+    @parameterized.parameters(".h5", ".keras")
+    def test_activations(self, suffix):
+        model = _trained_looking(
+            _chained(
+                _LAYERS.Conv2D(4, 3, activation="hard_sigmoid"),
+                _LAYERS.Conv2D(4, 3, activation=_LAYERS.LeakyReLU(0.2)),
+                _LAYERS.DepthwiseConv2D(3, activation=_LAYERS.Activation("hard_sigmoid")),
+                _LAYERS.Flatten(),
+                _LAYERS.Dense(4, activation=tf.nn.log_softmax),
+            )
+        )
+        opened = open_model(_saved(self, model, "model" + suffix))
+        _assert_same_outputs(model, opened)
+        self.assertTrue(classifier_facts(opened).logits)
+
+    @parameterized.parameters(".h5", ".keras")
+    def test_preprocessing_in_the_graph(self, suffix):
+        normalization = _LAYERS.Normalization(axis=None)
+        normalization.adapt(np.random.default_rng(0).random((9, 12, 12, 3)))
+        image = keras.Input((8, 8, 1))
+        x = normalization(tf.image.grayscale_to_rgb(tf.image.resize(image, (12, 12), method="nearest")))
+        x = tf.nn.bias_add(tf.image.per_image_standardization(x), [0.1, 0.2, 0.3])
+        x = _LAYERS.RandomCrop(8, 6)(_LAYERS.RandomWidth(0.1)(x))
+        model = keras.Model(image, _LAYERS.Dense(4)(_LAYERS.GlobalAveragePooling2D()(_LAYERS.Conv2D(4, 3)(x))))
+        _assert_same_outputs(model, open_model(_saved(self, model, "model" + suffix)))
+
+    @parameterized.product(wrap=["pruning", "clustering"], suffix=[".h5", ".keras"])
+    def test_tfmots_wrappers_are_taken_off(self, wrap, suffix):
+        plain = _trained_looking(
+            _chained(_LAYERS.Conv2D(4, 3), _LAYERS.SeparableConv2D(5, 3), _LAYERS.Flatten(), _LAYERS.Dense(3))
+        )
+        if wrap == "pruning":
+            model = tfmot.sparsity.keras.prune_low_magnitude(plain)
+        else:
+            start = tfmot.clustering.keras.CentroidInitialization.LINEAR
+            model = tfmot.clustering.keras.cluster_weights(plain, number_of_clusters=3, cluster_centroids_init=start)
+        with self.assertLogs("absl", "INFO") as logged:
+            opened = open_model(_saved(self, model, "model" + suffix))
+        self.assertIn("4 layers are still in tfmot's wrappers", logged.output[-1])
+        _assert_same_outputs(model, opened)
+
+    @parameterized.parameters(".h5", ".keras")
+    def test_a_subclass_that_is_a_functional_graph(self, suffix):
+        image = keras.Input((8, 8, 3))
+        model = _OwnModel(image, _LAYERS.Dense(3)(_LAYERS.Flatten()(_LAYERS.Conv2D(4, 3)(image))))
+        with self.assertLogs("absl", "INFO") as logged:
+            opened = open_model(_saved(self, model, "model" + suffix))
+        self.assertRegex(logged.output[-1], "'_OwnModel'; opened as the functional graph")
+        _assert_same_outputs(model, opened)
+
+    def test_images_of_any_size(self):
+        model = _chained(
+            _LAYERS.Conv2D(4, 3), _LAYERS.GlobalAveragePooling2D(), _LAYERS.Dense(3), shape=(None, None, 3)
+        )
+        path = _saved(self, model, "model.h5")
+        opened = open_model(path, image_shape=(9, 9, 3))
+        self.assertEqual(opened.input_shape, (None, 9, 9, 3))
+        _assert_same_outputs(model, opened)
+        for shape, message in (
+            (None, "expected the size of the images"),
+            ((9, 7, 1), r"images at hand are \[9, 7, 1\]"),
+        ):
+            with self.assertRaisesRegex(InputError, message):
+                open_model(path, image_shape=shape)
+
+
+class ClassifierFormTest(parameterized.TestCase):
+    @parameterized.product(activation=["sigmoid", None], suffix=[".h5", ".keras"], in_a_head=[False, True])
+    def test_one_output_for_two_classes(self, activation, suffix, in_a_head):
+        dense = _LAYERS.Dense(1, activation=activation)
+        if in_a_head:
+            dense = keras.Sequential([keras.Input((256,)), _LAYERS.Dropout(0.1), dense])
+        model = _trained_looking(_chained(_LAYERS.Conv2D(4, 3, padding="same"), _LAYERS.Flatten(), dense))
+        with self.assertLogs("absl", "INFO") as logged:
+            opened = open_model(_saved(self, model, "model" + suffix))
+        self.assertIn("its output is one", logged.output[-1])
+        images = _images(model)
+        expected = model(images, training=False).numpy()
+        first = 1 - expected if activation else np.zeros_like(expected)
+        np.testing.assert_allclose(opened(images), np.concatenate([first, expected], axis=1), rtol=1e-5, atol=1e-6)
+        self.assertEqual((classifier_facts(opened).classes, classifier_facts(opened).logits), (2, activation is None))
+
+    @parameterized.parameters("in the layer", "a layer", "an operation")
+    def test_a_sigmoid_for_each_class(self, where):
+        image = keras.Input((8, 8, 3))
+        features = _LAYERS.Flatten()(_LAYERS.Conv2D(4, 3)(image))
+        outputs = _LAYERS.Dense(4, activation="sigmoid" if where == "in the layer" else None)(features)
+        if where != "in the layer":
+            outputs = _LAYERS.Activation("sigmoid")(outputs) if where == "a layer" else tf.math.sigmoid(outputs)
+        model = _trained_looking(keras.Model(image, outputs))
+        opened = open_model(_saved(self, model, "model.h5"))
+        # Dark ones, so that no sigmoid is rounded to 1.
+        images = 0.1 * _images(model)
+        expected = model(images, training=False).numpy().astype(np.float64)
+        odds = expected / (1 - expected)
+        np.testing.assert_allclose(opened(images), odds / odds.sum(axis=1, keepdims=True), atol=1e-4)
+        self.assertFalse(classifier_facts(opened).logits)
+
+    def test_logits_that_another_layer_reads_stay(self):
+        image = keras.Input((8, 8, 3))
+        logit = _LAYERS.Dense(1, name="logit")(_LAYERS.Flatten()(image))
+        model = keras.Model(image, _LAYERS.Dense(1, activation="sigmoid")(_LAYERS.Multiply()([logit, logit])))
+        opened = open_model(_saved(self, model, "model.h5"))
+        self.assertEqual(opened.get_layer("logit").units, 1)
+        self.assertEqual(opened.output_shape, (None, 2))
+
+    def test_images_without_a_channel_axis(self):
+        model = _trained_looking(_chained(_LAYERS.Flatten(), _LAYERS.Dense(3), shape=(8, 6)))
+        with self.assertLogs("absl", "INFO") as logged:
+            opened = open_model(_saved(self, model, "model.h5"))
+        self.assertIn("opened for images of 8 x 6 x 1", logged.output[-1])
+        images = np.random.default_rng(0).random((4, 8, 6, 1), np.float32)
+        np.testing.assert_allclose(opened(images), model(images[..., 0]), atol=1e-6)
+        self.assertEqual(classifier_facts(opened).image_shape, (8, 6, 1))
+
+    def test_images_with_the_channels_first(self):
+        layers = (_LAYERS.Permute((2, 3, 1)), _LAYERS.Conv2D(4, 3), _LAYERS.Flatten(), _LAYERS.Dense(3))
+        model = _trained_looking(_chained(*layers, shape=(3, 8, 6)))
+        opened = open_model(_saved(self, model, "model.h5"))
+        images = np.random.default_rng(0).random((4, 8, 6, 3), np.float32)
+        np.testing.assert_allclose(opened(images), model(images.transpose(0, 3, 1, 2)), atol=1e-6)
+
+
 class NestedTest(parameterized.TestCase):
     @parameterized.product(suffix=[".h5", ".keras"], frozen=[False, True], flat=[False, True])
     def test_nested_models(self, suffix, frozen, flat):
@@ -226,7 +414,10 @@ class Keras3Test(parameterized.TestCase):
         command = [sys.executable, "-c", _KERAS_3_WRITER, str(cls.folder)]
         subprocess.run(command, env={**environment, "KERAS_BACKEND": "tensorflow"}, check=True, capture_output=True)
 
-    @parameterized.product(name=["deepid", "vgg", "resnet", "nested", "adapted"], suffix=[".keras", ".h5"])
+    @parameterized.product(
+        name=["deepid", "vgg", "resnet", "nested", "adapted", "activations", "augmented", "attention", "scaled"],
+        suffix=[".keras", ".h5"],
+    )
     def test_same_outputs_as_keras_3(self, name, suffix):
         with np.load(self.folder / f"{name}.npz") as stored:
             images, outputs = stored["images"], stored["outputs"]
@@ -358,6 +549,14 @@ def _nested_model(frozen: bool) -> keras.Model:
     return _trained_looking(keras.Model(outer, _LAYERS.Dense(3)(pooled)))
 
 
+class _OwnModel(keras.Model):
+    """A class as tutorials write them, to train in a way of their own."""
+
+
+def _chained(*layers: keras.layers.Layer, shape: tuple = (8, 8, 3)) -> keras.Model:
+    return keras.Sequential([keras.Input(shape), *layers])
+
+
 def _trained_looking(model: keras.Model) -> keras.Model:
     """All weights random, so that no two of one shape can be mixed up unnoticed."""
     rng = np.random.default_rng(0)
@@ -369,7 +568,7 @@ def _trained_looking(model: keras.Model) -> keras.Model:
 
 
 def _images(model: keras.Model) -> np.ndarray:
-    return np.random.default_rng(1).random((4, *model.input_shape[1:]), np.float32)
+    return np.random.default_rng(1).random((4, *(extent or 9 for extent in model.input_shape[1:])), np.float32)
 
 
 def _saved(test: absltest.TestCase, model: keras.Model, name: str) -> str:

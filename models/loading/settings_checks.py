@@ -9,13 +9,17 @@ from typing import Any
 
 Check = Callable[[Any], Any]
 
-# Names that mean the same function in Keras 2 and Keras 3; hard_sigmoid does not.
+# Of Keras 3, where the same name means another function than in Keras 2; nothing else is called so.
+KERAS_3_HARD_SIGMOID = "keras_3.hard_sigmoid"
 ACTIVATIONS = (
     "elu",
     "exponential",
     "gelu",
+    "hard_sigmoid",
+    "hard_silu",
     "leaky_relu",
     "linear",
+    "log_softmax",
     "mish",
     "relu",
     "relu6",
@@ -28,6 +32,7 @@ ACTIVATIONS = (
     "swish",
     "tanh",
 )
+_SAME_ACTIVATION = {"hard_swish": "hard_silu", "log_softmax_v2": "log_softmax"}
 FLOAT_TYPES = ("float16", "bfloat16", "float32", "float64")
 OTHER_TYPES = ("int8", "uint8", "int16", "int32", "int64", "bool")
 _POLICIES = (*FLOAT_TYPES, "mixed_float16", "mixed_bfloat16")
@@ -180,9 +185,25 @@ def activation(value: Any) -> str:
         value = value.get("config")
     if value is None:
         return "linear"
-    if not isinstance(value, str) or value not in ACTIVATIONS:
+    if isinstance(value, str):
+        value = _SAME_ACTIVATION.get(value, value)
+    if not isinstance(value, str) or value not in (*ACTIVATIONS, KERAS_3_HARD_SIGMOID):
         raise ValueError("one of " + ", ".join(ACTIVATIONS))
     return value
+
+
+def noise_shape(value: Any) -> list[int | None]:
+    """Which axes one draw of a dropout is for: 1 for those, None for the others; the batch is none of them."""
+    if not isinstance(value, list) or not 2 <= len(value) <= 6 or any(item not in (None, 1) for item in value):
+        raise ValueError("a list of 1 and null")
+    if value[0] is not None:
+        raise ValueError("null first: a draw for each image")
+    return [None if item is None else 1 for item in value]
+
+
+def no_axes(check: Check) -> Check:
+    """None or an empty list, both of which become None, or what `check` takes."""
+    return lambda value: None if value is None or value == [] else check(value)
 
 
 def dtype(value: Any) -> str:

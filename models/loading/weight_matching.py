@@ -16,7 +16,14 @@ Weights = Mapping[LeafPath, Sequence[np.ndarray]]
 """Arrays of each layer that has some, in Keras' order; float32, finite, shapes not yet checked."""
 
 _Expected = tuple[LeafPath, str]
-_STORE_CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
+# Groups of the layers inside a layer, where they have another name than in HDF5 files.
+_STORED_PARTS = {"attention_output": "output"}
+# What tfmot's wrappers keep beside a layer's weights.
+_OF_WRAPPERS = re.compile(r"mask|threshold|pruning_step|cluster_centroids_\w+|pulling_indices_\w+")
+_MOST_CENTROIDS = 4096
+# LayerScale's gamma has no name there.
+_IN_KERAS_3 = {"depthwise_kernel": "kernel", "gamma": "variable"}
+STORE_CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 
 
 def weights_by_layer_name(spec: ModelSpec, root: SuspectGroup) -> dict[LeafPath, list[np.ndarray]]:
@@ -45,11 +52,17 @@ def weights_by_layer_name(spec: ModelSpec, root: SuspectGroup) -> dict[LeafPath,
             raise InputError(f"weights of a layer {quoted(name)} that the model does not have; expected none")
     for layer in spec.layers:
         expected, dropped = _expected(layer)
-        names = _weight_names(root, layer.name) if layer.name in stored else []
+        listed_names = _weight_names(root, layer.name) if layer.name in stored else []
+        leaves = dict(layer.leaves((layer.name,)) if isinstance(layer, ModelSpec) else [((layer.name,), layer)])
+        wrapped = any(leaf.wrapper for leaf in leaves.values())
+        names = [name for name in listed_names if not (wrapped and _OF_WRAPPERS.fullmatch(_last_part(name)))]
         group = root.group(layer.name) if names else root
         order = _match(layer.name, expected, names, dropped)
         for (path, weight), name in zip(expected, order, strict=True):
-            found.setdefault(path, []).append(checked_weight(group.weight(name), path, weight))
+            values = group.weight(name)
+            if weight == _clustered_weight(leaves[path]):
+                values = _nearest(values, group.weight(_centroids_of(path, weight, listed_names)), path)
+            found.setdefault(path, []).append(checked_weight(values, path, weight))
     return _in_keras_order(spec, found)
 
 
@@ -87,11 +100,11 @@ def weight_names(layer: LayerSpec) -> WeightNames:
 def _match_container(
     spec: ModelSpec, group: SuspectGroup, above: LeafPath, found: dict[LeafPath, list[np.ndarray]]
 ) -> None:
-    container = next((name for name in _STORE_CONTAINERS if name in group), None)
+    container = next((name for name in STORE_CONTAINERS if name in group), None)
     numbers: dict[str, int] = {}
     for layer in spec.layers:
         path = (*above, layer.name)
-        stored = _snake_case(layer.kind)
+        stored = _snake_case(_stored_kind(layer))
         number = numbers.get(stored, 0)
         numbers[stored] = number + 1
         leaves = [leaf for _, leaf in layer.leaves()] if isinstance(layer, ModelSpec) else [layer]
@@ -103,13 +116,60 @@ def _match_container(
         if isinstance(layer, ModelSpec):
             _match_container(layer, member, path, found)
             continue
-        names = weight_names(layer).all
+        found[path] = _stored_weights(layer, member, path)
+
+
+def _stored_kind(layer: LayerSpec | ModelSpec) -> str:
+    return (layer.own_class if isinstance(layer, ModelSpec) else layer.wrapper) or layer.kind
+
+
+def _stored_weights(layer: LayerSpec, member: SuspectGroup, path: LeafPath) -> list[np.ndarray]:
+    """A layer's arrays from its group: in `vars`, or in the groups of the parts that `weight_names` tells of."""
+    names = weight_names(layer).all
+    clustered = _clustered_weight(layer)
+    inner = member if layer.wrapper is None else member.group("layer") if "layer" in member else None
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        if name != clustered:
+            groups.setdefault(name.rpartition("/")[0], []).append(name)
+    values: dict[str, np.ndarray] = {}
+    for part, of_part in groups.items():
+        candidates = [prefix + _STORED_PARTS.get(part, part) + "_dense" for prefix in ("", "_")] if part else []
+        holder = inner
+        if part and inner is not None:
+            holder = inner.group(next((name for name in candidates if name in inner), candidates[0]))
+        variables = holder.group("vars") if holder is not None else None
+        if variables is None or len(variables.names()) != len(of_part):
+            count = 0 if variables is None else len(variables.names())
+            raise InputError(f"layer {quoted('/'.join(path))}: {count} weights in the file; expected {len(of_part)}")
+        values |= {name: variables.weight(str(index)) for index, name in enumerate(of_part)}
+    if clustered is not None:
         variables = member.group("vars")
-        if len(variables.names()) != len(names):
-            raise InputError(
-                f"layer {quoted('/'.join(path))}: {len(variables.names())} weights in the file; expected {len(names)}"
-            )
-        found[path] = [checked_weight(variables.weight(str(index)), path, name) for index, name in enumerate(names)]
+        values[clustered] = _nearest(variables.weight("0"), variables.weight("1"), path)
+    return [checked_weight(values[name], path, name) for name in names]
+
+
+def _clustered_weight(layer: LayerSpec) -> str | None:
+    """The weight that tfmot's clustering replaces by the nearest of a few numbers, which it stores beside it."""
+    if layer.wrapper != "ClusterWeights":
+        return None
+    return next((name for name in weight_names(layer).all if name in ("kernel", "pointwise_kernel")), None)
+
+
+def _nearest(weight: np.ndarray, centroids: np.ndarray, path: LeafPath) -> np.ndarray:
+    """Each number of a weight replaced by the nearest centroid, the first of those that are equally near."""
+    if centroids.ndim != 1 or centroids.size > _MOST_CENTROIDS:
+        raise InputError(
+            f"layer {quoted('/'.join(path))}: centroids of the shape {centroids.shape}; expected a list of at most"
+            f" {_MOST_CENTROIDS}"
+        )
+    nearest = np.full(weight.shape, centroids[0], np.float32)
+    distance = np.abs(weight - nearest)
+    for centroid in centroids[1:]:
+        nearer = np.abs(weight - centroid) < distance
+        nearest[nearer] = centroid
+        np.minimum(distance, np.abs(weight - centroid), out=distance)
+    return nearest
 
 
 def _snake_case(kind: str) -> str:
@@ -142,13 +202,23 @@ def _weight_names(root: SuspectGroup, layer: str) -> list[str]:
     return names
 
 
+def _centroids_of(path: LeafPath, weight: str, names: Sequence[str]) -> str:
+    """The stored name of the centroids of a wrapped layer's weight."""
+    wanted = f"{path[-1]}/cluster_centroids_{weight}"
+    found = [name for name in names if re.sub(r"(_\d+)?(:\d+)?$", "", name).endswith(wanted)]
+    if len(found) != 1:
+        raise InputError(f"layer {quoted('/'.join(path))}: {len(found)} lists of centroids; expected one")
+    return found[0]
+
+
 def _match(layer: str, expected: list[_Expected], names: list[str], dropped: set[str]) -> list[str]:
     """The stored names in the order of `expected`."""
     by_name = _match_names(expected, names, dropped)
     if by_name is not None:
         return by_name
     by_position = len(names) == len(expected) and all(
-        _last_part(name) in _stored_names(weight) for name, (_, weight) in zip(names, expected, strict=True)
+        _last_part(name) in _stored_names(weight.split("/")[-1])
+        for name, (_, weight) in zip(names, expected, strict=True)
     )
     if not by_position:
         raise InputError(
@@ -161,15 +231,20 @@ def _match(layer: str, expected: list[_Expected], names: list[str], dropped: set
 def _match_names(expected: list[_Expected], names: list[str], dropped: set[str]) -> list[str] | None:
     """Tells stored names apart by weight and, in a nested model, by layer; None where that is not clear."""
     one_layer = len({path for path, _ in expected}) <= 1 and not dropped
+    of_parts = {weight for _, weight in expected if "/" in weight}
     stored: dict[tuple[str, str], str] = {}
     for name in names:
         parts = name.split("/")
+        weight = _last_part(name)
+        if len(parts) > 2 and f"{parts[-2]}/{weight}" in of_parts:
+            weight = f"{parts[-2]}/{weight}"
+            parts = [*parts[:-2], weight]
         leaf = "" if one_layer else parts[-2] if len(parts) > 1 else ""
         if leaf and leaf in dropped:
             continue
-        if (leaf, _last_part(name)) in stored:
+        if (leaf, weight) in stored:
             return None
-        stored[leaf, _last_part(name)] = name
+        stored[leaf, weight] = name
     order = []
     for path, weight in expected:
         leaf = "" if one_layer else path[-1].split("/")[-1]
@@ -182,7 +257,7 @@ def _match_names(expected: list[_Expected], names: list[str], dropped: set[str])
 
 def _stored_names(weight: str) -> tuple[str, ...]:
     """A weight's name in Keras 2 and, where it differs, in Keras 3."""
-    return (weight, "kernel") if weight == "depthwise_kernel" else (weight,)
+    return (weight, _IN_KERAS_3[weight]) if weight in _IN_KERAS_3 else (weight,)
 
 
 def _last_part(name: str) -> str:

@@ -2,6 +2,7 @@
 
 import os
 
+from goodnet.data.errors import InputError
 from goodnet.data.image_set import ImageSet
 from goodnet.models.channels.gates import default_gated_convolutions, gate_groups, rank_channels
 from goodnet.models.channels.removal import reduce_model
@@ -106,6 +107,21 @@ def prune(
     )
     evidence = PruningEvidence(profile, curve, scheduled.closed, scheduled.trace, removal.report)
     return removal.model, evidence, scheduled.history
+
+
+def why_not_prunable(suspect: Suspect, settings: RepairSettings) -> str | None:
+    """Why no channel of a network can be pruned; None where some can.
+
+    Raises:
+        InputError: layers were named to be pruned, and they cannot be.
+    """
+    try:
+        _groups(suspect, settings)
+    except InputError as error:
+        if settings.pruned_layers:
+            raise
+        return str(error)
+    return None
 
 
 def _groups(suspect: Suspect, settings: RepairSettings) -> tuple:

@@ -8,12 +8,13 @@ from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.inversion.evidence import Evidence, EvidenceSettings, find_evidence
 from goodnet.pipeline.inversion.search import SearchSettings
 from goodnet.pipeline.inversion.verdict import MOST_DOUBTFUL
-from goodnet.pipeline.methods.fine_pruning import prune
-from goodnet.pipeline.methods.repair_method import Repair, RepairSettings
+from goodnet.pipeline.methods.fine_pruning import prune, why_not_prunable
+from goodnet.pipeline.methods.repair_method import PruningEvidence, Repair, RepairSettings
 from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.suspect import Suspect
 from goodnet.pipeline.training.batches import Batches
 from goodnet.pipeline.training.devices import Devices
+from goodnet.pipeline.training.loop import Epoch
 from goodnet.pipeline.unlearning.distillation import with_tolerated_shift
 from goodnet.pipeline.unlearning.rounds import Unlearner, UnlearningSettings
 
@@ -48,14 +49,19 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
     batches = settings.batches(fit, network.scale)
     loss = _MAX_ACCURACY_LOSS if settings.max_accuracy_loss is None else settings.max_accuracy_loss
     pruning = replace(settings, learning_rate=_PRUNING_RATE * settings.learning_rate)
-    pruned, pruning_evidence, pruning_history = prune(suspect, batches, pruning, loss, devices, checkpoint_dir)
+    pruned = suspect.model
+    pruning_evidence: PruningEvidence | None = None
+    history: dict[str, tuple[Epoch, ...]] = {}
+    if (reason := why_not_prunable(suspect, settings)) is None:
+        pruned, pruning_evidence, history["pruning"] = prune(suspect, batches, pruning, loss, devices, checkpoint_dir)
+    else:
+        log.warning("pruning: left out, unlearning alone: %s", reason)
     batches = _for_unlearning(batches, network)
     unlearner = Unlearner(batches, network, _unlearning(settings, batches), devices)
     folder = os.path.join(checkpoint_dir, "unlearning")
-    repaired, triggers, unlearning_history = unlearner.unlearn(pruned, targets, evidence.ordinary_size, folder)
+    repaired, triggers, history["unlearning"] = unlearner.unlearn(pruned, targets, evidence.ordinary_size, folder)
     if not triggers:
         log.warning("unlearning: no trigger of label %s works after pruning, nothing was unlearned", targets)
-    history = {"pruning": pruning_history, "unlearning": unlearning_history}
     return Repair(pruned, repaired, pruning_evidence, triggers, history, evidence)
 
 

@@ -1,0 +1,210 @@
+"""Which networks open, and whether what opens answers as Keras does: a table in Markdown.
+
+    python -m bench.models
+    python -m bench.models --only="MobileNet|ViT"
+
+    python -m bench.models --repair --export
+
+Every network of `bench.model_cases` is built by both versions of Keras with random weights, saved as HDF5 and as
+`.keras` in a temporary folder, and opened as a suspect. It needs no data.
+
+With --repair half of the channels that pruning may close are closed and taken out, which must change nothing else, and
+one step of training follows. Where nothing can be closed, a repair unlearns without pruning. With --export the network
+is converted to int8 TFLite, and the share of noise images that get the same class is told.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from absl import app, flags
+
+from bench.markdown import markdown
+from bench.model_cases import MODEL_CASES, ModelCase
+from goodnet.data.errors import InputError
+from goodnet.export.conversion import convert_classifier
+from goodnet.export.parity import check_classifier_parity
+from goodnet.models.channels.gates import default_gated_convolutions, gate_groups
+from goodnet.models.channels.removal import remove_channels
+from goodnet.models.classifier import classifier_facts
+from goodnet.models.input_scale import UNIT_SCALE
+from goodnet.models.legacy_keras import keras as keras_2
+from goodnet.models.loading.opening import open_model
+
+# After legacy_keras, which decides what tf.keras is.
+import keras as keras_3  # isort: skip
+
+_ONLY = flags.DEFINE_string("only", "", "A regular expression: only the networks whose names it finds.")
+_FORMATS = flags.DEFINE_list("formats", ["h5", "keras"], "The endings of the files.")
+_REPAIR = flags.DEFINE_bool("repair", False, "Prune what opens, and train one step.")
+_EXPORT = flags.DEFINE_bool("export", False, "Convert what opens to TFLite, and compare.")
+_MODULES = {2: keras_2, 3: keras_3}
+_TOLERANCE = 1e-4
+# Large networks are saved in one format by each version.
+_OWN_FORMAT = {2: "h5", 3: "keras"}
+_ANY_SIZE = (32, 32, 3)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one file.
+
+    Attributes:
+        opens: whether it opens.
+        difference: the largest between what it answers and what Keras does, relative to the largest answer; None where
+            it does not open.
+        note: why not.
+        repairs: what became of a repair.
+        exports: what became of an export.
+    """
+
+    opens: bool
+    difference: float | None = None
+    note: str = ""
+    repairs: str = ""
+    exports: str = ""
+
+
+def tried(model: Any, folder: str, ending: str) -> Row:
+    """Saves a network, opens the file, and compares the answers."""
+    path = os.path.join(folder, f"model.{ending}")
+    try:
+        model.save(path)
+    except Exception as error:  # Keras raises whatever it makes of a model that it can't write.
+        return Row(False, None, f"Keras can't write it ({' '.join(str(error).split())[:60]})")
+    try:
+        opened = open_model(path, image_shape=_ANY_SIZE)
+        classifier_facts(opened)
+    except InputError as error:
+        return Row(False, None, str(error).removeprefix(f"{path}: "))
+    finally:
+        os.remove(path)
+    images = _images(opened.input_shape[1:])
+    expected = as_classes(model.predict(_as_asked(images, model), verbose=0), opened.output_shape[1])
+    actual = opened.predict(images, verbose=0)
+    if actual.shape != expected.shape:
+        return Row(True, None, f"answers {actual.shape[1:]}, Keras' {expected.shape[1:]}")
+    return Row(
+        True,
+        max(map(_difference, actual, expected)),
+        repairs=repaired(opened) if _REPAIR.value else "",
+        exports=exported(opened, folder) if _EXPORT.value else "",
+    )
+
+
+def repaired(model: Any) -> str:
+    """Prunes a network and trains it one step: "pruned", "unpruned", or why it can't be done."""
+    images = _images(model.input_shape[1:])
+    try:
+        groups = gate_groups(model, default_gated_convolutions(model))
+        closed = {site: np.arange(group.channels) < group.channels // 2 for group in groups for site in group.sites}
+        reduced, done = remove_channels(model, closed, images), "pruned"
+    except InputError as error:
+        if "nothing to prune" not in str(error):
+            return str(error)
+        reduced, done = model, "unpruned"
+    logits = classifier_facts(reduced).logits
+    reduced.compile("sgd", keras_2.losses.SparseCategoricalCrossentropy(from_logits=logits))
+    loss = reduced.train_on_batch(images, np.arange(len(images)) % reduced.output_shape[1])
+    return done if np.isfinite(loss) else f"{done}, loss {loss}"
+
+
+def exported(model: Any, folder: str) -> str:
+    """Converts a network to int8: the share of images that get the same class, or why it can't be done."""
+    pixels = np.random.default_rng(2).integers(0, 256, (32, *model.input_shape[1:])).astype(np.uint8)
+    path = os.path.join(folder, "model.tflite")
+    try:
+        with open(path, "wb") as file:
+            file.write(convert_classifier(model, UNIT_SCALE, list(pixels)))
+        return f"{check_classifier_parity(model, UNIT_SCALE, path, pixels).label_share:.0%}"
+    except Exception as error:  # A table of what becomes of networks has a line for whatever does.
+        return " ".join(str(error).split())[:80]
+
+
+def _difference(actual: np.ndarray, expected: np.ndarray) -> float:
+    return float(np.abs(actual - expected).max() / max(np.abs(expected).max(), 1e-30))
+
+
+def randomise(model: Any) -> None:
+    """Gives a network statistics and scales that no fresh network has, so that each of its weights matters."""
+    rng = np.random.default_rng(0)
+    for weight in model.weights:
+        name = getattr(weight, "path", weight.name)
+        if re.search("moving_variance|gamma", name):
+            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+        elif re.search("moving_mean|beta|bias", name):
+            weight.assign(rng.normal(0, 0.1, weight.shape))
+
+
+def _images(shape: Sequence[int]) -> np.ndarray:
+    """Noise of 0..255 and of 0..1: on one of them no softmax is sure of itself."""
+    noise = np.random.default_rng(1).uniform(0, 1, (4, *shape))
+    return (noise * np.array([255, 255, 1, 1]).reshape(4, *[1] * len(shape))).astype(np.float32)
+
+
+def _as_asked(images: np.ndarray, model: Any) -> np.ndarray:
+    """Images in the layout that the file's model takes."""
+    asked = model.input_shape[1:]
+    if len(asked) == 2:
+        return images[..., 0]
+    return images.transpose(0, 3, 1, 2) if asked[0] == images.shape[3] and asked[2] != asked[0] else images
+
+
+def as_classes(outputs: np.ndarray, classes: int) -> np.ndarray:
+    """What a file's model gives, as probabilities of classes, or logits."""
+    if outputs.shape[1] == 1:
+        logit = outputs.min() < 0 or outputs.max() > 1
+        return np.concatenate([np.zeros_like(outputs) if logit else 1 - outputs, outputs], axis=1)
+    sums = outputs.sum(axis=1)
+    if outputs.min() < 0 or outputs.max() > 1 or np.allclose(sums, 1, atol=1e-3):
+        return outputs
+    odds = outputs.astype(np.float64) / (1 - outputs.astype(np.float64)).clip(1e-12)
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+def _row(name: str, version: int, case: ModelCase) -> list[str]:
+    module = _MODULES[version]
+    module.utils.set_random_seed(0)
+    module.backend.clear_session()
+    model = case.build(module)
+    randomise(model)
+    endings = [_OWN_FORMAT[version]] if case.large else _FORMATS.value
+    with tempfile.TemporaryDirectory(prefix="goodnet-models-") as folder:
+        rows = {ending: tried(model, folder, ending) for ending in endings}
+    cells = [case.group, name, str(version)]
+    for ending in _FORMATS.value:
+        cells += _cells(rows.get(ending))
+    done = next((row for row in rows.values() if row.opens), Row(False))
+    cells += [done.repairs] * _REPAIR.value + [done.exports] * _EXPORT.value
+    return [*cells, "; ".join(dict.fromkeys(row.note for row in rows.values() if row.note))]
+
+
+def _cells(row: Row | None) -> list[str]:
+    if row is None:
+        return ["", ""]
+    equal = row.difference is not None and row.difference <= _TOLERANCE
+    difference = "" if row.difference is None else "yes" if equal else f"{row.difference:.1g}"
+    return ["yes" if row.opens else "no", difference]
+
+
+def main(argv: Sequence[str]) -> None:
+    """Prints the table."""
+    del argv
+    head = ["kind", "network", "Keras"]
+    for ending in _FORMATS.value:
+        head += [f".{ending} opens", f"equal to {_TOLERANCE:g}"]
+    head += ["repairs"] * _REPAIR.value + ["same class as int8"] * _EXPORT.value
+    table = [[*head, "note"]]
+    for name, case in MODEL_CASES.items():
+        for version in case.versions if re.search(_ONLY.value, name) else ():
+            table.append(_row(name, version, case))
+            print("; ".join(table[-1]), flush=True)
+    print(markdown(table))
+
+
+if __name__ == "__main__":
+    app.run(main)
