@@ -113,12 +113,17 @@ def score_probabilities(
     both = [tf.cast(probabilities, tf.float32) for probabilities in (badnet_probabilities, repaired_probabilities)]
     logs = [tf.math.log(probabilities * _SCALE + _SCALE * _LEAST) for probabilities in both]
     divergence = tf.reduce_sum((both[0] - both[1]) * (logs[0] - logs[1]), axis=-1)
-    score = divergence / (1.0 + divergence)
-    # NaN passes through arithmetic; only a choice between values gets rid of it.
-    score = where(score <= UNKNOWN, score, UNKNOWN)
+    score = _share(divergence, where)
     if novelty is not None:
-        score = tf.maximum(score, novelty / (1.0 + novelty))
+        score = tf.maximum(score, _share(novelty, where))
     return claimed, label, named("suspicion", score)
+
+
+def _share(signal: tf.Tensor, where: Callable[[tf.Tensor, tf.Tensor, float], tf.Tensor]) -> tf.Tensor:
+    """V / (1 + V) of V >= 0, and `UNKNOWN` where that is not finite."""
+    share = signal / (1.0 + signal)
+    # NaN passes through arithmetic, and of a maximum it depends on the runtime; only a choice gets rid of it.
+    return where(share <= UNKNOWN, share, UNKNOWN)
 
 
 def build_scorer(
