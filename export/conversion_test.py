@@ -13,10 +13,11 @@ from goodnet.export.device_process import device_answers
 from goodnet.export.parity import check_classifier_parity, check_parity
 from goodnet.export.precisions import PRECISIONS
 from goodnet.export.runtime import RUNTIMES
-from goodnet.models.detector import build_detector, build_scorer
+from goodnet.models.detector import build_detector, build_scorer, take_apart
 from goodnet.models.input_scale import BYTE_SCALE, UNIT_SCALE, mean_std_scale
 from goodnet.models.legacy_keras import keras, tf
 from goodnet.models.novelty import Novelty, statistics
+from testing.device_case import BACKDOOR, case_detector, case_images
 
 _SHAPE = (12, 10, 3)
 _CLASSES = 4
@@ -37,8 +38,8 @@ print(json.dumps([list(interpreter.get_signature_list()), plain(runner.get_input
 # All that a microcontroller needs to run: TFLite Micro has a kernel for each of these, and for no SELECT.
 _OPERATIONS = {
     *("ADD", "ARG_MAX", "AVERAGE_POOL_2D", "CAST", "CONCATENATION", "CONV_2D", "DEQUANTIZE", "DIV", "FULLY_CONNECTED"),
-    *("GATHER", "LESS_EQUAL", "LOG", "MAXIMUM", "MAX_POOL_2D", "MEAN", "MUL", "PACK", "QUANTIZE", "RESHAPE", "SOFTMAX"),
-    *("SQUARE", "SQUARED_DIFFERENCE", "SUB", "SUM"),
+    *("GATHER", "LESS_EQUAL", "LOG", "MAXIMUM", "MAX_POOL_2D", "MEAN", "MINIMUM", "MUL", "PACK", "QUANTIZE"),
+    *("REDUCE_MAX", "RESHAPE", "SOFTMAX", "SQUARE", "SQUARED_DIFFERENCE", "STRIDED_SLICE", "SUB", "SUM"),
 }
 
 # All images at once: what the graph is made of, the constant that stands for N, and all outputs.
@@ -144,9 +145,10 @@ class ConversionTest(parameterized.TestCase):
             self.assertEqual(signatures, ["serving_default"])
             self.assertEqual(list(inputs), ["image"])
             self.assertEqual(inputs["image"][:2], ["uint8", [1, *_SHAPE]])
-            expected = {"label": "int32", "claimed": "int32", "suspicion": "float32"}
+            expected = {"label": "int32", "claimed": "int32", "suspicion": "float32", "scores": "float32"}
             self.assertEqual({name: found[0] for name, found in outputs.items()}, expected)
-            self.assertEqual([found[1] for found in outputs.values()], [[1]] * 3)
+            shapes = {name: [1, _CLASSES + 1] if name == "scores" else [1] for name in expected}
+            self.assertEqual({name: found[1] for name, found in outputs.items()}, shapes)
             parity = check_parity(self.detector, path, _images(60), runtime)
             self.assertEqual(parity.runtime, runtime)
             self.assertGreaterEqual(parity.same_label, 60 if precision != "full_integer" else 57, str(parity))
@@ -164,6 +166,7 @@ class ConversionTest(parameterized.TestCase):
             path = self._written(convert_detector(detector, images, precision))
             answers = _answers(path, images, runtime)
             self.assertTrue(np.isfinite(answers["suspicion"]).all())
+            np.testing.assert_array_equal(answers["scores"].argmax(axis=1), answers["label"])
             close = 1e-5 if strength > 100 else 0.05 if precision == "full_integer" else 5e-3
             np.testing.assert_allclose(answers["suspicion"], scores, atol=close)
             expected = detector.predict(images.astype(np.float32), verbose=0).argmax(1)
@@ -212,6 +215,7 @@ class ConversionTest(parameterized.TestCase):
             answers = _answers(self._written(convert_detector(detector, None, precision)), images, runtime)
             np.testing.assert_array_equal(answers["suspicion"], np.ones(3))
             np.testing.assert_array_equal(answers["label"], np.full(3, _CLASSES))
+            np.testing.assert_array_equal(answers["scores"].argmax(axis=1), np.full(3, _CLASSES))
         # A plain classifier has no class to say so with: the check of its file does.
         path = self._written(convert_classifier(undefined, UNIT_SCALE, None, precision))
         with self.assertRaisesRegex(InputError, "its confidence is nan on 3 of 3 images"):
@@ -253,6 +257,29 @@ class ConversionTest(parameterized.TestCase):
         _, inputs, _, types = _describe(RUNTIMES[0], path)
         self.assertEqual(inputs["image"][2], [1.0, 0])
         self.assertLessEqual(set(types), {"int8", "uint8", "int32"})
+
+    def test_what_clean_images_never_excite_is_in_the_range_of_full_integer(self):
+        # The channel that sees a white corner gets twenty times the others' range; no clean image excites it.
+        parts = take_apart(case_detector())
+        for net in (parts.badnet, parts.repaired):
+            kernel, bias, weights, offset = net.get_weights()
+            kernel[..., -1:] *= 20
+            bias[-1:] *= 20
+            weights.reshape(8, 8, -1, 3)[:, :, -1] /= 20
+            net.set_weights([kernel, bias, weights, offset])
+        images = np.stack([image for image, _ in case_images().values()])
+        labels = [label for _, label in case_images().values()]
+        clean = images[np.array(labels) != BACKDOOR]
+        path = self._written(
+            convert_detector(
+                build_detector(parts.badnet, parts.repaired, UNIT_SCALE, 0.5),
+                np.repeat(clean, 20, axis=0),
+                "full_integer",
+            )
+        )
+        with open(path, "rb") as file:
+            answers = device_answers(file.read(), images, images.shape[1:])
+        self.assertEqual(answers["label"].tolist(), labels)
 
     def test_clean_images_take_out_what_rounding_shifts(self):
         # One large weight, on a pixel that is always black, makes steps of 0.01: what class 0 has more is rounded off.
@@ -320,7 +347,11 @@ class ConversionTest(parameterized.TestCase):
             convert_detector(self.detector, precision="float64")
 
 
-_CLASSIFIER_OUTPUTS = {"label": ["int32", [1]], "confidence": ["float32", [1]]}
+_CLASSIFIER_OUTPUTS = {
+    "label": ["int32", [1]],
+    "confidence": ["float32", [1]],
+    "scores": ["float32", [1, _CLASSES]],
+}
 
 
 if __name__ == "__main__":

@@ -115,8 +115,8 @@ def _speed(seconds: Sequence[float], runtime: str, threads: int) -> str:
     ordered = sorted(seconds)
     median, slow = (1000 * ordered[round(share * (len(ordered) - 1))] for share in (0.5, 0.99))
     return (
-        f"benchmark: {len(ordered)} images, {median:.3f} ms an image in the median, {slow:.3f} ms at the 99th percentile,"
-        f" {len(ordered) / sum(ordered):.1f} a second; {_peak_memory()}; {runtime}, {threads} threads"
+        f"benchmark: {len(ordered)} images, {median:.3f} ms an image in the median, {slow:.3f} ms at the 99th"
+        f" percentile, {len(ordered) / sum(ordered):.1f} a second; {_peak_memory()}; {runtime}, {threads} threads"
     )
 
 

@@ -4,6 +4,8 @@ The tables are those of TensorFlow's `metadata_schema.fbs` ("TFLite metadata", M
 needs of them: raw RGB or grey pixels in, and `labels.txt` (`export.bundle`) for the scores.
 """
 
+from typing import Any
+
 import flatbuffers
 
 from goodnet.export.bundle import LABELS_NAME
@@ -71,8 +73,8 @@ def with_scores_alone(tflite: bytes, signature: str) -> bytes:
     return with_metadata(bytes(flatbuffer_utils.convert_object_to_bytearray(model)), signature)
 
 
-def _opened(tflite: bytes, signature: str):  # type: ignore[no-untyped-def]  # TensorFlow's generated classes
-    """The model, its graph, and its outputs' names by place."""
+def _opened(tflite: bytes, signature: str) -> tuple[Any, Any, dict[int, str]]:
+    """The model and its graph, of TensorFlow's generated classes, and the outputs' names by tensor."""
     from tensorflow.lite.tools import flatbuffer_utils
 
     model = flatbuffer_utils.convert_bytearray_to_object(bytearray(tflite))

@@ -48,9 +48,9 @@ class Novelty:
     def distance(self, pixels: tf.Tensor) -> tf.Tensor:
         """Raw pixels float32 [B, H, W, C] in 0..255 -> the weighted novelty, float32 [B], >= 0.
 
-        For a graph that a converter quantises, to eight bits or to half precision: no operation in it has weights that it
-        would take to eight bits, and the square root of the weight is within half precision's range. No shape in it
-        holds the number of images: a runtime may be given several.
+        For a graph that a converter takes to eight bits or to half precision: no operation in it has weights that
+        become eight bits, and half precision has the square root of the weight. No shape in it holds the number of
+        images, since a runtime may be given several.
         """
         banks = np.split(self.filters, range(self._at_once, self.filters.shape[-1], self._at_once), axis=-1)
 

@@ -41,8 +41,8 @@ _OUTPUT = flags.DEFINE_string("output", None, "The .tflite file to write. Defaul
 _IMAGE_CLASSIFIER = flags.DEFINE_string(
     "image_classifier",
     None,
-    "A second .tflite file to write, for tools that take any image classifier, such as MediaPipe: the same graph with the"
-    " scores alone, of which a detector's last is that of `backdoor`.",
+    "A second .tflite file to write, for tools that take any image classifier, such as MediaPipe: the same graph with"
+    " the scores alone, of which a detector's last is that of `backdoor`.",
 )
 flags.adopt_module_key_flags(exporting)
 for _flag in (
