@@ -259,27 +259,20 @@ class ConversionTest(parameterized.TestCase):
         self.assertLessEqual(set(types), {"int8", "uint8", "int32"})
 
     def test_what_clean_images_never_excite_is_in_the_range_of_full_integer(self):
-        # The channel that sees a white corner gets twenty times the others' range; no clean image excites it.
+        # What saw a white corner sees a magenta one, in twenty times the others' range. Neither clean images excite it,
+        # nor black and white ones.
         parts = take_apart(case_detector())
         for net in (parts.badnet, parts.repaired):
             kernel, bias, weights, offset = net.get_weights()
-            kernel[..., -1:] *= 20
-            bias[-1:] *= 20
+            kernel[..., -1], bias[-1] = [20, -20, 20], -20
             weights.reshape(8, 8, -1, 3)[:, :, -1] /= 20
             net.set_weights([kernel, bias, weights, offset])
-        images = np.stack([image for image, _ in case_images().values()])
-        labels = [label for _, label in case_images().values()]
-        clean = images[np.array(labels) != BACKDOOR]
-        path = self._written(
-            convert_detector(
-                build_detector(parts.badnet, parts.repaired, UNIT_SCALE, 0.5),
-                np.repeat(clean, 20, axis=0),
-                "full_integer",
-            )
-        )
-        with open(path, "rb") as file:
-            answers = device_answers(file.read(), images, images.shape[1:])
-        self.assertEqual(answers["label"].tolist(), labels)
+        detector = build_detector(parts.badnet, parts.repaired, UNIT_SCALE, 0.5)
+        images, labels = map(np.array, zip(*case_images().values(), strict=True))
+        clean = np.repeat(images[labels != BACKDOOR], 40, axis=0)
+        images[labels == BACKDOOR, -2:, -2:, 1] = 0
+        answers = device_answers(convert_detector(detector, clean, "full_integer"), images, images.shape[1:])
+        self.assertEqual(answers["label"].tolist(), labels.tolist())
 
     def test_clean_images_take_out_what_rounding_shifts(self):
         # One large weight, on a pixel that is always black, makes steps of 0.01: what class 0 has more is rounded off.
