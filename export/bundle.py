@@ -1,7 +1,7 @@
-"""What travels inside a .tflite file beside the graph: one JSON document, the card.
+"""What travels inside a .tflite file beside the graph: one JSON document, the card, and the names of the answers.
 
-The card lies in a zip archive behind the flatbuffer, as "associated files" do in TFLite's metadata standard. Runtimes
-don't read that far; `unzip -p detector.tflite detector.json` shows it. Standard library only: the device reads it too.
+They lie in a zip archive behind the flatbuffer, as "associated files" do in TFLite's metadata standard. Runtimes don't
+read that far; `unzip -p detector.tflite detector.json` shows the card. Standard library only: the device reads it too.
 """
 
 import dataclasses
@@ -17,6 +17,8 @@ from goodnet.export.regular_files import open_regular
 
 SCHEMA_VERSION = 1
 CARD_NAME = "detector.json"
+# One name a line, class N of a detector last: what the tools of the field call the scores.
+LABELS_NAME = "labels.txt"
 
 _LARGEST_CARD = 4 * 2**20
 # What zip archives are usually made of; the decoders of others take the memory that the file asks for.
@@ -41,7 +43,8 @@ class DetectorCard:
         calibration_images: clean images that the threshold was calibrated on, or None.
         input_scale: name of the scaling that happens inside the graph, such as "0..1", or None.
         keras_sha256: SHA-256, in hexadecimal, of the Keras file that the graph was converted from, or None.
-        graph_sha256: the same of the graph; `add_bundle` fills it in, `read_card` insists on it and compares.
+        graph_sha256: the same of the graph and of all other files before the card; `add_bundle` fills it in,
+            `read_card` insists on it and compares.
         schema_version: of these fields.
     """
 
@@ -100,7 +103,7 @@ class DetectorCard:
 
 
 def add_bundle(tflite: bytes, card: DetectorCard) -> bytes:
-    """Appends a card to a TFLite file's contents; both runtimes still load the result.
+    """Appends a card and `LABELS_NAME` to a TFLite file's contents; both runtimes still load the result.
 
     Args:
         tflite: contents of a .tflite file; other associated files in it are kept.
@@ -114,15 +117,22 @@ def add_bundle(tflite: bytes, card: DetectorCard) -> bytes:
     """
     contents = io.BytesIO(tflite)
     with zipfile.ZipFile(contents, mode="a") as archive:
-        card = dataclasses.replace(
-            card, graph_sha256=hashlib.sha256(tflite[: _graph_end(archive, len(tflite))]).hexdigest()
-        )
         if CARD_NAME in archive.namelist():
             raise ValueError(f"the TFLite file holds {CARD_NAME} already; expected one fresh from conversion")
-        entry = zipfile.ZipInfo(CARD_NAME, date_time=_NO_DATE)
-        entry.compress_type = zipfile.ZIP_DEFLATED
-        archive.writestr(entry, card.to_json())
+        # Stored: MediaPipe opens no file with anything compressed in it.
+        if LABELS_NAME not in archive.namelist():
+            archive.writestr(zipfile.ZipInfo(LABELS_NAME, date_time=_NO_DATE), _labels(card))
+        graph = contents.getvalue()[: archive.start_dir]
+        card = dataclasses.replace(card, graph_sha256=hashlib.sha256(graph).hexdigest())
+        archive.writestr(zipfile.ZipInfo(CARD_NAME, date_time=_NO_DATE), card.to_json())
     return contents.getvalue()
+
+
+def _labels(card: DetectorCard) -> str:
+    names = card.class_names or tuple(map(str, range(card.classes)))
+    every = names if card.threshold is None else (*names, "backdoor")
+    # A name may hold anything, and a line is one name.
+    return "".join(" ".join(name.split()) + "\n" for name in every)
 
 
 def read_card(path: str) -> DetectorCard | None:
@@ -147,7 +157,7 @@ def read_card(path: str) -> DetectorCard | None:
         found = _card_text(file, path)
         if found is None:
             return None
-        text, graph_end = found
+        text, card_start = found
         try:
             card = DetectorCard.from_json(text)
         except ValueError as error:
@@ -155,7 +165,7 @@ def read_card(path: str) -> DetectorCard | None:
         if card.graph_sha256 is None:
             raise ValueError(f"{path}: its card lacks graph_sha256, by which a changed graph is noticed; {_EXPECTED}")
         # A runtime that does not verify what it loads dies of a damaged graph, without a word.
-        if card.graph_sha256 != _sha256(file, graph_end):
+        if card.graph_sha256 != _sha256(file, card_start):
             raise ValueError(
                 f"{path}: its graph is not the one that was exported with its card; damaged, or replaced; {_EXPECTED}"
             )
@@ -163,7 +173,7 @@ def read_card(path: str) -> DetectorCard | None:
 
 
 def _card_text(file: BinaryIO, path: str) -> tuple[bytes, int] | None:
-    """The card's JSON and where the graph ends; None if there is no card."""
+    """The card's JSON and where it starts; None if there is no card."""
     try:
         with zipfile.ZipFile(file) as archive:
             entries = [entry for entry in archive.infolist() if entry.filename == CARD_NAME]
@@ -173,7 +183,7 @@ def _card_text(file: BinaryIO, path: str) -> tuple[bytes, int] | None:
                 raise ValueError("it is there twice, or compressed in an unusual way")
             with archive.open(entries[0]) as entry:
                 text = entry.read(_LARGEST_CARD + 1)
-            graph_end = _graph_end(archive, 0)
+            card_start = entries[0].header_offset
     except zipfile.BadZipFile as error:
         if zipfile.is_zipfile(file):
             raise ValueError(f"{path}: its card is damaged ({error}); {_EXPECTED}") from error
@@ -182,12 +192,7 @@ def _card_text(file: BinaryIO, path: str) -> tuple[bytes, int] | None:
         raise ValueError(f"{path}: its card is damaged ({error}); {_EXPECTED}") from error
     if len(text) > _LARGEST_CARD:
         raise ValueError(f"{path}: its card has more than {_LARGEST_CARD} bytes; {_EXPECTED}")
-    return text, graph_end
-
-
-def _graph_end(archive: zipfile.ZipFile, without_files: int) -> int:
-    """Where the flatbuffer ends and the associated files begin."""
-    return min((entry.header_offset for entry in archive.infolist()), default=without_files)
+    return text, card_start
 
 
 def _sha256(file: BinaryIO, end: int) -> str:

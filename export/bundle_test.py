@@ -7,7 +7,7 @@ import zipfile
 
 from absl.testing import absltest, parameterized
 
-from goodnet.export.bundle import CARD_NAME, DetectorCard, add_bundle, read_card
+from goodnet.export.bundle import CARD_NAME, LABELS_NAME, DetectorCard, add_bundle, read_card
 
 _GRAPH = b"\x1c\0\0\0TFL3" + bytes(range(256)) * 20
 
@@ -56,6 +56,17 @@ class BundleTest(parameterized.TestCase):
             self.assertIsNone(archive.testzip())
             self.assertEqual(json.loads(archive.read(CARD_NAME))["threshold"], 0.75)
 
+    def test_nothing_is_compressed_and_the_backdoor_is_named_last(self):
+        names = ("a", "b\tc\nd", "e")
+        for card, expected in (
+            (_card(class_names=names), "a\nb c d\ne\nbackdoor\n"),
+            (_card(), "0\n1\n2\nbackdoor\n"),
+            (_card(class_names=names, threshold=None), "a\nb c d\ne\n"),
+        ):
+            with zipfile.ZipFile(io.BytesIO(add_bundle(_GRAPH, card))) as archive:
+                self.assertEqual({entry.compress_type for entry in archive.infolist()}, {zipfile.ZIP_STORED})
+                self.assertEqual(archive.read(LABELS_NAME).decode(), expected)
+
     def test_other_associated_files_stay(self):
         contents = io.BytesIO(_GRAPH)
         with zipfile.ZipFile(contents, mode="a") as archive:
@@ -83,10 +94,10 @@ class BundleTest(parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, "damaged, or replaced"):
             read_card(self._written(bytes(contents)))
 
-    def test_a_changed_card_is_noticed(self):
-        contents = bytearray(add_bundle(_GRAPH, _card()))
-        contents[len(_GRAPH) + 60] ^= 255
-        path = self._written(bytes(contents))
+    @parameterized.parameters(b'"precision"', b"backdoor")
+    def test_a_changed_card_and_changed_labels_are_noticed(self, changed):
+        contents = add_bundle(_GRAPH, _card()).replace(changed, changed.swapcase(), 1)
+        path = self._written(contents)
         with self.assertRaises(ValueError) as caught:
             read_card(path)
         self.assertStartsWith(str(caught.exception), path)

@@ -26,9 +26,11 @@ import numpy as np
 from goodnet.data.errors import InputError
 from goodnet.export.bias_correction import FEWEST_IMAGES, probability_factors
 from goodnet.export.device_process import device_answers
+from goodnet.export.disagreements import stamped
+from goodnet.export.metadata import with_metadata
 from goodnet.export.precisions import PRECISIONS
 from goodnet.models.classifier import with_probabilities
-from goodnet.models.detector import HIGHEST_THRESHOLD, score_probabilities, take_apart
+from goodnet.models.detector import HIGHEST_THRESHOLD, all_scores, score_probabilities, take_apart
 from goodnet.models.input_scale import InputScale
 from goodnet.models.legacy_keras import keras, tf
 
@@ -64,7 +66,8 @@ def convert_detector(
     """Converts a detector into a TFLite file's contents.
 
     Signature `serving_default`: `image` uint8 [1, H, W, C], raw pixels -> `label` int32 [1] in [0, N], N meaning
-    backdoor; `claimed` int32 [1], the BadNet's class; `suspicion` float32 [1] in [0, 1].
+    backdoor; `claimed` int32 [1], the BadNet's class; `suspicion` float32 [1] in [0, 1]; `scores` float32 [1, N + 1],
+    which sum to 1 and whose argmax is the label.
 
     Args:
         detector: a model of `models.detector.build_detector`, also one that was saved and loaded.
@@ -93,7 +96,8 @@ def convert_detector(
         )
         flagged = 1 - tf.cast(_passes(suspicion, parts.threshold), tf.int32)
         label += flagged * (tf.constant([classes], tf.int32, name=BACKDOOR_LABEL) - label)
-        return {"label": label, "claimed": claimed, "suspicion": suspicion}
+        scores = all_scores(given["repaired"], suspicion, tf.cast(flagged, tf.float32), parts.threshold, where=_where)
+        return {"label": label, "claimed": claimed, "suspicion": suspicion, "scores": scores}
 
     graph = _Graph(probabilities, answers, parts.scorer.variables, parts.scorer.input_shape[1:])
     return _convert(graph, representative, precision)
@@ -102,7 +106,8 @@ def convert_detector(
 def _where(condition: tf.Tensor, values: tf.Tensor, otherwise: float) -> tf.Tensor:
     """As `tf.where`, without SELECT: TFLite Micro has none, and with a constant it refuses several images at once."""
     fails = 1 - tf.cast(condition, tf.int32)
-    return tf.gather(tf.stack([values, tf.cast(fails, tf.float32) * otherwise], axis=-1), fails, batch_dims=1)
+    choice = tf.stack([values, tf.cast(fails, tf.float32) * otherwise], axis=-1)
+    return tf.gather(choice, fails, batch_dims=len(fails.shape))
 
 
 def _passes(suspicion: tf.Tensor, threshold: float) -> tf.Tensor:
@@ -124,7 +129,7 @@ def convert_classifier(
     """Converts a plain classifier into a TFLite file's contents.
 
     Signature `serving_default`: `image` uint8 [1, H, W, C], raw pixels -> `label` int32 [1] in [0, N - 1]; `confidence`
-    float32 [1] in [0, 1], the largest softmax probability.
+    float32 [1] in [0, 1], the largest softmax probability; `scores` float32 [1, N], all of them.
 
     Args:
         model: a classifier, softmax or logits, that takes scaled images.
@@ -144,7 +149,7 @@ def convert_classifier(
     def answers(given: _Tensors, image: tf.Tensor) -> _Tensors:
         del image
         label = tf.argmax(given["net"], axis=-1, output_type=tf.int32)
-        return {"label": label, "confidence": tf.reduce_max(given["net"], axis=-1)}
+        return {"label": label, "confidence": tf.reduce_max(given["net"], axis=-1), "scores": given["net"]}
 
     graph = _Graph(
         lambda image: {"net": net(scale(image), training=False)}, answers, net.variables, net.input_shape[1:]
@@ -155,11 +160,17 @@ def convert_classifier(
 def _convert(graph: _Graph, representative: Iterable[np.ndarray] | None, precision: str) -> bytes:
     if precision not in PRECISIONS:
         raise ValueError(f"precision {precision!r}; expected one of {', '.join(PRECISIONS)}")
+    return with_metadata(_in_precision(graph, representative, precision), SIGNATURE)
+
+
+def _in_precision(graph: _Graph, representative: Iterable[np.ndarray] | None, precision: str) -> bytes:
     if precision.startswith("float"):
         return _lowered(graph, precision, [])
     images = _checked(representative, graph.image_shape)
     if precision == "full_integer" and not images:
         raise InputError("representative images: none given; full_integer fixes the ranges of activations on some")
+    if precision == "full_integer":
+        images += list(stamped(np.stack(images), np.random.default_rng(0)))
     if precision == "int8" and len(images) >= FEWEST_IMAGES:
         graph = _with_bias_correction(graph, images)
     return _lowered(graph, precision, images)

@@ -4,7 +4,8 @@ r"""Judges images with a converted detector, where TensorFlow is not installed.
     find . -name '*.png' | python -m export.detect --model=detector.tflite -
 
 One line an image, separated by tabs: path, label or `backdoor`, claimed, suspicion. With a plain classifier: path,
-label, confidence. An image that can't be judged is one line on stderr, and the others are still judged. Whatever in a
+label, confidence. An image that can't be judged is one line on stderr, and in JSON also a record with `error`; the
+others are still judged. Whatever in a
 path or a name is not printable is written as in Python, \n, \xff or \u202e, and a backslash as two; JSON keeps it
 whole.
 """
@@ -19,18 +20,21 @@ import json
 import math
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
 
 from goodnet.export.printable import escaped
 from goodnet.export.reading import NamedImage, Unreadable, read_images
-from goodnet.export.runtime import Classifier, Detection, Detector, open_tflite
+from goodnet.export.runtime import Classifier, Detection, Detector, ModelError, open_tflite
 
 _EXIT_STATUSES = """exit status:
   0  every image was judged, whatever the verdict
-  1  the model could not be opened, at least one image could not be judged (one whose suspicion is no number is called
-     a backdoor, and counts), or the answers could not be written
-  2  the command line was wrong"""
+  1  at least one image could not be judged (one whose suspicion is no number is called a backdoor, and counts), or the
+     answers could not be written
+  2  the command line was wrong
+  3  the model could not be opened, or failed on an image; or no runtime is installed"""
+_BAD_IMAGE, _BAD_COMMAND, _BAD_MODEL = 1, 2, 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,11 +61,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         model = open_tflite(
             options.model, options.threshold, options.threads, allow_missing_card=options.allow_missing_card
         )
-    except (ImportError, ValueError) as error:
-        _complain(str(error))
-        return 1
+    except (ImportError, ModelError) as error:
+        return _refused(options, str(error), _BAD_MODEL)
+    except ValueError as error:
+        return _refused(options, str(error), _BAD_COMMAND)
     try:
-        return _judge_all(model, options)
+        status, seconds = _judge_all(model, options)
+        if options.benchmark:
+            _complain(_speed(seconds, model.file.runtime, options.threads))
+        return status
     except _UnwrittenError as error:
         # Keep Python from flushing into the closed pipe, or the full disk, at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -89,6 +97,36 @@ def _answer(line: str) -> None:
         print(line, flush=True)
     except OSError as error:
         raise _UnwrittenError(error) from error
+
+
+def _refused(options: argparse.Namespace, reason: str, status: int) -> int:
+    """Says why nothing is judged, in JSON also as a record; returns the status."""
+    _complain(reason)
+    if options.format == "json":
+        with contextlib.suppress(_UnwrittenError):
+            _answer(json.dumps({"model": options.model, "error": reason}))
+    return status
+
+
+def _speed(seconds: Sequence[float], runtime: str, threads: int) -> str:
+    """What judging took, an image at a time, without reading the images; and the process's peak of memory."""
+    if not seconds:
+        return "benchmark: no image was judged"
+    ordered = sorted(seconds)
+    median, slow = (1000 * ordered[round(share * (len(ordered) - 1))] for share in (0.5, 0.99))
+    return (
+        f"benchmark: {len(ordered)} images, {median:.3f} ms an image in the median, {slow:.3f} ms at the 99th"
+        f" percentile, {len(ordered) / sum(ordered):.1f} a second; {_peak_memory()}; {runtime}, {threads} threads"
+    )
+
+
+def _peak_memory() -> str:
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return "peak of memory not known"
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return f"at most {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit:.0f} MiB of memory"
 
 
 def _open_closed_streams() -> None:
@@ -132,6 +170,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--resize", action="store_true", help="scale images of another size; without it they can't be judged"
     )
+    parser.add_argument(
+        "--benchmark", action="store_true", help="say at the end, on stderr, what judging an image took"
+    )
     parser.add_argument("--names", action="store_true", help="print class names, where the file has them, for numbers")
     parser.add_argument(
         "inputs",
@@ -143,23 +184,29 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _judge_all(model: Detector | Classifier, options: argparse.Namespace) -> int:
-    status = 0
+def _judge_all(model: Detector | Classifier, options: argparse.Namespace) -> tuple[int, list[float]]:
+    """Prints an answer for each image; returns the exit status, and the seconds that each image took."""
+    status, seconds = 0, []
     for path in _paths(options.inputs, sys.stdin):
         for image in read_images(path, model.file.image_shape, resize=options.resize):
             try:
                 if isinstance(image, Unreadable):
                     raise ValueError(image.reason)
+                start = time.perf_counter()
                 found = _judged(model, image)
+                if options.benchmark:
+                    seconds.append(time.perf_counter() - start)
             except ValueError as error:
                 _complain(f"{image.path}: {error}")
-                status = 1
+                if options.format == "json":
+                    _answer(json.dumps({"path": image.path, "error": str(error)}))
+                status = max(status, _BAD_MODEL if isinstance(error, ModelError) else _BAD_IMAGE)
                 continue
             _answer(_line(image.path, found, options))
             if found.get("suspicion", 0.0) is None:
                 _complain(f"{image.path}: its suspicion is no number; it is called a backdoor")
-                status = 1
-    return status
+                status = max(status, _BAD_IMAGE)
+    return status, seconds
 
 
 def _paths(inputs: Sequence[str], stream: TextIO | None) -> Iterator[str]:

@@ -135,11 +135,30 @@ class DetectTest(absltest.TestCase):
         resized = _detect(f"--model={self.model}", "--resize", small, text=True)
         self.assertEqual((resized.returncode, len(resized.stdout.splitlines())), (0, 1))
 
+    def test_in_json_every_line_is_a_record_and_errors_are_some(self):
+        good, label = next(iter(self.labels.items()))
+        done = _detect(f"--model={self.model}", "--format=json", "nowhere.png", good, text=True)
+        bad, judged = map(json.loads, done.stdout.splitlines())
+        self.assertEqual((done.returncode, bad), (1, {"path": "nowhere.png", "error": "No such file or directory"}))
+        self.assertEqual((judged["path"], judged["label"]), (good, label))
+        done = _detect("--model=nowhere.tflite", "--format=json", good, text=True)
+        (record,) = map(json.loads, done.stdout.splitlines())
+        self.assertEqual((done.returncode, record["model"]), (3, "nowhere.tflite"))
+        self.assertIn("No such file", record["error"])
+
+    def test_benchmark(self):
+        done = _detect(f"--model={self.model}", "--benchmark", "--threads=2", self.images, text=True)
+        self._check_lines(done.stdout, dict(sorted(self.labels.items())))
+        self.assertRegex(
+            self._lines(done.stderr)[-1],
+            rf"^detect: benchmark: {len(self.labels)} images, [\d.]+ ms .* MiB of memory; \w+, 2 threads$",
+        )
+
     def test_a_stricter_threshold(self):
         done = _detect(f"--model={self.model}", "--threshold=0", self.images, text=True)
         self.assertEqual({line.split("\t")[1] for line in done.stdout.splitlines()}, {"backdoor"})
         looser = _detect(f"--model={self.model}", "--threshold=0.9", self.images, text=True)
-        self.assertEqual((looser.returncode, looser.stdout), (1, ""))
+        self.assertEqual((looser.returncode, looser.stdout), (2, ""))
         self.assertIn("looser than 0.5", looser.stderr)
 
     def test_plain_classifier(self):
@@ -233,7 +252,7 @@ class DetectTest(absltest.TestCase):
         with open(path, "wb") as file:
             file.write(contents[:-30])
         done = _detect(f"--model={path}", self.images, text=True)
-        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertEqual((done.returncode, done.stdout), (3, ""))
         self.assertEqual(len(self._lines(done.stderr)), 1)
         self.assertIn("cut.tflite: it has no card", done.stderr)
         done = _detect(f"--model={path}", "--allow_missing_card", self.images, text=True)
@@ -242,7 +261,7 @@ class DetectTest(absltest.TestCase):
 
     def test_too_many_threads(self):
         done = _detect(f"--model={self.model}", "--threads=1000000", self.images, text=True)
-        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
         self.assertEqual(self._lines(done.stderr), ["detect: 1000000 threads; expected 1 to 256"])
 
     def test_pipes_and_devices(self):
@@ -259,7 +278,7 @@ class DetectTest(absltest.TestCase):
         )
         for path in (pipe, zero):
             done = _detect(f"--model={path}", self.images, text=True, timeout=100)
-            self.assertEqual(done.returncode, 1)
+            self.assertEqual(done.returncode, 3)
             self.assertIn("expected a regular file", done.stderr)
 
     def test_nothing_of_the_folder_where_it_is_started_is_imported(self):
@@ -282,7 +301,7 @@ class DetectTest(absltest.TestCase):
     def test_model_that_cannot_be_opened(self):
         for path in (self.set, os.path.join(self.folder, "none.tflite")):
             done = _detect(f"--model={path}", self.images, text=True)
-            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertEqual((done.returncode, done.stdout), (3, ""))
             self.assertLen([line for line in done.stderr.splitlines() if line], 1)
             self.assertStartsWith(done.stderr, f"detect: {path}: ")
         self.assertEqual(_detect(self.images).returncode, 2)

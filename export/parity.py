@@ -80,7 +80,7 @@ def check_parity(
 
     Raises:
         InputError: there are no images, they do not fit the model, the file can't be run, or it answers a suspicion
-            that is no number in [0, 1].
+            that is no number in [0, 1], or scores that are not finite or whose argmax is not the label.
     """
     scorer, backdoor = take_apart(detector).scorer, int(detector.output_shape[-1]) - 1
 
@@ -127,7 +127,7 @@ def _compare(
             answered.append({name: np.asarray(value) for name, value in found.items()})
         on_device = pixels.answers(tflite_path, runtime, allow_missing_card=True)
     in_keras = {name: np.concatenate([answers[name] for answers in answered]) for name in answered[0]}
-    missing = set(in_keras) - set(on_device)
+    missing = {*in_keras, "scores"} - set(on_device)
     if missing:
         raise InputError(
             f"{tflite_path}: it has no output {', '.join(sorted(missing))}; expected the file of this model"
@@ -137,6 +137,12 @@ def _compare(
         raise InputError(
             f"{tflite_path}: its {score} is {on_device[score][outside][0]} on {outside.sum()} of {len(outside)} images;"
             " expected a number in [0, 1]"
+        )
+    contradicting = np.argmax(on_device["scores"], axis=1) != on_device["label"]
+    if contradicting.any() or not np.isfinite(on_device["scores"]).all():
+        raise InputError(
+            f"{tflite_path}: its scores contradict its label on {contradicting.sum()} of {len(outside)} images, or are"
+            " not finite; expected scores whose argmax is the label"
         )
     difference = np.abs(in_keras[score].astype(np.float64) - on_device[score])
     same = {name: int(np.sum(in_keras[name] == on_device[name])) for name in in_keras if name != score}

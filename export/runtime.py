@@ -24,8 +24,13 @@ _SIGNATURE = "serving_default"
 _BACKDOOR_LABEL = "backdoor_label"
 _DETECTOR_OUTPUTS = {"label", "claimed", "suspicion"}
 _CLASSIFIER_OUTPUTS = {"label", "confidence"}
+_SCORES = "scores"
 # More than any device has cores; beyond what a system can start, the runtimes end the process.
 _MOST_THREADS = 256
+
+
+class ModelError(ValueError):
+    """A file that can't be used, or a graph that fails or answers what it may not; the message is one line."""
 
 
 # The first thing that it does is to import from where this process does, and from nowhere else.
@@ -89,8 +94,9 @@ class TfliteFile:
                 unchanged, and a detector's threshold is not known.
 
         Raises:
-            ValueError: one line: the file can't be read, is no TFLite file, lacks its card, or has no signature for one
-                uint8 image; or `threads` is out of range.
+            ModelError: the file can't be read, is no TFLite file, lacks its card, or has no signature for one uint8
+                image.
+            ValueError: one line: `threads` is out of range.
             ImportError: no TFLite runtime is installed.
         """
         self.path = path
@@ -101,10 +107,12 @@ class TfliteFile:
             _check_root(path)
             self.card = read_card(path)
         except OSError as error:
-            raise ValueError(f"{path}: {error.strerror or error}; expected a .tflite file") from error
+            raise ModelError(f"{path}: {error.strerror or error}; expected a .tflite file") from error
+        except ValueError as error:
+            raise ModelError(str(error)) from error
         if self.card is None:
             if not allow_missing_card:
-                raise ValueError(
+                raise ModelError(
                     f"{path}: it has no card (the exporter writes one at the end of the file), or its end is cut off;"
                     " expected a file as the exporter wrote it"
                 )
@@ -112,19 +120,26 @@ class TfliteFile:
                 _check_loads(path, self.runtime)
         try:
             self.interpreter = interpreter_class(model_path=path, num_threads=threads)
-            self._runner = self.interpreter.get_signature_runner(_SIGNATURE)
-            inputs = self._runner.get_input_details()
-            self.outputs = frozenset(self._runner.get_output_details())
+            self.interpreter.allocate_tensors()
+            signature = self.interpreter.get_signature_runner(_SIGNATURE)
+            inputs, outputs = signature.get_input_details(), signature.get_output_details()
+            first = (*self.interpreter.get_input_details(), *self.interpreter.get_output_details())
         except Exception as error:  # Runtimes raise whatever they make of a file.
-            raise ValueError(
+            raise ModelError(
                 f"{path}: {self.runtime} can't run it ({_first_line(error)}); expected a file of this exporter"
             ) from error
         shape = tuple(int(extent) for extent in inputs["image"]["shape"]) if set(inputs) == {"image"} else ()
         if len(shape) != 4 or shape[0] != 1 or inputs["image"]["dtype"] != np.uint8:
-            raise ValueError(f"{path}: its inputs are {sorted(inputs)}; expected `image`, uint8 [1, H, W, C]")
+            raise ModelError(f"{path}: its inputs are {sorted(inputs)}; expected `image`, uint8 [1, H, W, C]")
+        # A signature runner allocates anew for each image; tensors are set and read directly, which needs them here.
+        self._image = inputs["image"]["index"]
+        self._answers = {name: details["index"] for name, details in outputs.items()}
+        if not {self._image, *self._answers.values()} <= {details["index"] for details in first}:
+            raise ModelError(f"{path}: `{_SIGNATURE}` is not of its first graph; expected a file of this exporter")
+        self.outputs = frozenset(outputs)
         self.image_shape = (shape[1], shape[2], shape[3])
         if self.card and self.card.image_shape != self.image_shape:
-            raise ValueError(
+            raise ModelError(
                 f"{path}: its card says images {self.card.image_shape}, its graph takes {self.image_shape}"
             )
 
@@ -139,11 +154,11 @@ class TfliteFile:
         return self.outputs >= _CLASSIFIER_OUTPUTS
 
     def answer(self, image: np.ndarray) -> dict[str, Any]:
-        """The one value of each output; otherwise as `run`."""
-        answers = self.run(image)
+        """The one value of each output but `scores`; otherwise as `run`."""
+        answers = {name: value for name, value in self.run(image).items() if name != _SCORES}
         if any(value.size != 1 for value in answers.values()):
             sizes = ", ".join(f"{name} {list(value.shape)}" for name, value in sorted(answers.items()))
-            raise ValueError(f"{self.path}: it answers {sizes}; expected one value each")
+            raise ModelError(f"{self.path}: it answers {sizes}; expected one value each")
         return {name: value.reshape(-1)[0] for name, value in answers.items()}
 
     def run(self, image: np.ndarray) -> dict[str, np.ndarray]:
@@ -156,16 +171,19 @@ class TfliteFile:
             Each output, [1, ...].
 
         Raises:
-            ValueError: one line: the image has another shape or dtype, or the runtime fails on it.
+            ModelError: the runtime fails on it.
+            ValueError: one line: the image has another shape or dtype.
         """
         image = np.asarray(image)
         if image.dtype != np.uint8 or image.shape != self.image_shape:
             wanted = " x ".join(map(str, self.image_shape))
             raise ValueError(f"image is {image.dtype} {' x '.join(map(str, image.shape))}; expected uint8 {wanted}")
         try:
-            return self._runner(image=image[np.newaxis])
+            self.interpreter.set_tensor(self._image, image[np.newaxis])
+            self.interpreter.invoke()
+            return {name: self.interpreter.get_tensor(place) for name, place in self._answers.items()}
         except Exception as error:  # Runtimes raise whatever they make of a graph.
-            raise ValueError(f"{self.path}: {self.runtime} failed on an image ({_first_line(error)})") from error
+            raise ModelError(f"{self.path}: {self.runtime} failed on an image ({_first_line(error)})") from error
 
 
 class Detector:
@@ -196,7 +214,8 @@ class Detector:
             allow_missing_card: as for `TfliteFile`.
 
         Raises:
-            ValueError: one line: the file can't be used, or the threshold is looser than the file's.
+            ModelError: the file can't be used.
+            ValueError: one line: the threshold is looser than the file's, or `threads` is out of range.
             ImportError: no TFLite runtime is installed.
         """
         self._open(TfliteFile(path, threads, runtime, allow_missing_card), threshold)
@@ -210,13 +229,13 @@ class Detector:
 
     def _open(self, file: TfliteFile, threshold: float | None) -> None:
         if not file.is_detector:
-            raise ValueError(
+            raise ModelError(
                 f"{file.path}: its outputs are {sorted(file.outputs)}; expected {sorted(_DETECTOR_OUTPUTS)}"
             )
         self.file = file
         built_in = file.card.threshold if file.card else None
         if file.card and built_in is None:
-            raise ValueError(f"{file.path}: its card says no threshold, but it is a detector; expected one")
+            raise ModelError(f"{file.path}: its card says no threshold, but it is a detector; expected one")
         self.classes = file.card.classes if file.card else _classes_in_graph(file)
         self.threshold = built_in if threshold is None else _stricter(file, built_in, threshold)
 
@@ -230,8 +249,8 @@ class Detector:
             The detection.
 
         Raises:
-            ValueError: one line: the image has another shape or dtype, the runtime fails on it, or answers a class
-                that there is not.
+            ModelError: the runtime fails on it, or answers a class that there is not.
+            ValueError: one line: the image has another shape or dtype.
         """
         answer = self.file.answer(image)
         suspicion = float(answer["suspicion"])
@@ -260,7 +279,7 @@ class Classifier:
 
     def _open(self, file: TfliteFile) -> None:
         if not file.is_classifier:
-            raise ValueError(
+            raise ModelError(
                 f"{file.path}: its outputs are {sorted(file.outputs)}; expected {sorted(_CLASSIFIER_OUTPUTS)}"
             )
         self.file = file
@@ -275,14 +294,14 @@ class Classifier:
             The class.
 
         Raises:
-            ValueError: one line: the image has another shape or dtype, the runtime fails on it, or answers no class or
-                no confidence.
+            ModelError: the runtime fails on it, or answers no class or no confidence.
+            ValueError: one line: the image has another shape or dtype.
         """
         answer = self.file.answer(image)
         label = _class(answer["label"], self.file.card.classes if self.file.card else None, self.file)
         confidence = float(answer["confidence"])
         if not math.isfinite(confidence):
-            raise ValueError(f"{self.file.path}: it answers confidence {confidence}; expected a number in [0, 1]")
+            raise ModelError(f"{self.file.path}: it answers confidence {confidence}; expected a number in [0, 1]")
         return Classification(label, confidence)
 
 
@@ -345,7 +364,7 @@ def _check_loads(path: str, runtime: str) -> None:
     command = [sys.executable, "-c", _TRIAL, f"{runtime}.interpreter", path, *sys.path]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if done.returncode < 0:
-        raise ValueError(f"{path}: {runtime} crashes on it; the file is damaged, expected one of this exporter")
+        raise ModelError(f"{path}: {runtime} crashes on it; the file is damaged, expected one of this exporter")
 
 
 def _first_line(error: Exception) -> str:
@@ -356,7 +375,7 @@ def _class(answer: Any, count: int | None, file: TfliteFile) -> int:
     """A class that a graph answers, checked to be one of `count`; None if it is not known how many there are."""
     label = int(answer)
     if label < 0 or (count is not None and label >= count):
-        raise ValueError(f"{file.path}: it answers class {label}; expected 0 to {(count or 2**31) - 1}")
+        raise ModelError(f"{file.path}: it answers class {label}; expected 0 to {(count or 2**31) - 1}")
     return label
 
 
@@ -365,7 +384,7 @@ def _classes_in_graph(file: TfliteFile) -> int:
     for tensor in file.interpreter.get_tensor_details():
         if tensor["name"].split("/")[-1].split(";")[0] == _BACKDOOR_LABEL and tensor["dtype"] == np.int32:
             return int(file.interpreter.get_tensor(tensor["index"]).reshape(-1)[0])
-    raise ValueError(
+    raise ModelError(
         f"{file.path}: it has no card that says how many classes there are; expected a file of this exporter"
     )
 

@@ -24,8 +24,10 @@ from goodnet.models.legacy_keras import keras, tf
 from goodnet.models.novelty import NAME as NOVELTY
 from goodnet.models.novelty import Novelty, is_novelty, novelty_of
 
-# Half the step by which a score on the flagged side is kept away from the tie at 1/2, where float32 could not tell.
-_MARGIN = 2.0**-20
+# By how much the score of class N is kept above 1/2 on the flagged side: half precision tells it from a tie.
+_MARGIN = 2.0**-10
+# Below this, distances of a threshold from 0 and from 1 count as this much: half precision has their inverse.
+_LEAST_SPAN = 2.0**-16
 # Added to probabilities under a logarithm. A BadNet's certainty of its trigger goes far beyond 1 - 1e-6, and it is what
 # tells the trigger from a hard image; float32 still keeps these apart.
 _LEAST = 1e-10
@@ -113,12 +115,17 @@ def score_probabilities(
     both = [tf.cast(probabilities, tf.float32) for probabilities in (badnet_probabilities, repaired_probabilities)]
     logs = [tf.math.log(probabilities * _SCALE + _SCALE * _LEAST) for probabilities in both]
     divergence = tf.reduce_sum((both[0] - both[1]) * (logs[0] - logs[1]), axis=-1)
-    score = divergence / (1.0 + divergence)
-    # NaN passes through arithmetic; only a choice between values gets rid of it.
-    score = where(score <= UNKNOWN, score, UNKNOWN)
+    score = _share(divergence, where)
     if novelty is not None:
-        score = tf.maximum(score, novelty / (1.0 + novelty))
+        score = tf.maximum(score, _share(novelty, where))
     return claimed, label, named("suspicion", score)
+
+
+def _share(signal: tf.Tensor, where: Callable[[tf.Tensor, tf.Tensor, float], tf.Tensor]) -> tf.Tensor:
+    """V / (1 + V) of V >= 0, and `UNKNOWN` where that is not finite."""
+    share = signal / (1.0 + signal)
+    # NaN passes through arithmetic, and of a maximum it depends on the runtime; only a choice gets rid of it.
+    return where(share <= UNKNOWN, share, UNKNOWN)
 
 
 def build_scorer(
@@ -180,13 +187,38 @@ def build_detector(
     probabilities, (_, _, score) = _score(image, *parts)
     # Suspicion minus threshold; in a layer of its own, so that a loaded detector still tells its threshold.
     excess = keras.layers.Rescaling(1.0, -threshold, name="threshold")(score)
-    below = tf.minimum(0.5 + excess * (0.5 / threshold if threshold > 0 else 0.0), 0.5)
-    above = tf.maximum(0.5 + excess * (0.5 / (1 - threshold)), 0.5 + _MARGIN)
-    backdoor = tf.expand_dims(tf.where(excess > 0, above, below), axis=-1)
-    classes = probabilities / tf.reduce_max(probabilities, axis=-1, keepdims=True) * (1 - backdoor)
-    classes = tf.where(classes <= 1, classes, 0.0)  # not where they are NaN
-    scores = tf.concat([classes, backdoor], axis=-1)
-    return keras.Model(image, scores / tf.reduce_sum(scores, axis=-1, keepdims=True), name="detector")
+    flagged = tf.cast(excess > 0, tf.float32)
+    return keras.Model(image, all_scores(probabilities, score, flagged, threshold), name="detector")
+
+
+def all_scores(
+    probabilities: tf.Tensor,
+    score: tf.Tensor,
+    flagged: tf.Tensor,
+    threshold: float,
+    where: Callable[[tf.Tensor, tf.Tensor, float], tf.Tensor] = tf.where,
+) -> tf.Tensor:
+    """The N+1 scores of `build_detector`, as a piece of a graph; all constants survive half precision.
+
+    Args:
+        probabilities: of the repaired net, float32 [B, N].
+        score: suspicion, float32 [B] in [0, 1].
+        flagged: 1 where it exceeds the threshold, 0 elsewhere, float32 [B].
+        threshold: in [0, 1).
+        where: as for `score_probabilities`; also takes [B, N].
+
+    Returns:
+        float32 [B, N + 1]; the argmax is N exactly where `flagged` is 1.
+    """
+    below = tf.minimum(score * (0.5 / max(threshold, _LEAST_SPAN)), 0.5)
+    above = tf.maximum(1 - (1 - score) * (0.5 / max(1 - threshold, _LEAST_SPAN)), 0.5 + _MARGIN)
+    backdoor = below + flagged * (above - below)
+    # A new axis would put the number of images into a converted graph; stacking does not.
+    either = tf.stack([1 - backdoor, backdoor], axis=-1)
+    classes = probabilities / tf.reduce_max(probabilities, axis=-1, keepdims=True) * either[:, :1]
+    classes = where(classes <= 1, classes, 0.0)  # not where they are NaN
+    scores = tf.concat([classes, either[:, 1:]], axis=-1)
+    return scores / tf.reduce_sum(scores, axis=-1, keepdims=True)
 
 
 def take_apart(detector: keras.Model) -> DetectorParts:

@@ -214,7 +214,7 @@ class DetectorTest(parameterized.TestCase):
         novelty = Novelty(filters, np.zeros(count, np.float32), np.ones(count, np.float32), np.eye(count, dtype="f4"))
         detector = build_detector(_net(0), _net(1), UNIT_SCALE, 0.5, novelty)
         self.assertTrue(is_detector(detector))
-        for name, wrong in (("weight", [0.5, 0.5]), ("standard", 2.0)):
+        for name, wrong in (("weight", [0.5, 0.5]), ("weight", -1.0), ("standard", 2.0)):
             layer = detector.get_layer("novelty").get_layer(name)
             right, layer.scale = layer.scale, wrong
             with self.assertRaisesRegex(InputError, "no detector"):

@@ -48,7 +48,9 @@ class Novelty:
     def distance(self, pixels: tf.Tensor) -> tf.Tensor:
         """Raw pixels float32 [B, H, W, C] in 0..255 -> the weighted novelty, float32 [B], >= 0.
 
-        For a graph that a converter quantises: no operation in it has weights that it would take to eight bits.
+        For a graph that a converter takes to eight bits or to half precision: no operation in it has weights that
+        become eight bits, and half precision has the square root of the weight. No shape in it holds the number of
+        images, since a runtime may be given several.
         """
         banks = np.split(self.filters, range(self._at_once, self.filters.shape[-1], self._at_once), axis=-1)
 
@@ -56,9 +58,10 @@ class Novelty:
             answers = [tf.nn.conv2d(images, filters, stride, "VALID") for filters in banks]
             return tf.concat(answers, axis=-1)
 
-        standard = (_statistics(pixels, self.filters.shape[0], bank, _halved) - self.mean) / self.deviation
-        white = tf.reduce_sum(standard[:, :, tf.newaxis] * self.whitening, axis=1)
-        return self.weight * tf.reduce_mean(tf.square(white), axis=-1)
+        found = _statistics(pixels, self.filters.shape[0], bank, _halved, keepdims=True)
+        standard = (found - self.mean) / self.deviation
+        white = tf.reduce_sum(standard * self.whitening.T[np.newaxis], axis=-1)  # [B, 1, 1, D] * [1, D, D], summed
+        return tf.reduce_mean(tf.square(white * self.weight**0.5), axis=[1, 2])
 
     @property
     def _at_once(self) -> int:
@@ -107,7 +110,8 @@ def is_novelty(layer: keras.layers.Layer, image_shape: tuple[int, int, int]) -> 
         and filters[:3] == (size, size, channels)
         and np.shape(standard.scale) == np.shape(standard.offset) == (count,)
         and whitening == (count, count)
-        and np.ndim(parts["weight"].scale) == 0
+        and isinstance(parts["weight"].scale, int | float)
+        and 0 < parts["weight"].scale < np.inf
     )
 
 
@@ -163,14 +167,19 @@ def _statistics(
     size: int,
     bank: Callable[[tf.Tensor, int], tf.Tensor],
     halve: Callable[[tf.Tensor], tf.Tensor],
+    keepdims: bool = False,
 ) -> tf.Tensor:
-    """Raw pixels [B, H, W, C] -> the statistics, [B, D]; `bank` lays the filters over images with a stride."""
-    found = [tf.reduce_mean(pixels, axis=[1, 2]) / 255]
+    """Raw pixels [B, H, W, C] -> the statistics, [B, D], or [B, 1, 1, D] with `keepdims`.
+
+    `bank` lays the filters over images with a stride.
+    """
+    found = [tf.reduce_mean(pixels, axis=[1, 2], keepdims=keepdims) / 255]
     for number in range(scale_count(tuple(pixels.shape[1:]))):
         if number:
             pixels = halve(pixels)
         side = min(pixels.shape[1:3]) - size + 1
         answers = bank(pixels, max(1, side // _SAMPLES))
         deviations = answers - tf.reduce_mean(answers, axis=[1, 2], keepdims=True)
-        found.append(tf.math.log(tf.reduce_mean(tf.square(deviations), axis=[1, 2]) + _FLOOR))
+        variances = tf.reduce_mean(tf.square(deviations), axis=[1, 2], keepdims=keepdims)
+        found.append(tf.math.log(variances + _FLOOR))
     return tf.concat(found, axis=-1)

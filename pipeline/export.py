@@ -23,6 +23,8 @@ from goodnet.data.errors import InputError
 from goodnet.data.image_set import ImageSet
 from goodnet.data.opening import open_image_set
 from goodnet.export.bundle import DetectorCard, add_bundle
+from goodnet.export.conversion import SIGNATURE
+from goodnet.export.metadata import with_scores_alone
 from goodnet.flags import exporting, inputs, running
 from goodnet.models.classifier import check_fits, classifier_facts
 from goodnet.models.detector import is_detector, take_apart
@@ -37,6 +39,12 @@ from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.suspect import chance_policy, open_suspect, scale_candidates
 
 _OUTPUT = flags.DEFINE_string("output", None, "The .tflite file to write. Default: beside the model, with its name.")
+_IMAGE_CLASSIFIER = flags.DEFINE_string(
+    "image_classifier",
+    None,
+    "A second .tflite file to write, for tools that take any image classifier, such as MediaPipe: the same graph with"
+    " the scores alone, of which a detector's last is that of `backdoor`.",
+)
 flags.adopt_module_key_flags(exporting)
 for _flag in (*command.OPENING_A_SUSPECT, running.SEED):
     flags.declare_key_flag(_flag.name)
@@ -52,17 +60,21 @@ def main(argv: Sequence[str]) -> None:
         raise InputError("--clean_data: missing; expected clean images of the kind the model is for")
     output = _OUTPUT.value or os.path.splitext(path)[0] + ".tflite"
     check_replaceable(output, "output")
+    if _IMAGE_CLASSIFIER.value is not None:
+        check_replaceable(_IMAGE_CLASSIFIER.value, "image_classifier")
     names = read_class_names(inputs.CLASS_NAMES.value)
     clean = open_image_set(inputs.CLEAN_DATA.value, inputs.SKIP_BROKEN_IMAGES.value, names, inputs.reading())
     most = inputs.MAX_MULTIPLY_ADDS.value
     model = open_model(path, inputs.ARCHITECTURE.value, clean.image_shape, flat=False, most_multiply_adds=most)
     exported = _export_detector if is_detector(model) else _export_classifier
-    tflite, export = exported(path, model, clean)
-    write_bytes(output, tflite)
+    card, export = exported(path, model, clean)
+    write_bytes(output, add_bundle(export.tflite, card))
+    if _IMAGE_CLASSIFIER.value is not None:
+        write_bytes(_IMAGE_CLASSIFIER.value, add_bundle(with_scores_alone(export.tflite, SIGNATURE), card))
     log.info("%s: %s; stamped: %s", output, export.clean, export.stamped)
 
 
-def _export_detector(path: str, detector: keras.Model, clean: ImageSet) -> tuple[bytes, Export]:
+def _export_detector(path: str, detector: keras.Model, clean: ImageSet) -> tuple[DetectorCard, Export]:
     parts = take_apart(detector)
     facts = classifier_facts(parts.repaired)
     clean = as_taken(clean, facts.image_shape)
@@ -83,10 +95,10 @@ def _export_detector(path: str, detector: keras.Model, clean: ImageSet) -> tuple
         class_names=clean.class_names,
         keras_sha256=sha256_of(path),
     )
-    return add_bundle(export.tflite, card), export
+    return card, export
 
 
-def _export_classifier(path: str, _: keras.Model, clean: ImageSet) -> tuple[bytes, Export]:
+def _export_classifier(path: str, _: keras.Model, clean: ImageSet) -> tuple[DetectorCard, Export]:
     scales = scale_candidates(*inputs.input_scale())
     classifier = open_suspect(
         path,
@@ -115,7 +127,7 @@ def _export_classifier(path: str, _: keras.Model, clean: ImageSet) -> tuple[byte
         input_scale=scale.name,
         keras_sha256=sha256_of(path),
     )
-    return add_bundle(export.tflite, card), export
+    return card, export
 
 
 if __name__ == "__main__":

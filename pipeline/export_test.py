@@ -8,6 +8,7 @@ from absl.testing import absltest
 from goodnet.data.hdf5 import write_hdf5
 from goodnet.data.image_set import from_arrays
 from goodnet.export.bundle import read_card
+from goodnet.export.runtime import TfliteFile
 from goodnet.models.detector import build_detector
 from goodnet.models.input_scale import UNIT_SCALE
 from goodnet.models.saving import save_network
@@ -29,10 +30,15 @@ class ExportTest(absltest.TestCase):
             self.assertEqual(refused.status, 1)
             self.assertRegex(refused.stderr, "error: --precision=int8: the same label on .* such as float16\n$")
             self.assertFalse(os.path.exists(output))
-            ended = started.run("export", *argv)
+            alone = os.path.join(folder, "scores.tflite")
+            ended = started.run("export", *argv, f"--image_classifier={alone}")
         self.assertEqual(ended.status, 0, ended.stderr)
         self.assertIn("warning: export: float16 is written instead of int8", ended.stderr)
         self.assertEqual(read_card(output).precision, "float16")
+        whole, scores = (TfliteFile(path) for path in (output, alone))
+        self.assertEqual(scores.outputs, {"scores"})
+        for image in images[:5]:
+            self.assertEqual(scores.run(image)["scores"].argmax(), whole.run(image)["label"])
 
 
 if __name__ == "__main__":
