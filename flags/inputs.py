@@ -112,6 +112,25 @@ IMAGES_PER_IDENTITY = flags.DEFINE_integer(
     lower_bound=4,
 )
 
+# The flags of a command that opens a suspect on clean images.
+OPENING_A_SUSPECT = (
+    MODEL,
+    ARCHITECTURE,
+    MAX_MULTIPLY_ADDS,
+    CLEAN_DATA,
+    CLEAN_PART,
+    CLASS_NAMES,
+    SKIP_BROKEN_IMAGES,
+    RESIZE,
+    EXIF_ORIENTATION,
+    CROP_TO_ROI,
+    INPUT_SCALE,
+    MEAN,
+    STD,
+    CHANNEL_ORDER,
+    ALLOW_CHANCE,
+)
+
 
 def reading() -> ReadingOptions:
     """The values of the flags that say how images are read."""

@@ -39,7 +39,7 @@ _FAIL_ON = flags.DEFINE_enum(
     ["never", "backdoor"],
     "With backdoor, exit with status 3 when the verdict is backdoor, for a gate in continuous integration.",
 )
-for _flag in (*command.OPENING_A_SUSPECT, running.OUT_DIR, running.SEED, running.DEVICE, running.RESUME):
+for _flag in (*inputs.OPENING_A_SUSPECT, running.OUT_DIR, running.SEED, running.DEVICE, running.RESUME):
     flags.declare_key_flag(_flag.name)
 
 FAILED = 3

@@ -46,7 +46,7 @@ _IMAGE_CLASSIFIER = flags.DEFINE_string(
     " the scores alone, of which a detector's last is that of `backdoor`.",
 )
 flags.adopt_module_key_flags(exporting)
-for _flag in (*command.OPENING_A_SUSPECT, running.SEED):
+for _flag in (*inputs.OPENING_A_SUSPECT, running.SEED):
     flags.declare_key_flag(_flag.name)
 
 

@@ -15,30 +15,10 @@ from absl import app, flags
 import goodnet
 from goodnet.data.errors import InputError
 from goodnet.export.printable import printable
-from goodnet.flags import inputs
 from goodnet.pipeline.run.interrupting import STATUS, end_at_once_when_interrupted, interrupt_main, was_interrupted
 from goodnet.pipeline.run.progress import log, progress_handler, quieten_tensorflow
 from goodnet.pipeline.run.standard_streams import EnduringStream, open_closed_streams
 from goodnet.pipeline.run.working_directory import enter_working_directory
-
-# The flags of a command that opens a suspect on clean images.
-OPENING_A_SUSPECT = (
-    inputs.MODEL,
-    inputs.ARCHITECTURE,
-    inputs.MAX_MULTIPLY_ADDS,
-    inputs.CLEAN_DATA,
-    inputs.CLEAN_PART,
-    inputs.CLASS_NAMES,
-    inputs.SKIP_BROKEN_IMAGES,
-    inputs.RESIZE,
-    inputs.EXIF_ORIENTATION,
-    inputs.CROP_TO_ROI,
-    inputs.INPUT_SCALE,
-    inputs.MEAN,
-    inputs.STD,
-    inputs.CHANNEL_ORDER,
-    inputs.ALLOW_CHANCE,
-)
 
 
 def run(main: Callable[[Sequence[str]], int | None], resumable: bool = False) -> None:
