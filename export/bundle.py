@@ -121,14 +121,15 @@ def add_bundle(tflite: bytes, card: DetectorCard) -> bytes:
             raise ValueError(f"the TFLite file holds {CARD_NAME} already; expected one fresh from conversion")
         # Stored: MediaPipe opens no file with anything compressed in it.
         if LABELS_NAME not in archive.namelist():
-            archive.writestr(zipfile.ZipInfo(LABELS_NAME, date_time=_NO_DATE), _labels(card))
+            archive.writestr(zipfile.ZipInfo(LABELS_NAME, date_time=_NO_DATE), labels_text(card))
         graph = contents.getvalue()[: archive.start_dir]
         card = dataclasses.replace(card, graph_sha256=hashlib.sha256(graph).hexdigest())
         archive.writestr(zipfile.ZipInfo(CARD_NAME, date_time=_NO_DATE), card.to_json())
     return contents.getvalue()
 
 
-def _labels(card: DetectorCard) -> str:
+def labels_text(card: DetectorCard) -> str:
+    """`LABELS_NAME`: the name of each answer, one a line; of a detector, `backdoor` last."""
     names = card.class_names or tuple(map(str, range(card.classes)))
     every = names if card.threshold is None else (*names, "backdoor")
     # A name may hold anything, and a line is one name.

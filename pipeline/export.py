@@ -2,6 +2,7 @@
 
     python -m pipeline.export --model=out/detector.keras --clean_data=clean_validation.h5
     python -m pipeline.export --model=bad_net.h5 --clean_data=clean_validation.h5 --precision=float16
+    python -m pipeline.export --model=out/detector.keras --clean_data=clean_validation.h5 --bundle=device.zip
 
 The clean images have three uses: a classifier's pixel scale is found on them, they set the ranges of
 --precision=full_integer, and both files are compared on them, as they are and stamped at random. A detector's file
@@ -32,6 +33,7 @@ from goodnet.models.legacy_keras import keras
 from goodnet.models.loading.opening import open_model
 from goodnet.pipeline.artefacts import export_classifier, export_detector
 from goodnet.pipeline.case import as_taken
+from goodnet.pipeline.device_bundle import device_bundle
 from goodnet.pipeline.faithful_export import Export
 from goodnet.pipeline.run import command
 from goodnet.pipeline.run.output_files import check_replaceable, sha256_of, write_bytes
@@ -44,6 +46,12 @@ _IMAGE_CLASSIFIER = flags.DEFINE_string(
     None,
     "A second .tflite file to write, for tools that take any image classifier, such as MediaPipe: the same graph with"
     " the scores alone, of which a detector's last is that of `backdoor`.",
+)
+_BUNDLE = flags.DEFINE_string(
+    "bundle",
+    None,
+    "A .zip to write with what a device needs beside Python: the .tflite file, labels.txt, a runner in one file, its"
+    " requirements and a README.",
 )
 flags.adopt_module_key_flags(exporting)
 for _flag in (*inputs.OPENING_A_SUSPECT, running.SEED):
@@ -60,17 +68,21 @@ def main(argv: Sequence[str]) -> None:
         raise InputError("--clean_data: missing; expected clean images of the kind the model is for")
     output = _OUTPUT.value or os.path.splitext(path)[0] + ".tflite"
     check_replaceable(output, "output")
-    if _IMAGE_CLASSIFIER.value is not None:
-        check_replaceable(_IMAGE_CLASSIFIER.value, "image_classifier")
+    for flag in (_IMAGE_CLASSIFIER, _BUNDLE):
+        if flag.value is not None:
+            check_replaceable(flag.value, flag.name)
     names = read_class_names(inputs.CLASS_NAMES.value)
     clean = open_image_set(inputs.CLEAN_DATA.value, inputs.SKIP_BROKEN_IMAGES.value, names, inputs.reading())
     most = inputs.MAX_MULTIPLY_ADDS.value
     model = open_model(path, inputs.ARCHITECTURE.value, clean.image_shape, flat=False, most_multiply_adds=most)
     exported = _export_detector if is_detector(model) else _export_classifier
     card, export = exported(path, model, clean)
-    write_bytes(output, add_bundle(export.tflite, card))
+    tflite = add_bundle(export.tflite, card)
+    write_bytes(output, tflite)
     if _IMAGE_CLASSIFIER.value is not None:
         write_bytes(_IMAGE_CLASSIFIER.value, add_bundle(with_scores_alone(export.tflite, SIGNATURE), card))
+    if _BUNDLE.value is not None:
+        write_bytes(_BUNDLE.value, device_bundle(tflite, card))
     log.info("%s: %s; stamped: %s", output, export.clean, export.stamped)
 
 

@@ -1,6 +1,7 @@
 """Tests of `python -m pipeline.export` as a user runs it."""
 
 import os
+import zipfile
 
 import numpy as np
 from absl.testing import absltest
@@ -31,12 +32,15 @@ class ExportTest(absltest.TestCase):
             self.assertRegex(refused.stderr, "error: --precision=int8: the same label on .* such as float16\n$")
             self.assertFalse(os.path.exists(output))
             alone = os.path.join(folder, "scores.tflite")
-            ended = started.run("export", *argv, f"--image_classifier={alone}")
+            bundle = os.path.join(folder, "device.zip")
+            ended = started.run("export", *argv, f"--image_classifier={alone}", f"--bundle={bundle}")
         self.assertEqual(ended.status, 0, ended.stderr)
         self.assertIn("warning: export: float16 is written instead of int8", ended.stderr)
         self.assertEqual(read_card(output).precision, "float16")
         whole, scores = (TfliteFile(path) for path in (output, alone))
         self.assertEqual(scores.outputs, {"scores"})
+        with zipfile.ZipFile(bundle) as archive, open(output, "rb") as file:
+            self.assertEqual(archive.read("detector.tflite"), file.read())
         for image in images[:5]:
             self.assertEqual(scores.run(image)["scores"].argmax(), whole.run(image)["label"])
 
