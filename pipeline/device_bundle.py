@@ -51,8 +51,8 @@ print(answer["label"][0], answer["scores"][0])
 
 ## From C++, Java and Kotlin
 
-The signature `serving_default` takes `image`, uint8 [1, {height}, {width}, {channels}], raw pixels 0..255{order}. It gives
-{outputs}.
+The signature `serving_default` takes `image`, uint8 [1, {height}, {width}, {channels}], raw pixels 0..255{order}.
+It gives {outputs}.
 No program in these languages was compiled when this was written.
 """
 
