@@ -7,8 +7,8 @@ PRECISION = define(
     "precision",
     PRECISIONS[0],
     "Arithmetic of detector.tflite: int8 weights and products with ranges measured on the device, int8 throughout with "
-    "ranges fixed on clean and on stamped images (for accelerators that know nothing else), half or full precision. Unless this is "
-    "given, half or full precision is written where int8 does not answer as the Keras model.",
+    "ranges fixed on clean and on stamped images (for accelerators that know nothing else), half or full precision. "
+    "Unless this is given, half or full precision is written where int8 does not answer as the Keras model.",
 )
 MIN_PARITY = define(
     "min_parity",
