@@ -37,6 +37,8 @@ _FUNCTIONS: Mapping[Callable[..., Any], tuple[type, ...]] = {
 }
 _RESULTS: tuple[type, ...] = (AuditVerdict, RepairResult, Detections)
 _PARTS: tuple[type, ...] = (Evidence, Suspicion, InvertedTrigger, Evaluation, SetFigures, StageFigures, Rate)
+# Settings that no settings class has: what they do, the flags of their names say.
+_FLAGS = ("input_scale", "channel_order", "mean", "std", "resize", "exif_orientation", "crop_to_roi", "clean_part")
 _INTRODUCTION = """# Python API
 
 `python -m testing.api_page --write` makes this page from the docstrings. `import goodnet` gives the functions and
@@ -134,7 +136,7 @@ def _settings_texts(kinds: Sequence[type]) -> dict[str, str]:
         for title, body in zip(*(iter(_SECTION.split(inspect.getdoc(kind) or "")[1:]),) * 2, strict=True):
             texts.update(_entries(body) if title == "Attributes" else {})
         texts.update({one.name: one.metadata["flag"].text for one in dataclasses.fields(kind) if one.metadata})
-    for name in ("input_scale", "channel_order", "mean", "std"):
+    for name in _FLAGS:
         texts[name] = _CHOICES.sub(
             lambda choices: f"One of {choices[1].replace('|', ', ')}. ", flags.FLAGS[name].help or ""
         )

@@ -316,21 +316,22 @@ def strip_gates(gated_model: keras.Model) -> keras.Model:
 
 def _gateable_convolutions(graph: LayerGraph, flow: ChannelFlow) -> tuple[str, ...]:
     classes = {root for name in graph.outputs for root in flow.roots(name)}
-    return tuple(
-        name
+    ties = {
+        name: tuple(flow.roots(name))
         for name, layer in graph.layers.items()
-        if type(layer) in CONVOLUTIONS and classes.isdisjoint(flow.roots(name)) and _can_be_closed(graph, name)
-    )
+        if type(layer) in CONVOLUTIONS and classes.isdisjoint(flow.roots(name))
+    }
+    return tuple(name for name in ties if _can_be_closed(graph, name, [one for one in ties if ties[one] == ties[name]]))
 
 
-def _can_be_closed(graph: LayerGraph, convolution: str) -> bool:
-    """Whether a gate's closed channels can be made zero for good: by weights, or else by taking them out."""
+def _can_be_closed(graph: LayerGraph, convolution: str, tied: Sequence[str]) -> bool:
+    """Whether a gate's closed channels can be made zero for good: by weights, or else by taking them out of the tie."""
     site = gate_site(graph, convolution)
     channels = np.ones(graph.shape(site)[-1] or 0, bool)
     try:
         silence(graph, _OwnWeights(graph), site, channels)
     except InputError:
-        flow = trace_channels(graph, {site: channels})
+        flow = trace_channels(graph, {gate_site(graph, one): channels for one in tied})
         return flow.ties.held().keys().isdisjoint(flow.roots(site).tolist())
     return True
 

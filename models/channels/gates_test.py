@@ -136,10 +136,10 @@ class SitesAndGroupsTest(tf.test.TestCase, parameterized.TestCase):
         x = L.Conv2D(4, 3, activation="relu", name="free")(x)
         model = keras.Model(image, L.Dense(2)(L.Flatten()(x)))
         with self.assertRaisesRegex(InputError, "'stuck' can't be gated: expected one of free"):
-            gate_groups(model, ["stuck"])
+            groups_of(model, ["stuck"])
         alone = keras.Model(image, L.Dense(2)(L.Flatten()(model.layers[2].output)))
         with self.assertRaisesRegex(InputError, "nothing to prune"):
-            default_gated_convolutions(alone)
+            default_gated_convolutions(layer_graph(alone))
 
     def test_concatenated_convolutions_stay_apart(self):
         groups = groups_of(EXAMPLES["inception"](), ["right", "left"])
