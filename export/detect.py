@@ -5,9 +5,8 @@ r"""Judges images with a converted detector, where TensorFlow is not installed.
 
 One line an image, separated by tabs: path, label or `backdoor`, claimed, suspicion. With a plain classifier: path,
 label, confidence. An image that can't be judged is one line on stderr, and in JSON also a record with `error`; the
-others are still judged. Whatever in a
-path or a name is not printable is written as in Python, \n, \xff or \u202e, and a backslash as two; JSON keeps it
-whole.
+others are still judged. Whatever in a path or a name is not printable is written as in Python, \n, \xff or \u202e, and
+a backslash as two; JSON keeps it whole.
 """
 
 import goodnet.export.own_modules_first  # noqa: F401

@@ -15,7 +15,7 @@ import goodnet.pipeline.run.early_opening  # noqa: F401
 
 # isort: split
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from absl import flags
 
@@ -67,10 +67,7 @@ def main(argv: Sequence[str]) -> None:
     if inputs.CLEAN_DATA.value is None:
         raise InputError("--clean_data: missing; expected clean images of the kind the model is for")
     output = _OUTPUT.value or os.path.splitext(path)[0] + ".tflite"
-    check_replaceable(output, "output")
-    for flag in (_IMAGE_CLASSIFIER, _BUNDLE):
-        if flag.value is not None:
-            check_replaceable(flag.value, flag.name)
+    _check_outputs({_OUTPUT.name: output, **{one.name: one.value for one in (_IMAGE_CLASSIFIER, _BUNDLE) if one.value}})
     names = read_class_names(inputs.CLASS_NAMES.value)
     clean = open_image_set(inputs.CLEAN_DATA.value, inputs.SKIP_BROKEN_IMAGES.value, names, inputs.reading())
     most = inputs.MAX_MULTIPLY_ADDS.value
@@ -84,6 +81,15 @@ def main(argv: Sequence[str]) -> None:
     if _BUNDLE.value is not None:
         write_bytes(_BUNDLE.value, device_bundle(tflite, card))
     log.info("%s: %s; stamped: %s", output, export.clean, export.stamped)
+
+
+def _check_outputs(path_by_flag: Mapping[str, str]) -> None:
+    flags_by_path: dict[str, str] = {}
+    for flag, path in path_by_flag.items():
+        check_replaceable(path, flag)
+        other = flags_by_path.setdefault(os.path.realpath(path), flag)
+        if other != flag:
+            raise InputError(f"--{flag}={path}: the file of --{other}, too; expected another one")
 
 
 def _export_detector(path: str, detector: keras.Model, clean: ImageSet) -> tuple[DetectorCard, Export]:
