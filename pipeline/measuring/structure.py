@@ -1,6 +1,9 @@
 """A network before and after its repair, layer by layer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from goodnet.models.legacy_keras import keras
 
@@ -30,16 +33,18 @@ class StructureRow:
         name: the layer's name.
         before: None where only the second network has it.
         after: None where only the first network has it.
+        same_weights: whether both have the same weights, to the last bit; None where they have none.
     """
 
     name: str
     before: LayerFacts | None
     after: LayerFacts | None
+    same_weights: bool | None = None
 
     @property
     def changed(self) -> bool:
-        """Whether shape or size differ."""
-        return self.before != self.after
+        """Whether shape, size or weights differ."""
+        return self.before != self.after or self.same_weights is False
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,11 @@ class Structure:
     parameters_before: int
     parameters_after: int
 
+    @property
+    def parameters_kept(self) -> int:
+        """How many parameters belong to layers that have the same weights in both networks."""
+        return sum(row.after.parameters for row in self.rows if row.after is not None and row.same_weights)
+
 
 def compare_structure(before: keras.Model, after: keras.Model) -> Structure:
     """Puts the layers of two networks side by side, by name.
@@ -64,11 +74,21 @@ def compare_structure(before: keras.Model, after: keras.Model) -> Structure:
         before: the suspect.
         after: its repair.
     """
-    first = {layer.name: _facts(layer) for layer in before.layers}
-    second = {layer.name: _facts(layer) for layer in after.layers}
+    first, second = ({layer.name: layer for layer in network.layers} for network in (before, after))
     names = [*first, *(name for name in second if name not in first)]
-    rows = tuple(StructureRow(name, first.get(name), second.get(name)) for name in names)
+    rows = tuple(_row(name, first.get(name), second.get(name)) for name in names)
     return Structure(rows, before.count_params(), after.count_params())
+
+
+def _row(name: str, before: keras.layers.Layer | None, after: keras.layers.Layer | None) -> StructureRow:
+    facts = [None if layer is None else _facts(layer) for layer in (before, after)]
+    if before is None or after is None or not (before.weights or after.weights):
+        return StructureRow(name, *facts)
+    return StructureRow(name, *facts, _same(before.get_weights(), after.get_weights()))
+
+
+def _same(some: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> bool:
+    return len(some) == len(others) and all(map(np.array_equal, some, others))
 
 
 def _facts(layer: keras.layers.Layer) -> LayerFacts:

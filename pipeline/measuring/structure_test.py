@@ -28,6 +28,17 @@ class StructureTest(absltest.TestCase):
         self.assertEqual(structure.parameters_before, 8 * 28 + 5 * (36 * 8 + 1))
         self.assertEqual(structure.parameters_after, 3 * 28 + 5 * (36 * 3 + 1))
 
+    def test_whose_weights_are_the_same(self):
+        before = _network(4)
+        after = keras.models.clone_model(before)
+        after.set_weights(before.get_weights())
+        after.get_layer("output").bias.assign_add([0, 0, 0, 0, 1e-6])
+        structure = compare_structure(before, after)
+        self.assertEqual(structure.parameters_kept, 4 * 28)
+        rows = {row.name: row for row in structure.rows}
+        self.assertEqual([rows[name].same_weights for name in ("input", "conv", "output")], [None, True, False])
+        self.assertEqual([rows[name].changed for name in ("input", "conv", "output")], [False, False, True])
+
     def test_a_layer_that_only_one_network_has(self):
         structure = compare_structure(_network(4), _network(4, extra=True))
         row = structure.rows[-1]

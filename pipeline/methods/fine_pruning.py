@@ -129,6 +129,14 @@ def _groups(suspect: Suspect, settings: RepairSettings) -> tuple:
     return gate_groups(graph, settings.pruned_layers or default_gated_convolutions(graph))
 
 
+def layers_to_tune(suspect: Suspect, settings: RepairSettings) -> frozenset[str] | None:
+    """Names of the pruned layers and of everything downstream of them; None for all layers, where that is asked for.
+
+    Raises:
+        InputError: the network has no layer that can be pruned.
+    """
+    return None if settings.tune_all_layers else tuned_layers(suspect.network.layer_graph, _groups(suspect, settings))
+
+
 def _tuning(suspect: Suspect, settings: RepairSettings, epochs: int) -> TuningSettings:
-    layers = None if settings.tune_all_layers else tuned_layers(suspect.network.layer_graph, _groups(suspect, settings))
-    return TuningSettings(epochs, settings.learning_rate, layers, settings.tune_batch_norm)
+    return TuningSettings(epochs, settings.learning_rate, layers_to_tune(suspect, settings), settings.tune_batch_norm)

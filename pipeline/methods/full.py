@@ -1,6 +1,11 @@
-"""The whole repair: evidence of a backdoor, pruning of what is dormant, and unlearning of what leads to the targets."""
+"""The whole repair: evidence of a backdoor, pruning of what is dormant, and unlearning of what leads to the targets.
+
+What is upstream of the pruned layers stays as it is if unlearning succeeds without it. The detector then computes it
+once for both of its networks.
+"""
 
 import os
+from collections.abc import Collection
 from dataclasses import replace
 
 from goodnet.data.image_set import ImageSet
@@ -8,7 +13,7 @@ from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.inversion.evidence import Evidence, EvidenceSettings, find_evidence
 from goodnet.pipeline.inversion.search import SearchSettings
 from goodnet.pipeline.inversion.verdict import MOST_DOUBTFUL
-from goodnet.pipeline.methods.fine_pruning import prune, why_not_prunable
+from goodnet.pipeline.methods.fine_pruning import layers_to_tune, prune, why_not_prunable
 from goodnet.pipeline.methods.repair_method import PruningEvidence, Repair, RepairSettings
 from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.suspect import Suspect
@@ -51,18 +56,21 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
     pruning = replace(settings, learning_rate=_PRUNING_RATE * settings.learning_rate)
     pruned = suspect.model
     pruning_evidence: PruningEvidence | None = None
+    head: Collection[str] | None = None
     history: dict[str, tuple[Epoch, ...]] = {}
     if (reason := why_not_prunable(suspect, settings)) is None:
         pruned, pruning_evidence, history["pruning"] = prune(suspect, batches, pruning, loss, devices, checkpoint_dir)
+        head = layers_to_tune(suspect, settings)
     else:
         log.warning("pruning: left out, unlearning alone: %s", reason)
     batches = _for_unlearning(batches, network)
     unlearner = Unlearner(batches, network, _unlearning(settings, batches), devices)
     folder = os.path.join(checkpoint_dir, "unlearning")
-    repaired, triggers, history["unlearning"] = unlearner.unlearn(pruned, targets, evidence.ordinary_size, folder)
-    if not triggers:
+    done = unlearner.unlearn(pruned, targets, evidence.ordinary_size, folder, head)
+    history["unlearning"] = done.history
+    if not done.triggers:
         log.warning("unlearning: no trigger of label %s works after pruning, nothing was unlearned", targets)
-    return Repair(pruned, repaired, pruning_evidence, triggers, history, evidence)
+    return Repair(pruned, done.model, pruning_evidence, done.triggers, history, evidence)
 
 
 def _targets(evidence: Evidence, without_evidence: bool) -> tuple[int, ...]:

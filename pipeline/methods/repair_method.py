@@ -67,7 +67,11 @@ class RepairSettings:
         lower_bound=0.0,
         upper_bound=1.0,
     )
-    tune_all_layers: bool = setting(False, "Also tune what is upstream of the first pruned layer (default: frozen).")
+    tune_all_layers: bool = setting(
+        False,
+        "Also tune what is upstream of the first pruned layer. Default: frozen; in full, tuned only where unlearning "
+        "does not succeed without it.",
+    )
     tune_batch_norm: bool = setting(
         False, "Let batch norms learn from the clean images (default: they stay in inference mode)."
     )

@@ -4,11 +4,14 @@ This is the minimax of I-BAU (Zeng et al., "Adversarial Unlearning of Backdoors 
 with several triggers of each target in place of one perturbation. Each round inverts triggers of the network as the
 last round left it. It then tunes the network on clean images, a share of which carry a trigger found so far and keep
 their true class (`distillation`).
+
+The fewer layers are tuned, the more the repaired network shares with the suspect. A detector computes what they share
+once. So only the head is tuned at first, and all layers where that leaves a small trigger.
 """
 
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from goodnet.models.legacy_keras import keras
@@ -57,6 +60,21 @@ class UnlearningSettings:
 
 
 @dataclass(frozen=True)
+class Unlearned:
+    """What unlearning made.
+
+    Attributes:
+        model: the tuned network.
+        triggers: those that were unlearned, in the order in which they were found.
+        history: its epochs.
+    """
+
+    model: keras.Model
+    triggers: tuple[InvertedTrigger, ...]
+    history: tuple[Epoch, ...]
+
+
+@dataclass(frozen=True)
 class Unlearner:
     """Tunes copies of a network until it answers to triggers as to the images under them.
 
@@ -73,8 +91,13 @@ class Unlearner:
     devices: Devices
 
     def unlearn(
-        self, model: keras.Model, targets: Sequence[int], ordinary_size: float, checkpoint_dir: str
-    ) -> tuple[keras.Model, tuple[InvertedTrigger, ...], tuple[Epoch, ...]]:
+        self,
+        model: keras.Model,
+        targets: Sequence[int],
+        ordinary_size: float,
+        checkpoint_dir: str,
+        head: Collection[str] | None = None,
+    ) -> Unlearned:
         """Unlearns the triggers of some labels, round by round.
 
         Args:
@@ -83,36 +106,66 @@ class Unlearner:
             ordinary_size: of the sparse trigger of an ordinary label. A label that takes that much is no shortcut any
                 more, and to unlearn what leads to it would cost clean accuracy: its rounds are over.
             checkpoint_dir: where triggers and trainings are kept; a finished part found there is not done again.
-
-        Returns:
-            The tuned network, the triggers that were unlearned, and its epochs.
+            head: names of the layers that are tuned first; None for all at once.
         """
-        pool: tuple[InvertedTrigger, ...] = ()
-        history: tuple[Epoch, ...] = ()
+        if head is not None:
+            folder = os.path.join(checkpoint_dir, "head")
+            done = self._rounds(model, targets, ordinary_size, folder, head)
+            if not self._surviving(done.model, targets, self.settings.rounds, ordinary_size, folder):
+                return done
+            log.info("unlearning: the last layers alone do not forget, all are tuned")
+        return self._rounds(model, targets, ordinary_size, os.path.join(checkpoint_dir, "all"), None)
+
+    def _rounds(
+        self,
+        model: keras.Model,
+        targets: Sequence[int],
+        ordinary_size: float,
+        checkpoint_dir: str,
+        layers: Collection[str] | None,
+    ) -> Unlearned:
+        done = Unlearned(model, (), ())
         for number in range(self.settings.rounds):
             folder = os.path.join(checkpoint_dir, f"round_{number}")
-            found = cached_triggers(
-                os.path.join(folder, "triggers.npz"), functools.partial(self.invert, model, targets, number)
-            )
-            survivors = _survivors(found, ordinary_size if number else float("inf"))
-            log.info(
-                "unlearning: round %d, %d of %d triggers are smaller than ordinary ones (%s)",
-                number + 1,
-                len(survivors),
-                len(found),
-                ", ".join(f"label {one.label}: {one.described}" for one in found),
-            )
+            bound = ordinary_size if number else float("inf")
+            survivors = self._surviving(done.model, targets, number, bound, folder)
             if not survivors:
                 break
-            pool += survivors
-            model, trained = self.tune(model, pool, folder, self.settings.steps, decays=False, first=len(history))
-            history += trained
-        if pool:
-            folder = os.path.join(checkpoint_dir, "last")
-            steps = self.settings.last_steps
-            model, trained = self.tune(model, pool, folder, steps, decays=True, first=len(history))
-            history += trained
-        return model, pool, history
+            pool = done.triggers + survivors
+            done = self._tuned(done, pool, layers, self.settings.steps, decays=False, folder=folder)
+        if not done.triggers:
+            return done
+        folder = os.path.join(checkpoint_dir, "last")
+        return self._tuned(done, done.triggers, layers, self.settings.last_steps, decays=True, folder=folder)
+
+    def _surviving(
+        self, model: keras.Model, targets: Sequence[int], number: int, bound: float, folder: str
+    ) -> tuple[InvertedTrigger, ...]:
+        """The triggers of a round that are still smaller than a bound; they are kept in a folder."""
+        found = cached_triggers(
+            os.path.join(folder, "triggers.npz"), functools.partial(self.invert, model, targets, number)
+        )
+        survivors = _survivors(found, bound)
+        log.info(
+            "unlearning: round %d, %d of %d triggers are smaller than ordinary ones (%s)",
+            number + 1,
+            len(survivors),
+            len(found),
+            ", ".join(f"label {one.label}: {one.described}" for one in found),
+        )
+        return survivors
+
+    def _tuned(
+        self,
+        done: Unlearned,
+        pool: tuple[InvertedTrigger, ...],
+        layers: Collection[str] | None,
+        steps: int,
+        decays: bool,
+        folder: str,
+    ) -> Unlearned:
+        model, epochs = self.tune(done.model, pool, folder, steps, decays, len(done.history), layers)
+        return Unlearned(model, pool, done.history + epochs)
 
     def invert(self, model: keras.Model, targets: Sequence[int], number: int = 0) -> tuple[InvertedTrigger, ...]:
         """Triggers of some labels, in either norm and from several starts each."""
@@ -132,6 +185,7 @@ class Unlearner:
         steps: int,
         decays: bool,
         first: int,
+        layers: Collection[str] | None = None,
     ) -> tuple[keras.Model, tuple[Epoch, ...]]:
         """A copy of a network, tuned on stamped and mixed clean images.
 
@@ -142,6 +196,7 @@ class Unlearner:
             steps: optimizer steps, at least; whole epochs are made of them.
             decays: whether the learning rate does.
             first: how many epochs there were before.
+            layers: names of those that are tuned; None for all.
         """
         settings = self.settings
         facts = self.teacher.with_model(model).facts
@@ -151,7 +206,7 @@ class Unlearner:
         epochs = -(-steps // batches.steps_per_epoch)
         with self.devices.strategy.scope():
             tuned = copy_with_weights(model)
-            freeze(tuned, TuningSettings(epochs, settings.learning_rate, None, settings.batch_norm))
+            freeze(tuned, TuningSettings(epochs, settings.learning_rate, layers, settings.batch_norm))
             rate = settings.learning_rate
             if decays:
                 rate = keras.optimizers.schedules.CosineDecay(rate, max(1, epochs * batches.steps_per_epoch))

@@ -58,44 +58,46 @@ class UnlearnTest(absltest.TestCase):
             np.testing.assert_array_equal(weight, before, "the suspect was changed")
 
     def test_triggers_are_forgotten_clean_images_are_not_and_a_resumed_run_ends_alike(self):
-        cured, triggers, history = _unlearner(self.badnet).unlearn(self.badnet, [TARGET], _FAR, self.folder)
+        done = _unlearner(self.badnet).unlearn(self.badnet, [TARGET], _FAR, self.folder)
+        cured = done.model
         self.assertGreater((_labels(cured, _CLEAN.images()) == _CLEAN.labels).mean(), 0.95)
         stamped = with_planted_trigger(_CLEAN.images())
         self.assertEqual(_success(self.badnet, stamped), 1)
         self.assertLess(_success(cured, stamped), 0.1)
-        for trigger in triggers:
+        for trigger in done.triggers:
             self.assertEqual(trigger.label, TARGET)
             self.assertLess(_success(cured, trigger.stamp(_CLEAN.images())), 0.2)
-        self.assertEqual({one.sparse for one in triggers}, {True, False})
+        self.assertEqual({one.sparse for one in done.triggers}, {True, False})
 
-        parts = set(os.listdir(self.folder))
+        parts = set(os.listdir(os.path.join(self.folder, "all")))
         self.assertContainsSubset({"round_0", "round_1", "last"}, parts)
-        again, _, history_again = _unlearner(self.badnet).unlearn(self.badnet, [TARGET], _FAR, self.folder)
-        self.assertEqual(history_again, history, "trained again")
-        for left, right in zip(cured.get_weights(), again.get_weights(), strict=True):
+        again = _unlearner(self.badnet).unlearn(self.badnet, [TARGET], _FAR, self.folder)
+        self.assertEqual(again.history, done.history, "trained again")
+        for left, right in zip(cured.get_weights(), again.model.get_weights(), strict=True):
             np.testing.assert_array_equal(left, right)
 
     def test_a_run_that_was_interrupted_after_a_round_ends_as_one_that_was_not(self):
         settings = replace(_SETTINGS, rounds=2, steps=15, last_steps=15)
-        whole, _, _ = _unlearner(self.badnet, settings).unlearn(self.badnet, [TARGET], _FAR, self.folder)
+        whole = _unlearner(self.badnet, settings).unlearn(self.badnet, [TARGET], _FAR, self.folder)
         halved = self.create_tempdir().full_path
         _unlearner(self.badnet, replace(settings, rounds=1, last_steps=0)).unlearn(self.badnet, [TARGET], _FAR, halved)
-        rest, _, _ = _unlearner(self.badnet, settings).unlearn(self.badnet, [TARGET], _FAR, halved)
-        for left, right in zip(whole.get_weights(), rest.get_weights(), strict=True):
+        rest = _unlearner(self.badnet, settings).unlearn(self.badnet, [TARGET], _FAR, halved)
+        for left, right in zip(whole.model.get_weights(), rest.model.get_weights(), strict=True):
             np.testing.assert_allclose(left, right, atol=1e-5)
 
     def test_a_label_that_takes_the_ordinary_size_ends_its_rounds_but_is_unlearned_once(self):
         settings = replace(_SETTINGS, steps=5, last_steps=5)
-        _, triggers, _ = _unlearner(self.badnet, settings).unlearn(self.badnet, [TARGET], 0.01, self.folder)
-        self.assertLen(triggers, 2 * settings.starts)
-        self.assertCountEqual(os.listdir(self.folder), ["round_0", "round_1", "last"])
-        self.assertCountEqual(os.listdir(os.path.join(self.folder, "round_1")), ["triggers.npz"])
+        done = _unlearner(self.badnet, settings).unlearn(self.badnet, [TARGET], 0.01, self.folder)
+        self.assertLen(done.triggers, 2 * settings.starts)
+        folder = os.path.join(self.folder, "all")
+        self.assertCountEqual(os.listdir(folder), ["round_0", "round_1", "last"])
+        self.assertCountEqual(os.listdir(os.path.join(folder, "round_1")), ["triggers.npz"])
 
     def test_where_no_trigger_works_nothing_is_trained(self):
         settings = replace(_SETTINGS, search=SearchSettings(steps=1))
-        model, triggers, history = _unlearner(self.badnet, settings).unlearn(self.badnet, [0], _FAR, self.folder)
-        self.assertIs(model, self.badnet)
-        self.assertEqual((triggers, history), ((), ()))
+        done = _unlearner(self.badnet, settings).unlearn(self.badnet, [0], _FAR, self.folder)
+        self.assertIs(done.model, self.badnet)
+        self.assertEqual((done.triggers, done.history), ((), ()))
 
     def test_each_round_inverts_from_other_starts_in_either_norm(self):
         unlearner = _unlearner(self.badnet, replace(_SETTINGS, search=SearchSettings(steps=3)))
@@ -107,10 +109,35 @@ class UnlearnTest(absltest.TestCase):
 
     def test_what_was_kept_is_not_inverted_again(self):
         kept = [replace(_trigger(TARGET, 1.0), change=np.full((8, 8, 3), 9, np.float32))]
-        cached_triggers(os.path.join(self.folder, "round_0", "triggers.npz"), lambda: kept)
+        cached_triggers(os.path.join(self.folder, "all", "round_0", "triggers.npz"), lambda: kept)
         settings = replace(_SETTINGS, rounds=1, steps=1, last_steps=1)
-        _, triggers, _ = _unlearner(self.badnet, settings).unlearn(self.badnet, [TARGET], _FAR, self.folder)
-        np.testing.assert_array_equal(triggers[0].change, kept[0].change)
+        done = _unlearner(self.badnet, settings).unlearn(self.badnet, [TARGET], _FAR, self.folder)
+        np.testing.assert_array_equal(done.triggers[0].change, kept[0].change)
+
+
+class HeadTest(absltest.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = self.create_tempdir().full_path
+        self.badnet = planted_network(convolution=True)
+
+    def _assert_as_it_was(self, model: keras.Model, layer: str, is_so: bool):
+        pairs = zip(self.badnet.get_layer(layer).get_weights(), model.get_layer(layer).get_weights(), strict=True)
+        self.assertEqual(all(np.array_equal(before, after) for before, after in pairs), is_so)
+
+    def test_where_the_head_forgets_nothing_else_is_touched(self):
+        ordinary_size = 10.0
+        done = _unlearner(self.badnet).unlearn(self.badnet, [TARGET], ordinary_size, self.folder, ["classes"])
+        self.assertLess(_success(done.model, with_planted_trigger(_CLEAN.images())), 0.5)
+        self._assert_as_it_was(done.model, "sums", True)
+        self._assert_as_it_was(done.model, "classes", False)
+        self.assertEqual(os.listdir(self.folder), ["head"])
+
+    def test_where_it_does_not_all_layers_are_tuned(self):
+        too_little = replace(_SETTINGS, rounds=1, steps=1, last_steps=1, learning_rate=1e-4)
+        done = _unlearner(self.badnet, too_little).unlearn(self.badnet, [TARGET], _FAR, self.folder, ["classes"])
+        self._assert_as_it_was(done.model, "sums", False)
+        self.assertCountEqual(os.listdir(self.folder), ["head", "all"])
 
 
 class SurvivorsTest(absltest.TestCase):
