@@ -81,10 +81,10 @@ def compare_structure(before: keras.Model, after: keras.Model) -> Structure:
 
 
 def _row(name: str, before: keras.layers.Layer | None, after: keras.layers.Layer | None) -> StructureRow:
-    facts = [None if layer is None else _facts(layer) for layer in (before, after)]
-    if before is None or after is None or not (before.weights or after.weights):
-        return StructureRow(name, *facts)
-    return StructureRow(name, *facts, _same(before.get_weights(), after.get_weights()))
+    same = None
+    if before is not None and after is not None and (before.weights or after.weights):
+        same = _same(before.get_weights(), after.get_weights())
+    return StructureRow(name, before and _facts(before), after and _facts(after), same)
 
 
 def _same(some: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> bool:

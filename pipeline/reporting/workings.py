@@ -80,8 +80,8 @@ def structure_section(record: RunRecord) -> Html:
         "The network before and after",
         element(
             "p",
-            f"{before:,} parameters before, {after:,} after{change}; {structure.parameters_kept:,} of these are in layers"
-            " that were left as they are. Layers that changed are in bold.",
+            f"{before:,} parameters before, {after:,} after{change}; {structure.parameters_kept:,} of these are in"
+            " layers that were left as they are. Layers that changed are in bold.",
         ),
         Html(f'<div class="scroll" tabindex="0"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>'),
     )
