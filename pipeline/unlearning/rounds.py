@@ -7,7 +7,6 @@ their true class (`distillation`).
 """
 
 import functools
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -19,8 +18,8 @@ from goodnet.pipeline.inversion.trigger import InvertedTrigger
 from goodnet.pipeline.inversion.trigger_cache import cached_triggers
 from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.training.batches import Batches
-from goodnet.pipeline.training.devices import Devices
 from goodnet.pipeline.training.loop import Epoch, train
+from goodnet.pipeline.training.run_config import RunConfig
 from goodnet.pipeline.training.tuning import TuningSettings, freeze
 from goodnet.pipeline.unlearning.distillation import Distillation
 from goodnet.pipeline.unlearning.stamping import StampSome
@@ -64,16 +63,16 @@ class Unlearner:
         batches: clean images.
         teacher: the suspect. The network is to answer as it does where there is no trigger, and is on its scale.
         settings: how.
-        devices: where to train.
+        run: where to train, and where triggers and trainings are kept; a finished part found there is not done again.
     """
 
     batches: Batches
     teacher: ScaledNetwork
     settings: UnlearningSettings
-    devices: Devices
+    run: RunConfig
 
     def unlearn(
-        self, model: keras.Model, targets: Sequence[int], ordinary_size: float, checkpoint_dir: str
+        self, model: keras.Model, targets: Sequence[int], ordinary_size: float
     ) -> tuple[keras.Model, tuple[InvertedTrigger, ...], tuple[Epoch, ...]]:
         """Unlearns the triggers of some labels, round by round.
 
@@ -82,7 +81,6 @@ class Unlearner:
             targets: the labels.
             ordinary_size: of the sparse trigger of an ordinary label. A label that takes that much is no shortcut any
                 more, and to unlearn what leads to it would cost clean accuracy: its rounds are over.
-            checkpoint_dir: where triggers and trainings are kept; a finished part found there is not done again.
 
         Returns:
             The tuned network, the triggers that were unlearned, and its epochs.
@@ -90,10 +88,8 @@ class Unlearner:
         pool: tuple[InvertedTrigger, ...] = ()
         history: tuple[Epoch, ...] = ()
         for number in range(self.settings.rounds):
-            folder = os.path.join(checkpoint_dir, f"round_{number}")
-            found = cached_triggers(
-                os.path.join(folder, "triggers.npz"), functools.partial(self.invert, model, targets, number)
-            )
+            part = self.run.within(f"round_{number}")
+            found = cached_triggers(part.path("triggers.npz"), functools.partial(self.invert, model, targets, number))
             survivors = _survivors(found, ordinary_size if number else float("inf"))
             log.info(
                 "unlearning: round %d, %d of %d triggers are smaller than ordinary ones (%s)",
@@ -105,12 +101,11 @@ class Unlearner:
             if not survivors:
                 break
             pool += survivors
-            model, trained = self.tune(model, pool, folder, self.settings.steps, decays=False, first=len(history))
+            model, trained = self.tune(model, pool, part, self.settings.steps, decays=False, first=len(history))
             history += trained
         if pool:
-            folder = os.path.join(checkpoint_dir, "last")
-            steps = self.settings.last_steps
-            model, trained = self.tune(model, pool, folder, steps, decays=True, first=len(history))
+            part, steps = self.run.within("last"), self.settings.last_steps
+            model, trained = self.tune(model, pool, part, steps, decays=True, first=len(history))
             history += trained
         return model, pool, history
 
@@ -128,7 +123,7 @@ class Unlearner:
         self,
         model: keras.Model,
         pool: Sequence[InvertedTrigger],
-        folder: str | None,
+        part: RunConfig,
         steps: int,
         decays: bool,
         first: int,
@@ -138,7 +133,7 @@ class Unlearner:
         Args:
             model: the network.
             pool: the triggers, at least one.
-            folder: where the training is kept, if anywhere.
+            part: where to train, and where the training is kept, if anywhere.
             steps: optimizer steps, at least; whole epochs are made of them.
             decays: whether the learning rate does.
             first: how many epochs there were before.
@@ -149,7 +144,7 @@ class Unlearner:
         # Batches follow from seed and epoch; a round's first epoch is not the first of all.
         batches = replace(self.batches, transform=targets, seed=self.batches.seed + 1000 * (first + 1))
         epochs = -(-steps // batches.steps_per_epoch)
-        with self.devices.strategy.scope():
+        with part.strategy.scope():
             tuned = copy_with_weights(model)
             freeze(tuned, TuningSettings(epochs, settings.learning_rate, None, settings.batch_norm))
             rate = settings.learning_rate
@@ -160,8 +155,7 @@ class Unlearner:
                 loss=keras.losses.CategoricalCrossentropy(from_logits=facts.logits),
                 metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
             )
-        kept = None if folder is None else os.path.join(folder, "tuning")
-        return tuned, train(tuned, batches, epochs, title="unlearning", checkpoint_dir=kept)
+        return tuned, train(tuned, batches, epochs, title="unlearning", checkpoint_dir=part.path("tuning"))
 
 
 def _survivors(found: Sequence[InvertedTrigger], ordinary_size: float) -> tuple[InvertedTrigger, ...]:

@@ -14,6 +14,7 @@ from goodnet.pipeline.inversion.trigger import InvertedTrigger
 from goodnet.pipeline.inversion.trigger_cache import cached_triggers
 from goodnet.pipeline.training.batches import Batches
 from goodnet.pipeline.training.devices import select_devices
+from goodnet.pipeline.training.run_config import RunConfig
 from goodnet.pipeline.unlearning.rounds import Unlearner, UnlearningSettings, _survivors
 from testing.planted_network import TARGET, bright_rows, planted_network, with_planted_trigger
 
@@ -24,9 +25,10 @@ _SETTINGS = UnlearningSettings(
 _FAR = 100.0
 
 
-def _unlearner(badnet: keras.Model, settings: UnlearningSettings = _SETTINGS) -> Unlearner:
+def _unlearner(badnet: keras.Model, folder: str | None, settings: UnlearningSettings = _SETTINGS) -> Unlearner:
     batches = Batches(_CLEAN, UNIT_SCALE, 16, 0, passes=5)
-    return Unlearner(batches, ScaledNetwork(badnet, UNIT_SCALE), settings, select_devices("cpu"))
+    run = RunConfig(select_devices("cpu").strategy, 0, folder)
+    return Unlearner(batches, ScaledNetwork(badnet, UNIT_SCALE), settings, run)
 
 
 def _labels(model: keras.Model, images: np.ndarray) -> np.ndarray:
@@ -58,7 +60,7 @@ class UnlearnTest(absltest.TestCase):
             np.testing.assert_array_equal(weight, before, "the suspect was changed")
 
     def test_triggers_are_forgotten_clean_images_are_not_and_a_resumed_run_ends_alike(self):
-        cured, triggers, history = _unlearner(self.badnet).unlearn(self.badnet, [TARGET], _FAR, self.folder)
+        cured, triggers, history = _unlearner(self.badnet, self.folder).unlearn(self.badnet, [TARGET], _FAR)
         self.assertGreater((_labels(cured, _CLEAN.images()) == _CLEAN.labels).mean(), 0.95)
         stamped = with_planted_trigger(_CLEAN.images())
         self.assertEqual(_success(self.badnet, stamped), 1)
@@ -70,35 +72,35 @@ class UnlearnTest(absltest.TestCase):
 
         parts = set(os.listdir(self.folder))
         self.assertContainsSubset({"round_0", "round_1", "last"}, parts)
-        again, _, history_again = _unlearner(self.badnet).unlearn(self.badnet, [TARGET], _FAR, self.folder)
+        again, _, history_again = _unlearner(self.badnet, self.folder).unlearn(self.badnet, [TARGET], _FAR)
         self.assertEqual(history_again, history, "trained again")
         for left, right in zip(cured.get_weights(), again.get_weights(), strict=True):
             np.testing.assert_array_equal(left, right)
 
     def test_a_run_that_was_interrupted_after_a_round_ends_as_one_that_was_not(self):
         settings = replace(_SETTINGS, rounds=2, steps=15, last_steps=15)
-        whole, _, _ = _unlearner(self.badnet, settings).unlearn(self.badnet, [TARGET], _FAR, self.folder)
+        whole, _, _ = _unlearner(self.badnet, self.folder, settings).unlearn(self.badnet, [TARGET], _FAR)
         halved = self.create_tempdir().full_path
-        _unlearner(self.badnet, replace(settings, rounds=1, last_steps=0)).unlearn(self.badnet, [TARGET], _FAR, halved)
-        rest, _, _ = _unlearner(self.badnet, settings).unlearn(self.badnet, [TARGET], _FAR, halved)
+        _unlearner(self.badnet, halved, replace(settings, rounds=1, last_steps=0)).unlearn(self.badnet, [TARGET], _FAR)
+        rest, _, _ = _unlearner(self.badnet, halved, settings).unlearn(self.badnet, [TARGET], _FAR)
         for left, right in zip(whole.get_weights(), rest.get_weights(), strict=True):
             np.testing.assert_allclose(left, right, atol=1e-5)
 
     def test_a_label_that_takes_the_ordinary_size_ends_its_rounds_but_is_unlearned_once(self):
         settings = replace(_SETTINGS, steps=5, last_steps=5)
-        _, triggers, _ = _unlearner(self.badnet, settings).unlearn(self.badnet, [TARGET], 0.01, self.folder)
+        _, triggers, _ = _unlearner(self.badnet, self.folder, settings).unlearn(self.badnet, [TARGET], 0.01)
         self.assertLen(triggers, 2 * settings.starts)
         self.assertCountEqual(os.listdir(self.folder), ["round_0", "round_1", "last"])
         self.assertCountEqual(os.listdir(os.path.join(self.folder, "round_1")), ["triggers.npz"])
 
     def test_where_no_trigger_works_nothing_is_trained(self):
         settings = replace(_SETTINGS, search=SearchSettings(steps=1))
-        model, triggers, history = _unlearner(self.badnet, settings).unlearn(self.badnet, [0], _FAR, self.folder)
+        model, triggers, history = _unlearner(self.badnet, self.folder, settings).unlearn(self.badnet, [0], _FAR)
         self.assertIs(model, self.badnet)
         self.assertEqual((triggers, history), ((), ()))
 
     def test_each_round_inverts_from_other_starts_in_either_norm(self):
-        unlearner = _unlearner(self.badnet, replace(_SETTINGS, search=SearchSettings(steps=3)))
+        unlearner = _unlearner(self.badnet, None, replace(_SETTINGS, search=SearchSettings(steps=3)))
         first, second = unlearner.invert(self.badnet, [TARGET, 1], 0), unlearner.invert(self.badnet, [TARGET, 1], 1)
         self.assertEqual([one.label for one in first], [TARGET, TARGET, 1, 1] * 2)
         self.assertEqual([one.sparse for one in first], [True] * 4 + [False] * 4)
@@ -109,7 +111,7 @@ class UnlearnTest(absltest.TestCase):
         kept = [replace(_trigger(TARGET, 1.0), change=np.full((8, 8, 3), 9, np.float32))]
         cached_triggers(os.path.join(self.folder, "round_0", "triggers.npz"), lambda: kept)
         settings = replace(_SETTINGS, rounds=1, steps=1, last_steps=1)
-        _, triggers, _ = _unlearner(self.badnet, settings).unlearn(self.badnet, [TARGET], _FAR, self.folder)
+        _, triggers, _ = _unlearner(self.badnet, self.folder, settings).unlearn(self.badnet, [TARGET], _FAR)
         np.testing.assert_array_equal(triggers[0].change, kept[0].change)
 
 
