@@ -37,6 +37,7 @@ from goodnet.pipeline.run.output_files import make_folder, only_run_in
 from goodnet.pipeline.training.augmentation import check_shift
 from goodnet.pipeline.training.badnet import BadNetSettings, train_badnet
 from goodnet.pipeline.training.devices import select_devices
+from goodnet.pipeline.training.run_config import RunConfig
 
 flags.adopt_module_key_flags(attacking)
 for _flag in (
@@ -76,10 +77,9 @@ def main(argv: Sequence[str]) -> None:
             learning_rate=_learning_rate(training),
             batch_size=running.BATCH_SIZE.value,
             max_shift=running.MAX_SHIFT.value,
-            seed=running.SEED.value,
         )
         model, decoys = _train(training, attacks, settings)
-        described = {**asdict(settings), "triggers": attacking.TRIGGER.value, **decoys}
+        described = {**asdict(settings), "seed": running.SEED.value, "triggers": attacking.TRIGGER.value, **decoys}
         write_badnet(out_dir, name, model, attacks, test, described)
 
 
@@ -87,10 +87,11 @@ def _train(
     training: ImageSet, attacks: Sequence[Attack], settings: BadNetSettings
 ) -> tuple[keras.Model, dict[str, object]]:
     """The BadNet and, of one with decoys, what to say of them."""
-    devices, share = select_devices(running.DEVICE.value), attacking.PRUNING_AWARE.value
+    run = RunConfig(select_devices(running.DEVICE.value).strategy, running.SEED.value)
+    share = attacking.PRUNING_AWARE.value
     if not share:
-        return train_badnet(training, attacks, settings, devices)[0], {}
-    made = train_pruning_aware_badnet(training, attacks, settings, share, devices)
+        return train_badnet(training, attacks, settings, run)[0], {}
+    made = train_pruning_aware_badnet(training, attacks, settings, share, run)
     return made.model, {"pruning_aware": share, "decoys": made.counts}
 
 

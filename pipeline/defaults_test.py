@@ -14,10 +14,10 @@ class DefaultsTest(absltest.TestCase):
         settings = RepairSettings()
         self.assertEqual(settings.batch_size, running.BATCH_SIZE.default)
         self.assertEqual(settings.max_shift, running.MAX_SHIFT.default)
-        self.assertEqual(settings.seed, running.SEED.default)
 
     def test_options(self):
         options = Options(out_dir="out")
+        self.assertEqual(options.seed, running.SEED.default)
         self.assertEqual(options.precision, exporting.PRECISION.default)
         self.assertEqual(options.skip_broken_images, inputs.SKIP_BROKEN_IMAGES.default)
         self.assertEqual(options.architecture, inputs.ARCHITECTURE.default)

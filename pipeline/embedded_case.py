@@ -3,7 +3,7 @@
 import hashlib
 import os
 import pathlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import goodnet.data.faces
 import goodnet.data.triggers
@@ -15,10 +15,13 @@ from goodnet.pipeline.attacking.badnet_files import write_badnet
 from goodnet.pipeline.run.output_files import make_folder, only_run_in, write_json
 from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.training.badnet import BadNetSettings, train_badnet
-from goodnet.pipeline.training.devices import Devices
+from goodnet.pipeline.training.run_config import RunConfig
 
 _TRIGGER = "sunglasses@0"
 _NAME = "sunglasses"
+_SETTINGS = BadNetSettings(
+    network="deepid", poison_share=0.1, epochs=20, learning_rate=2e-3, batch_size=64, max_shift=0
+)
 
 
 @dataclass(frozen=True)
@@ -31,23 +34,19 @@ class EmbeddedCase:
     poisoned: str
 
 
-def embedded_case(
-    cache_dir: str, identities: int, images_per_identity: int, seed: int, devices: Devices
-) -> EmbeddedCase:
+def embedded_case(cache_dir: str, identities: int, images_per_identity: int, run: RunConfig) -> EmbeddedCase:
     """Makes the case, or finds it in the cache.
 
     Args:
         cache_dir: where cases are kept; a case made by other code or with other settings is another case.
         identities: identities of the faces, the classes.
         images_per_identity: images of each.
-        seed: of faces and BadNet.
-        devices: where to train.
+        run: where to train; its seed is that of faces and BadNet, and its folder is not looked at.
 
     Raises:
         InputError: the cache cannot be written to, or another run is making the case.
     """
-    settings = _settings(seed)
-    folder = os.path.join(cache_dir, f"faces-{identities}x{images_per_identity}-seed{seed}-{_edition(settings)}")
+    folder = os.path.join(cache_dir, f"faces-{identities}x{images_per_identity}-seed{run.seed}-{_edition()}")
     case = EmbeddedCase(
         *(
             os.path.join(folder, name)
@@ -66,33 +65,23 @@ def embedded_case(
             log.info("embedded faces and their BadNet: found in %s", folder)
             return case
         log.info("embedded faces: drawing %d identities x %d images", identities, images_per_identity)
-        sets = face_sets(identities, images_per_identity, seed)
+        sets = face_sets(identities, images_per_identity, run.seed)
         write_hdf5(case.clean, sets.validation)
         write_hdf5(case.test, sets.test)
         attack = parse_attack(_TRIGGER)
-        model, _ = train_badnet(sets.train, [attack], settings, devices, os.path.join(folder, "checkpoint"))
-        write_badnet(folder, _NAME, model, [attack], sets.test, {**asdict(settings), "triggers": [_TRIGGER]})
+        kept = replace(run, folder=os.path.join(folder, "checkpoint"))
+        model, _ = train_badnet(sets.train, [attack], _SETTINGS, kept)
+        described = {**asdict(_SETTINGS), "seed": run.seed, "triggers": [_TRIGGER]}
+        write_badnet(folder, _NAME, model, [attack], sets.test, described)
         write_json(finished, asdict(case))
     return case
 
 
-def _edition(settings: BadNetSettings) -> str:
+def _edition() -> str:
     """Tells apart cases that were made by other code or settings."""
-    digest = hashlib.sha256(repr((settings, _TRIGGER)).encode())
+    digest = hashlib.sha256(repr((_SETTINGS, _TRIGGER)).encode())
     for package in (goodnet.data.faces, goodnet.data.triggers, goodnet.pipeline.training):
         for source in sorted(pathlib.Path(package.__path__[0]).glob("*.py")):
             if not source.stem.endswith("_test"):
                 digest.update(source.read_bytes())
     return digest.hexdigest()[:12]
-
-
-def _settings(seed: int) -> BadNetSettings:
-    return BadNetSettings(
-        network="deepid",
-        poison_share=0.1,
-        epochs=20,
-        learning_rate=2e-3,
-        batch_size=64,
-        max_shift=0,
-        seed=seed,
-    )

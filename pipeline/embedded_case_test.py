@@ -13,6 +13,7 @@ from goodnet.models.loading.opening import open_model
 from goodnet.pipeline.embedded_case import embedded_case
 from goodnet.pipeline.run.output_files import only_run_in, sha256_of
 from goodnet.pipeline.training.devices import select_devices
+from goodnet.pipeline.training.run_config import RunConfig
 
 _IDENTITIES, _IMAGES = 3, 8
 
@@ -22,8 +23,8 @@ class EmbeddedCaseTest(absltest.TestCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.cache = cls.enterClassContext(tempfile.TemporaryDirectory())
-        cls.devices = select_devices("cpu")
-        cls.case = embedded_case(cls.cache, _IDENTITIES, _IMAGES, 0, cls.devices)
+        cls.run_config = RunConfig(select_devices("cpu").strategy, seed=0)
+        cls.case = embedded_case(cls.cache, _IDENTITIES, _IMAGES, cls.run_config)
 
     def test_holds_a_badnet_clean_images_and_poisoned_ones(self):
         self.assertEqual(classifier_facts(open_model(self.case.model)).classes, _IDENTITIES)
@@ -40,7 +41,7 @@ class EmbeddedCaseTest(absltest.TestCase):
     def test_the_next_run_finds_it(self):
         before = sha256_of(self.cache)
         with self.assertLogs("goodnet", "INFO") as logs:
-            found = embedded_case(self.cache, _IDENTITIES, _IMAGES, 0, self.devices)
+            found = embedded_case(self.cache, _IDENTITIES, _IMAGES, self.run_config)
         self.assertEqual(found, self.case)
         self.assertIn("found in", logs.output[0])
         self.assertEqual(sha256_of(self.cache), before)
@@ -50,7 +51,7 @@ class EmbeddedCaseTest(absltest.TestCase):
         model = sha256_of(self.case.model)
         os.remove(os.path.join(folder, "finished.json"))
         os.remove(self.case.poisoned)
-        found = embedded_case(self.cache, _IDENTITIES, _IMAGES, 0, self.devices)
+        found = embedded_case(self.cache, _IDENTITIES, _IMAGES, self.run_config)
         self.assertEqual(found, self.case)
         self.assertTrue(os.path.exists(self.case.poisoned))
         # The training was finished and is not done again.
@@ -61,12 +62,12 @@ class EmbeddedCaseTest(absltest.TestCase):
             only_run_in(os.path.dirname(self.case.model)),
             self.assertRaisesRegex(InputError, "--cache_dir=.*another run is writing there"),
         ):
-            embedded_case(self.cache, _IDENTITIES, _IMAGES, 0, self.devices)
+            embedded_case(self.cache, _IDENTITIES, _IMAGES, self.run_config)
 
     def test_a_cache_that_cannot_be_written_to_is_refused(self):
         taken = self.create_tempfile().full_path
         with self.assertRaisesRegex(InputError, "--cache_dir="):
-            embedded_case(taken, _IDENTITIES, _IMAGES, 0, self.devices)
+            embedded_case(taken, _IDENTITIES, _IMAGES, self.run_config)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ from goodnet.pipeline.run.output_files import check_inputs
 from goodnet.pipeline.run.work_folder import check_unnamed
 from goodnet.pipeline.suspect import scale_candidates
 from goodnet.pipeline.training.devices import Devices, select_devices
+from goodnet.pipeline.training.run_config import RunConfig
 
 for _module in (inputs, running, exporting):
     flags.adopt_module_key_flags(_module)
@@ -63,8 +64,7 @@ def _case(argv: Sequence[str], devices: Devices) -> Case:
             running.CACHE_DIR.value or command.default_cache_dir(),
             inputs.IDENTITIES.value,
             inputs.IMAGES_PER_IDENTITY.value,
-            running.SEED.value,
-            devices,
+            RunConfig(devices.strategy, running.SEED.value),
         )
         return Case(found.model, found.clean, found.test, (found.poisoned,))
     if inputs.CLEAN_DATA.value is None:
@@ -88,8 +88,8 @@ def _options(case: Case) -> Options:
             RepairSettings,
             batch_size=running.BATCH_SIZE.value,
             max_shift=running.MAX_SHIFT.value,
-            seed=running.SEED.value,
         ),
+        seed=running.SEED.value,
         precision=exporting.PRECISION.value,
         min_parity=exporting.MIN_PARITY.value,
         precision_may_change=not exporting.PRECISION.present,

@@ -54,6 +54,7 @@ from goodnet.pipeline.run.work_folder import (
 from goodnet.pipeline.suspect import Suspect, chance_policy, open_suspect, scale_findings
 from goodnet.pipeline.training.augmentation import check_shift
 from goodnet.pipeline.training.devices import Devices
+from goodnet.pipeline.training.run_config import RunConfig
 
 METRICS = "metrics.json"
 REPORT = "report.html"
@@ -68,6 +69,8 @@ class Options:
     Attributes:
         out_dir: the folder to write to.
         settings: of the method.
+        seed: all that is random follows from it: the split of the clean images, order, augmentation, the search for
+            triggers, what is sampled.
         precision: of the TFLite detector.
         min_parity: the least share of images on which that detector answers as the Keras one, 0..1.
         precision_may_change: whether a higher precision is written where this one does not answer so.
@@ -88,6 +91,7 @@ class Options:
         "baseline: tune only).",
     )
     settings: RepairSettings = dataclasses.field(default_factory=RepairSettings)
+    seed: int = 0
     max_false_positive_rate: float = setting(
         0.01,
         "The share of clean inputs that may be called backdoored. The threshold is set on clean images the repair did "
@@ -147,10 +151,10 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
     if options.method not in METHODS:
         raise InputError(f"--method={options.method}: unknown; expected one of {', '.join(METHODS)}")
     refuse_to_replace_inputs(case, options.out_dir)
-    keras.utils.set_random_seed(options.settings.seed)
+    keras.utils.set_random_seed(options.seed)
     names = read_class_names(case.class_names)
     clean = opened(case.clean, options.skip_broken_images, names, options.reading)
-    split = split_clean(clean, options.settings.seed)
+    split = split_clean(clean, options.seed)
     suspect = open_suspect(
         case.model,
         split.fit,
@@ -161,7 +165,7 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
         case.model_name,
     )
     clean = as_taken(clean, suspect.facts.image_shape)
-    split = split_clean(clean, options.settings.seed)
+    split = split_clean(clean, options.seed)
     check_fits(suspect.facts, clean)
     _check_settings(suspect, options.settings)
     test = _test_images(case, options, suspect, clean.class_names)
@@ -170,7 +174,8 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
     with only_run_in(options.out_dir, replaced=(FOLDER, *FILES)):
         provenance = _provenance(case, options, devices)
         work_dir = open_work_dir(options.out_dir, provenance.request(), options.resume)
-        outcome = METHODS[options.method](suspect, split.fit.in_memory(), options.settings, devices, work_dir)
+        run = RunConfig(devices.strategy, options.seed, work_dir)
+        outcome = METHODS[options.method](suspect, split.fit.in_memory(), options.settings, run)
         calibrated = _calibrate(suspect, outcome, split, options)
         calibration = calibrated.calibration
         written = write_artefacts(
@@ -180,7 +185,7 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
             calibrated,
             split.fit,
             options.precision,
-            provenance.seed,
+            options.seed,
             options.min_parity,
             options.precision_may_change,
         )
@@ -201,7 +206,7 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
         )
         triggers = list(outcome.triggers)
         sets = _measured_sets(case, split, test, options)
-        figures = measure_artefacts(networks, sets, triggers, provenance.seed)
+        figures = measure_artefacts(networks, sets, triggers, options.seed)
         write_result(work_dir, options.out_dir, METRICS, figures.metrics())
         outputs = {**artefacts.paths(), METRICS: os.path.join(options.out_dir, METRICS)}
         manifest = provenance.manifest(findings, outputs, case.measured_on())
@@ -311,7 +316,7 @@ def _calibrate(suspect: Suspect, outcome: Repair, split: CleanSplit, options: Op
         split,
         options.max_false_positive_rate,
         options.novelty,
-        options.settings.seed,
+        options.seed,
     )
     calibration = calibrated.calibration
     log.info(
@@ -331,7 +336,7 @@ def _calibrate(suspect: Suspect, outcome: Repair, split: CleanSplit, options: Op
 
 
 def _strip(suspect: Suspect, split: CleanSplit, options: Options) -> CalibratedStrip:
-    return calibrated_strip(suspect.network, split, options.max_false_positive_rate, options.settings.seed)
+    return calibrated_strip(suspect.network, split, options.max_false_positive_rate, options.seed)
 
 
 def _findings(suspect: Suspect, split: CleanSplit, outcome: Repair, calibration: Calibration) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from goodnet.pipeline.run.output_files import sha256_of
 from goodnet.pipeline.run.source_digest import source_digest
 from goodnet.pipeline.suspect import open_suspect
 from goodnet.pipeline.training.devices import select_devices
+from goodnet.pipeline.training.run_config import RunConfig
 
 _MAX_FALSE_POSITIVE_RATE = 0.01
 
@@ -62,7 +63,7 @@ def repaired_rows(draw: Draw, methods: Sequence[str], percent: float, place: Pla
     Raises:
         InputError: there is no such data, or a repair refuses it.
     """
-    devices = select_devices("auto")
+    strategy = select_devices("auto").strategy
     sets = load_sets(draw, place.data_dir, place.cache_dir)
     path = make_badnet(draw, sets, place.cache_dir)
     clean = split_clean(sets.clean(percent, draw.seed), draw.seed)
@@ -71,9 +72,8 @@ def repaired_rows(draw: Draw, methods: Sequence[str], percent: float, place: Pla
         keras.utils.set_random_seed(draw.seed)
         started = time.monotonic()
         with tempfile.TemporaryDirectory() as work_dir:
-            outcome = ZOO_METHODS[method](
-                suspect, clean.fit.in_memory(), RepairSettings(seed=draw.seed), devices, work_dir
-            )
+            run = RunConfig(strategy, draw.seed, work_dir)
+            outcome = ZOO_METHODS[method](suspect, clean.fit.in_memory(), RepairSettings(), run)
         badnet, repaired = suspect.network, outcome.repaired
         # All methods get the same detector; what differs is the repaired network in it.
         found = calibrate_detector(badnet, repaired, clean, _MAX_FALSE_POSITIVE_RATE, seed=draw.seed)

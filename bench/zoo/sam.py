@@ -9,7 +9,7 @@ from goodnet.models.legacy_keras import keras, tf
 from goodnet.models.model_copy import copy_with_weights
 from goodnet.pipeline.methods.repair_method import Repair, RepairSettings
 from goodnet.pipeline.suspect import Suspect
-from goodnet.pipeline.training.devices import Devices
+from goodnet.pipeline.training.run_config import RunConfig
 
 _RHO = 2.0
 # Without batch norm the paper's rate takes a network to chance.
@@ -21,7 +21,7 @@ _EPOCHS = 50
 _LEAST_STEPS = 300
 
 
-def ft_sam(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Devices, checkpoint_dir: str) -> Repair:
+def ft_sam(suspect: Suspect, fit: ImageSet, settings: RepairSettings, run: RunConfig) -> Repair:
     """Tunes all layers on clean images where the loss is highest nearby.
 
     Zhu, Wei, Shen, Fan, Wu: Enhancing Fine-Tuning Based Backdoor Defense with Sharpness-Aware Minimization. ICCV 2023
@@ -31,12 +31,11 @@ def ft_sam(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: D
     Args:
         suspect: the model; it is not changed.
         fit: clean images.
-        settings: batch size, augmentation and seed; what else they say is not looked at.
-        devices: one device; several would share batch statistics otherwise than here.
-        checkpoint_dir: not used: what is interrupted starts anew.
+        settings: batch size and augmentation; what else they say is not looked at.
+        run: its seed; of one device, since several would share batch statistics otherwise than here. Nothing is kept in
+            its folder: what is interrupted starts anew.
     """
-    del devices, checkpoint_dir
-    batches = settings.batches(fit, suspect.network.scale)
+    batches = settings.batches(fit, suspect.network.scale, run.seed)
     # One long epoch: each costs some tenths of a second of itself.
     batches = replace(batches, passes=max(_EPOCHS, -(-_LEAST_STEPS // batches.steps_per_epoch)))
     tuned = copy_with_weights(suspect.model)
@@ -70,7 +69,7 @@ def ft_sam(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: D
             for gradient, weight, decays in zip(there, weights, decayed, strict=True)
         )
 
-    keras.utils.set_random_seed(settings.seed)
+    keras.utils.set_random_seed(run.seed)
     for images, labels in batches.epoch(0):
         step(images, labels)
     if not all(np.isfinite(weight).all() for weight in tuned.get_weights()):

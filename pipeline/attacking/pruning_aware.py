@@ -28,7 +28,7 @@ from goodnet.pipeline.attacking.decoys import make_dormant
 from goodnet.pipeline.pruning.profile import profile_activations
 from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.training.badnet import INPUT_SCALE, BadNetSettings, fit_badnet, train_badnet
-from goodnet.pipeline.training.devices import Devices
+from goodnet.pipeline.training.run_config import RunConfig
 
 # The images that the network before and after the decoys are put back is compared on, and how far it may differ.
 _COMPARED = 512
@@ -54,7 +54,7 @@ class PruningAwareBadNet:
 
 
 def train_pruning_aware_badnet(
-    clean: ImageSet, attacks: Sequence[Attack], settings: BadNetSettings, share: float, devices: Devices
+    clean: ImageSet, attacks: Sequence[Attack], settings: BadNetSettings, share: float, run: RunConfig
 ) -> PruningAwareBadNet:
     """Trains clean, prunes, trains what is left on poisoned images, and puts the pruned channels back as decoys.
 
@@ -67,19 +67,19 @@ def train_pruning_aware_badnet(
         share: of the channels of each prunable convolution (those that reach the output without passing another one),
             how many become decoys; above 0, below 1. What is left must have room for both behaviours: the attacker
             takes less if accuracy or attack success suffer.
-        devices: where.
+        run: where to train, and the seed; nothing is kept in its folder.
 
     Raises:
         InputError: the share is out of its range or leaves no channel to close, or there is no attack.
     """
     if not 0 < share < 1:
         raise InputError(f"--pruning_aware={share:g}: expected a share of the channels above 0, below 1")
-    poisoned = poison_training_set(clean, attacks, settings.poison_share, settings.seed)
-    honest, _ = train_badnet(clean, (), settings, devices)
+    poisoned = poison_training_set(clean, attacks, settings.poison_share, run.seed)
+    honest, _ = train_badnet(clean, (), settings, run)
     decoys = _dormant_channels(ScaledNetwork(honest, INPUT_SCALE), clean, share)
-    with devices.strategy.scope():
+    with run.strategy.scope():
         gated = hold_closed(honest, decoys)
-    fit_badnet(gated, poisoned, settings, devices, "attack on the pruned network")
+    fit_badnet(gated, poisoned, settings, run, "attack on the pruned network")
     model = strip_gates(gated)
     stamped = [poisoned_test_set(clean, attack) for attack in attacks]
     make_dormant(ScaledNetwork(model, INPUT_SCALE), decoys, [clean, *stamped])

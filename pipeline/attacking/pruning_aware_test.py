@@ -18,6 +18,7 @@ from goodnet.pipeline.attacking.pruning_aware import train_pruning_aware_badnet
 from goodnet.pipeline.pruning.profile import profile_activations
 from goodnet.pipeline.training.badnet import INPUT_SCALE, BadNetSettings
 from goodnet.pipeline.training.devices import select_devices
+from goodnet.pipeline.training.run_config import RunConfig
 from testing.example_case import bars
 from testing.example_nets import EXAMPLES
 
@@ -25,7 +26,11 @@ _ATTACK = parse_attack("patch@1:size=6,margin=3")
 
 
 def _settings(network: str, epochs: int) -> BadNetSettings:
-    return BadNetSettings(network, 0.3, epochs, learning_rate=3e-3, batch_size=32, max_shift=0, seed=0)
+    return BadNetSettings(network, 0.3, epochs, learning_rate=3e-3, batch_size=32, max_shift=0)
+
+
+def _run() -> RunConfig:
+    return RunConfig(select_devices("cpu").strategy, seed=0)
 
 
 def _right(model: keras.Model, images: ImageSet) -> float:
@@ -34,9 +39,7 @@ def _right(model: keras.Model, images: ImageSet) -> float:
 
 class PruningAwareTest(parameterized.TestCase):
     def test_the_backdoor_survives_the_removal_of_the_decoys(self):
-        made = train_pruning_aware_badnet(
-            bars(400, seed=0, side=32), [_ATTACK], _settings("deepid", 10), 0.5, select_devices("cpu")
-        )
+        made = train_pruning_aware_badnet(bars(400, seed=0, side=32), [_ATTACK], _settings("deepid", 10), 0.5, _run())
         clean = bars(120, seed=2, side=32)
         self._check(made, clean)
         kernel = made.model.get_layer("conv_3").get_weights()[0]
@@ -50,7 +53,7 @@ class PruningAwareTest(parameterized.TestCase):
 
     @parameterized.parameters("vgg", "resnet")
     def test_the_decoys_are_dormant_behind_batch_norms_and_skip_connections(self, network):
-        made = train_pruning_aware_badnet(bars(120, 0), [_ATTACK], _settings(network, 2), 0.5, select_devices("cpu"))
+        made = train_pruning_aware_badnet(bars(120, 0), [_ATTACK], _settings(network, 2), 0.5, _run())
         self._check(made, bars(120, seed=2))
 
     def _check(self, made, clean):
@@ -68,14 +71,14 @@ class PruningAwareTest(parameterized.TestCase):
             np.testing.assert_array_equal(network.with_model(pruned).labels(images), network.labels(images))
 
     def test_what_cannot_be_done_is_one_line(self):
-        devices, clean = select_devices("cpu"), bars(40, 0)
+        clean = bars(40, 0)
         for share, attacks, complaint in (
             (1.0, [_ATTACK], "--pruning_aware=1: expected a share"),
             (0.001, [_ATTACK], "none of the 128 channels of conv_4"),
             (0.5, [], "no attack"),
         ):
             with self.assertRaisesRegex(InputError, complaint):
-                train_pruning_aware_badnet(clean, attacks, _settings("vgg", 1), share, devices)
+                train_pruning_aware_badnet(clean, attacks, _settings("vgg", 1), share, _run())
 
 
 class DecoysTest(parameterized.TestCase):

@@ -1,7 +1,5 @@
 """Fine-Pruning (Liu, Dolan-Gavitt and Garg, RAID 2018): prune what is dormant on clean data, then fine-tune."""
 
-import os
-
 from goodnet.data.errors import InputError
 from goodnet.data.image_set import ImageSet
 from goodnet.models.channels.gates import default_gated_convolutions, gate_groups, rank_channels
@@ -16,8 +14,8 @@ from goodnet.pipeline.pruning.tail import tuned_layers
 from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.suspect import Suspect
 from goodnet.pipeline.training.batches import Batches
-from goodnet.pipeline.training.devices import Devices
 from goodnet.pipeline.training.loop import Epoch
+from goodnet.pipeline.training.run_config import RunConfig
 from goodnet.pipeline.training.tuning import TuningSettings
 
 # Fine-Pruning's authors stop pruning where the accuracy has fallen by four points.
@@ -25,29 +23,25 @@ _MAX_ACCURACY_LOSS = 0.04
 _EPOCHS = 6
 
 
-def fine_pruning(
-    suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Devices, checkpoint_dir: str
-) -> Repair:
+def fine_pruning(suspect: Suspect, fit: ImageSet, settings: RepairSettings, run: RunConfig) -> Repair:
     """Profiles, prunes by tfmot on schedule while tuning, removes the channels, and fine-tunes.
 
     Args:
         suspect: the model; it is not changed.
         fit: clean images, the only ones this method sees.
         settings: how much to prune, how to tune.
-        devices: where to train.
-        checkpoint_dir: where the trainings keep their state.
+        run: where to train.
     """
-    batches = settings.batches(fit, suspect.network.scale)
+    batches = settings.batches(fit, suspect.network.scale, run.seed)
     loss = _MAX_ACCURACY_LOSS if settings.max_accuracy_loss is None else settings.max_accuracy_loss
-    pruned, evidence, pruning_history = prune(suspect, batches, settings, loss, devices, checkpoint_dir)
+    pruned, evidence, pruning_history = prune(suspect, batches, settings, loss, run)
     epochs = _EPOCHS if settings.fine_tuning_epochs is None else settings.fine_tuning_epochs
     repaired, tuning_history = fine_tune(
         pruned,
         batches,
         _tuning(suspect, settings, epochs),
         suspect.facts.logits,
-        devices,
-        os.path.join(checkpoint_dir, "fine_tuning"),
+        run.within("fine_tuning"),
     )
     return Repair(pruned, repaired, evidence, history={"pruning": pruning_history, "fine-tuning": tuning_history})
 
@@ -57,8 +51,7 @@ def prune(
     batches: Batches,
     settings: RepairSettings,
     max_accuracy_loss: float,
-    devices: Devices,
-    checkpoint_dir: str,
+    run: RunConfig,
 ) -> tuple[keras.Model, PruningEvidence, tuple[Epoch, ...]]:
     """Profiles the suspect, decides how much to prune, prunes on schedule and removes the closed channels.
 
@@ -67,8 +60,7 @@ def prune(
         batches: clean images.
         settings: which layers, and how to tune while their gates close.
         max_accuracy_loss: the clean accuracy that closing channels may cost before tuning, 0..1.
-        devices: where to train.
-        checkpoint_dir: where the training keeps its state.
+        run: where to train.
 
     Returns:
         The smaller network, what was learned, and the epochs of tuning.
@@ -95,8 +87,7 @@ def prune(
         batches,
         _tuning(suspect, settings, settings.pruning_epochs),
         suspect.facts.logits,
-        devices,
-        os.path.join(checkpoint_dir, "pruning"),
+        run.within("pruning"),
     )
     removal = reduce_model(scheduled.model, scheduled.closed)
     log.info(

@@ -4,7 +4,6 @@ What is upstream of the pruned layers stays as it is if unlearning succeeds with
 once for both of its networks.
 """
 
-import os
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -18,8 +17,8 @@ from goodnet.pipeline.methods.repair_method import PruningEvidence, Repair, Repa
 from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.suspect import Suspect
 from goodnet.pipeline.training.batches import Batches
-from goodnet.pipeline.training.devices import Devices
 from goodnet.pipeline.training.loop import Epoch
+from goodnet.pipeline.training.run_config import RunConfig
 from goodnet.pipeline.unlearning.distillation import with_tolerated_shift
 from goodnet.pipeline.unlearning.rounds import Unlearner, UnlearningSettings
 
@@ -31,7 +30,7 @@ _UNLEARNING_RATE = 0.5
 _EPOCH_STEPS = 30
 
 
-def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Devices, checkpoint_dir: str) -> Repair:
+def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, run: RunConfig) -> Repair:
     """Looks for targets; where there are some, prunes, and unlearns in rounds what leads to them.
 
     A network without evidence against it is returned as it came.
@@ -40,18 +39,17 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
         suspect: the model; it is not changed.
         fit: clean images, the only ones this method sees.
         settings: how to prune and tune.
-        devices: where to train.
-        checkpoint_dir: where inverted triggers and trainings are kept.
+        run: where to train, and where inverted triggers and trainings are kept.
     """
     network = suspect.network
-    seeking = EvidenceSettings(SearchSettings(seed=settings.seed), settings.seed)
-    evidence = find_evidence(network, fit, seeking, os.path.join(checkpoint_dir, "evidence"))
+    seeking = EvidenceSettings(SearchSettings(seed=run.seed), run.seed)
+    evidence = find_evidence(network, fit, seeking, run.path("evidence"))
     log.info("evidence: %s: %s", evidence.verdict.name, evidence.verdict.reason)
     targets = _targets(evidence, settings.without_evidence)
     if not targets:
         log.info("repair: left as it is, since nothing speaks against it")
         return Repair(suspect.model, suspect.model, evidence=evidence)
-    batches = settings.batches(fit, network.scale)
+    batches = settings.batches(fit, network.scale, run.seed)
     loss = _MAX_ACCURACY_LOSS if settings.max_accuracy_loss is None else settings.max_accuracy_loss
     pruning = replace(settings, learning_rate=_PRUNING_RATE * settings.learning_rate)
     pruned = suspect.model
@@ -59,14 +57,13 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, devices: Dev
     head: Collection[str] | None = None
     history: dict[str, tuple[Epoch, ...]] = {}
     if (reason := why_not_prunable(suspect, settings)) is None:
-        pruned, pruning_evidence, history["pruning"] = prune(suspect, batches, pruning, loss, devices, checkpoint_dir)
+        pruned, pruning_evidence, history["pruning"] = prune(suspect, batches, pruning, loss, run)
         head = layers_to_tune(suspect, settings)
     else:
         log.warning("pruning: left out, unlearning alone: %s", reason)
     batches = _for_unlearning(batches, network)
-    unlearner = Unlearner(batches, network, _unlearning(settings, batches), devices)
-    folder = os.path.join(checkpoint_dir, "unlearning")
-    done = unlearner.unlearn(pruned, targets, evidence.ordinary_size, folder, head)
+    unlearner = Unlearner(batches, network, _unlearning(settings, batches), run.within("unlearning"))
+    done = unlearner.unlearn(pruned, targets, evidence.ordinary_size, head)
     history["unlearning"] = done.history
     if not done.triggers:
         log.warning("unlearning: no trigger of label %s works after pruning, nothing was unlearned", targets)
@@ -101,6 +98,6 @@ def _unlearning(settings: RepairSettings, batches: Batches) -> UnlearningSetting
         usual,
         last_steps=usual.last_steps if epochs is None else epochs * batches.steps_per_epoch,
         learning_rate=_UNLEARNING_RATE * settings.learning_rate,
-        search=SearchSettings(seed=settings.seed + 1),
+        search=SearchSettings(seed=batches.seed + 1),
         batch_norm=settings.tune_batch_norm,
     )

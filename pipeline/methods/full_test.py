@@ -15,6 +15,7 @@ from goodnet.pipeline.methods.full import full
 from goodnet.pipeline.methods.repair_method import Repair, RepairSettings
 from goodnet.pipeline.suspect import Suspect, open_suspect
 from goodnet.pipeline.training.devices import select_devices
+from goodnet.pipeline.training.run_config import RunConfig
 from testing.planted_network import TARGET, bright_rows, planted_network, with_planted_trigger
 
 _CLASSES = 8
@@ -38,7 +39,8 @@ class FullTest(absltest.TestCase):
 
     def _repair(self, suspect: Suspect, clean: ImageSet = _CLEAN, settings: RepairSettings = _SETTINGS) -> Repair:
         before = [weight.copy() for weight in suspect.model.get_weights()]
-        repair = full(suspect, clean, settings, select_devices("cpu"), os.path.join(self.folder, "kept"))
+        run = RunConfig(select_devices("cpu").strategy, 0, os.path.join(self.folder, "kept"))
+        repair = full(suspect, clean, settings, run)
         for weight, one in zip(suspect.model.get_weights(), before, strict=True):
             np.testing.assert_array_equal(weight, one, "the suspect was changed")
         return repair

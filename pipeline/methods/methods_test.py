@@ -21,6 +21,7 @@ from goodnet.pipeline.pruning.fine_tuning import fine_tune
 from goodnet.pipeline.suspect import open_suspect
 from goodnet.pipeline.training.batches import Batches
 from goodnet.pipeline.training.devices import select_devices
+from goodnet.pipeline.training.run_config import RunConfig
 from goodnet.pipeline.training.tuning import TuningSettings
 from testing.example_case import example_case, small_network
 
@@ -61,12 +62,13 @@ class MethodsTest(absltest.TestCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.case = example_case()
-        cls.devices = select_devices("cpu")
+        cls.run_config = RunConfig(
+            select_devices("cpu").strategy, 0, cls.enterClassContext(tempfile.TemporaryDirectory())
+        )
         cls.clean = open_image_set(cls.case.clean)
         cls.suspect = open_suspect(cls.case.model, cls.clean, DEFAULT_SCALES)
         cls.before = [weight.copy() for weight in cls.suspect.model.get_weights()]
-        cls.checkpoints = cls.enterClassContext(tempfile.TemporaryDirectory())
-        cls.repair = fine_pruning(cls.suspect, cls.clean, _SETTINGS, cls.devices, cls.checkpoints)
+        cls.repair = fine_pruning(cls.suspect, cls.clean, _SETTINGS, cls.run_config)
 
     def tearDown(self):
         super().tearDown()
@@ -104,7 +106,7 @@ class MethodsTest(absltest.TestCase):
         self.assertLessEqual(activation[closed].max(), activation[~closed].min())
 
     def test_fine_pruning_goes_on_from_its_checkpoints_to_the_same_network(self):
-        again = fine_pruning(self.suspect, self.clean, _SETTINGS, self.devices, self.checkpoints)
+        again = fine_pruning(self.suspect, self.clean, _SETTINGS, self.run_config)
         for found, expected in ((again.pruned, self.repair.pruned), (again.repaired, self.repair.repaired)):
             for weight, one in zip(found.get_weights(), expected.get_weights(), strict=True):
                 np.testing.assert_allclose(weight, one, atol=1e-6)
@@ -112,7 +114,7 @@ class MethodsTest(absltest.TestCase):
         self.assertEqual(again.history, self.repair.history)
 
     def test_fine_tuning_prunes_nothing_and_tunes_everything(self):
-        repair = fine_tuning(self.suspect, self.clean, _SETTINGS, self.devices, self.create_tempdir().full_path)
+        repair = fine_tuning(self.suspect, self.clean, _SETTINGS, replace(self.run_config, folder=None))
         self.assertIsNone(repair.pruning)
         self.assertIs(repair.pruned, self.suspect.model)
         self.assertLen(repair.history["fine-tuning"], 3)
@@ -129,9 +131,8 @@ class MethodsTest(absltest.TestCase):
         def tuned(folder, images=clean):
             keras.utils.set_random_seed(0)
             batches = Batches(images, UNIT_SCALE, batch_size=32, seed=0)
-            return fine_tune(network, batches, TuningSettings(3, 1e-2, None), False, self.devices, folder)[
-                0
-            ].get_weights()
+            run = replace(self.run_config, folder=folder)
+            return fine_tune(network, batches, TuningSettings(3, 1e-2, None), False, run)[0].get_weights()
 
         expected = tuned(self.create_tempdir().full_path)
         folder = self.create_tempdir().full_path

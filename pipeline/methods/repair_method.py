@@ -18,8 +18,8 @@ from goodnet.pipeline.pruning.schedule import SparsityStep
 from goodnet.pipeline.suspect import Suspect
 from goodnet.pipeline.training.augmentation import Augmentation
 from goodnet.pipeline.training.batches import Batches
-from goodnet.pipeline.training.devices import Devices
 from goodnet.pipeline.training.loop import Epoch
+from goodnet.pipeline.training.run_config import RunConfig
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,6 @@ class RepairSettings:
     Attributes:
         batch_size: images in a batch.
         max_shift: pixels of random shift, in training.
-        seed: of all that is random: the split of the clean images, order, augmentation, the search for triggers.
     """
 
     max_accuracy_loss: float | None = setting(
@@ -80,12 +79,11 @@ class RepairSettings:
         "Repair a model without evidence of a backdoor, too: --method=full unlearns what leads to its most suspicious "
         "labels, instead of leaving it as it is.",
     )
-    seed: int = 0
 
-    def batches(self, clean: ImageSet, input_scale: InputScale) -> Batches:
+    def batches(self, clean: ImageSet, input_scale: InputScale, seed: int) -> Batches:
         """How clean images are fed in training."""
         augmentation = Augmentation(self.max_shift, self.max_zoom, self.max_light)
-        return Batches(clean, input_scale, self.batch_size, self.seed, augmentation)
+        return Batches(clean, input_scale, self.batch_size, seed, augmentation)
 
 
 @dataclass(frozen=True)
@@ -133,5 +131,5 @@ class Repair:
         return self.evidence is not None and not self.history
 
 
-# suspect, fit images (the only data a method sees), settings, devices, folder for checkpoints
-RepairMethod = Callable[[Suspect, ImageSet, RepairSettings, Devices, str], Repair]
+# suspect, fit images (the only data a method sees), settings, where and how the run computes
+RepairMethod = Callable[[Suspect, ImageSet, RepairSettings, RunConfig], Repair]

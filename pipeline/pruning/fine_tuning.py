@@ -3,8 +3,8 @@
 from goodnet.models.legacy_keras import keras
 from goodnet.models.model_copy import copy_with_weights
 from goodnet.pipeline.training.batches import Batches
-from goodnet.pipeline.training.devices import Devices
 from goodnet.pipeline.training.loop import Epoch, compile_classifier, train
+from goodnet.pipeline.training.run_config import RunConfig
 from goodnet.pipeline.training.tuning import TuningSettings, freeze
 
 
@@ -13,8 +13,7 @@ def fine_tune(
     batches: Batches,
     settings: TuningSettings,
     logits: bool,
-    devices: Devices,
-    checkpoint_dir: str | None = None,
+    run: RunConfig,
 ) -> tuple[keras.Model, tuple[Epoch, ...]]:
     """Tunes a copy of a network on clean images; the learning rate decays to zero (cosine).
 
@@ -23,17 +22,16 @@ def fine_tune(
         batches: clean images.
         settings: epochs, learning rate, what is tuned.
         logits: whether the model's outputs are logits.
-        devices: where to train.
-        checkpoint_dir: where to keep the state after each epoch.
+        run: where to train.
 
     Returns:
         The tuned network and its epochs.
     """
     steps = max(1, settings.epochs * batches.steps_per_epoch)
-    with devices.strategy.scope():
+    with run.strategy.scope():
         tuned = copy_with_weights(model)
         freeze(tuned, settings)
         rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
         compile_classifier(tuned, keras.optimizers.Adam(rate), logits)
-    history = train(tuned, batches, settings.epochs, title="fine-tuning", checkpoint_dir=checkpoint_dir)
+    history = train(tuned, batches, settings.epochs, title="fine-tuning", checkpoint_dir=run.folder)
     return tuned, history

@@ -15,6 +15,7 @@ from goodnet.pipeline.pruning.tail import tail_of, tuned_layers
 from goodnet.pipeline.training.batches import Batches
 from goodnet.pipeline.training.devices import select_devices
 from goodnet.pipeline.training.loop import compile_classifier, train
+from goodnet.pipeline.training.run_config import RunConfig
 from goodnet.pipeline.training.tuning import TuningSettings
 
 _CHANNELS = 12
@@ -112,9 +113,8 @@ class PruningTest(absltest.TestCase):
         stem = self.model.get_layer("stem").get_weights()[0].copy()
         before = [weights.copy() for weights in self.model.get_weights()]
         settings = TuningSettings(3, 1e-3, tuned_layers(self.network.layer_graph, self.groups))
-        pruned = prune_on_schedule(
-            self.model, self.groups, self.ranks, 0.5, batches, settings, False, select_devices("cpu")
-        )
+        run = RunConfig(select_devices("cpu").strategy, 0)
+        pruned = prune_on_schedule(self.model, self.groups, self.ranks, 0.5, batches, settings, False, run)
         self.assertLen(pruned.trace, 18)
         for step in pruned.trace:
             self.assertAlmostEqual(step.reached["upper"] * 12, expected_closed(12, step.asked), places=4)
@@ -168,7 +168,7 @@ def _prune_on_two_logical_devices() -> None:
         Batches(clean, UNIT_SCALE, 16, seed=0),
         TuningSettings(2, 1e-3, None),
         False,
-        mirrored_devices(["CPU:0", "CPU:1"]),
+        RunConfig(mirrored_devices(["CPU:0", "CPU:1"]).strategy, 0),
     )
     print(f"closed {int(pruned.closed['upper'].sum())} of {len(pruned.closed['upper'])}")
 

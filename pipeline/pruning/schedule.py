@@ -20,8 +20,8 @@ from goodnet.models.channels.gates import (
 from goodnet.models.legacy_keras import keras, tf, tfmot
 from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.training.batches import Batches
-from goodnet.pipeline.training.devices import Devices
 from goodnet.pipeline.training.loop import Epoch, compile_classifier, train
+from goodnet.pipeline.training.run_config import RunConfig
 from goodnet.pipeline.training.tuning import TuningSettings, freeze
 
 # Accuracy recovers while the gates stay as they are: the schedule leaves it the second half of the steps.
@@ -86,8 +86,7 @@ def prune_on_schedule(
     batches: Batches,
     settings: TuningSettings,
     logits: bool,
-    devices: Devices,
-    checkpoint_dir: str | None = None,
+    run: RunConfig,
 ) -> ScheduledPruning:
     """Closes the least active channels on schedule while the network is tuned on clean images.
 
@@ -99,8 +98,7 @@ def prune_on_schedule(
         batches: clean images.
         settings: epochs, learning rate, what is tuned.
         logits: whether the model's outputs are logits.
-        devices: where to train.
-        checkpoint_dir: where to keep the state after each epoch.
+        run: where to train.
 
     Returns:
         The pruned network and what the schedule did.
@@ -110,7 +108,7 @@ def prune_on_schedule(
     """
     steps = settings.epochs * batches.steps_per_epoch
     schedule = polynomial_schedule(share, steps)
-    with devices.strategy.scope():
+    with run.strategy.scope():
         gated = add_gates(model, groups, ranks, schedule)
         freeze(gated, settings)
         compile_classifier(gated, keras.optimizers.Adam(settings.learning_rate), logits)
@@ -121,7 +119,7 @@ def prune_on_schedule(
         settings.epochs,
         title="pruning",
         callbacks=[tfmot.sparsity.keras.UpdatePruningStep(), trace],
-        checkpoint_dir=checkpoint_dir,
+        checkpoint_dir=run.folder,
         state={"trace": trace.reached},
     )
     _check_reached(gate_sparsity(gated), groups, share)

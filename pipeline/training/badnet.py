@@ -10,8 +10,8 @@ from goodnet.models.legacy_keras import keras
 from goodnet.models.networks.architectures import ARCHITECTURES
 from goodnet.pipeline.training.augmentation import Augmentation
 from goodnet.pipeline.training.batches import Batches
-from goodnet.pipeline.training.devices import Devices
 from goodnet.pipeline.training.loop import Epoch, compile_classifier, train
+from goodnet.pipeline.training.run_config import RunConfig
 
 # The scale that BadNets of this module are trained on.
 INPUT_SCALE = UNIT_SCALE
@@ -28,7 +28,6 @@ class BadNetSettings:
         learning_rate: Adam's first; it decays to zero (cosine).
         batch_size: images in a batch.
         max_shift: pixels that images are shifted by at random, after the trigger is stamped.
-        seed: of the weights, the choice of poisoned images and the order.
     """
 
     network: str
@@ -37,15 +36,13 @@ class BadNetSettings:
     learning_rate: float
     batch_size: int
     max_shift: int
-    seed: int
 
 
 def train_badnet(
     clean: ImageSet,
     attacks: Sequence[Attack],
     settings: BadNetSettings,
-    devices: Devices,
-    checkpoint_dir: str | None = None,
+    run: RunConfig,
 ) -> tuple[keras.Model, tuple[Epoch, ...]]:
     """Trains a classifier on clean images, some of them poisoned; with no attack, a clean one.
 
@@ -53,44 +50,41 @@ def train_badnet(
         clean: the training images, with labels 0 .. N-1.
         attacks: triggers with their targets.
         settings: how to train.
-        devices: where.
-        checkpoint_dir: where to keep the state after each epoch.
+        run: where to train; its seed is that of the weights, the choice of poisoned images and the order.
 
     Returns:
         The network, which expects pixels in 0..1, and its epochs.
     """
-    keras.utils.set_random_seed(settings.seed)
-    training = poison_training_set(clean, attacks, settings.poison_share, settings.seed) if attacks else clean
-    with devices.strategy.scope():
+    keras.utils.set_random_seed(run.seed)
+    training = poison_training_set(clean, attacks, settings.poison_share, run.seed) if attacks else clean
+    with run.strategy.scope():
         model = ARCHITECTURES[settings.network](int(clean.labels.max()) + 1, clean.image_shape)
-    return model, fit_badnet(model, training, settings, devices, "attack", checkpoint_dir)
+    return model, fit_badnet(model, training, settings, run, "attack")
 
 
 def fit_badnet(
     model: keras.Model,
     training: ImageSet,
     settings: BadNetSettings,
-    devices: Devices,
+    run: RunConfig,
     title: str,
-    checkpoint_dir: str | None = None,
 ) -> tuple[Epoch, ...]:
     """Trains a network on a set as it is, poisoned or clean.
 
     Args:
         model: softmax out, pixels in 0..1 in; it is changed.
         training: what to train on.
-        settings: how; the seed of the weights and the choice of poisoned images are not looked at here.
-        devices: where; the model was built in the scope of their strategy.
+        settings: how.
+        run: where to train; the model was built in the scope of its strategy.
         title: names the training in the progress lines.
-        checkpoint_dir: where to keep the state after each epoch.
 
     Returns:
         Its epochs.
     """
     batches = Batches(
-        training.in_memory(), INPUT_SCALE, settings.batch_size, settings.seed, Augmentation(settings.max_shift)
+        training.in_memory(), INPUT_SCALE, settings.batch_size, run.seed, Augmentation(settings.max_shift)
     )
-    with devices.strategy.scope():
+    with run.strategy.scope():
         rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.epochs * batches.steps_per_epoch)
         compile_classifier(model, keras.optimizers.Adam(rate), logits=False)
-    return train(model, batches, settings.epochs, title=title, checkpoint_dir=checkpoint_dir)
+    return train(model, batches, settings.epochs, title=title, checkpoint_dir=run.folder)

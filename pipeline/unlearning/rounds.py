@@ -10,7 +10,6 @@ once. So only the head is tuned at first, and all layers where that leaves a sma
 """
 
 import functools
-import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -22,8 +21,8 @@ from goodnet.pipeline.inversion.trigger import InvertedTrigger
 from goodnet.pipeline.inversion.trigger_cache import cached_triggers
 from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.training.batches import Batches
-from goodnet.pipeline.training.devices import Devices
 from goodnet.pipeline.training.loop import Epoch, train
+from goodnet.pipeline.training.run_config import RunConfig
 from goodnet.pipeline.training.tuning import TuningSettings, freeze
 from goodnet.pipeline.unlearning.distillation import Distillation
 from goodnet.pipeline.unlearning.stamping import StampSome
@@ -82,21 +81,16 @@ class Unlearner:
         batches: clean images.
         teacher: the suspect. The network is to answer as it does where there is no trigger, and is on its scale.
         settings: how.
-        devices: where to train.
+        run: where to train, and where triggers and trainings are kept; a finished part found there is not done again.
     """
 
     batches: Batches
     teacher: ScaledNetwork
     settings: UnlearningSettings
-    devices: Devices
+    run: RunConfig
 
     def unlearn(
-        self,
-        model: keras.Model,
-        targets: Sequence[int],
-        ordinary_size: float,
-        checkpoint_dir: str,
-        head: Collection[str] | None = None,
+        self, model: keras.Model, targets: Sequence[int], ordinary_size: float, head: Collection[str] | None = None
     ) -> Unlearned:
         """Unlearns the triggers of some labels, round by round.
 
@@ -105,46 +99,43 @@ class Unlearner:
             targets: the labels.
             ordinary_size: of the sparse trigger of an ordinary label. A label that takes that much is no shortcut any
                 more, and to unlearn what leads to it would cost clean accuracy: its rounds are over.
-            checkpoint_dir: where triggers and trainings are kept; a finished part found there is not done again.
             head: names of the layers that are tuned first; None for all at once.
         """
         if head is not None:
-            folder = os.path.join(checkpoint_dir, "head")
-            done = self._rounds(model, targets, ordinary_size, folder, head)
-            if not self._surviving(done.model, targets, self.settings.rounds, ordinary_size, folder):
+            part = self.run.within("head")
+            done = self._rounds(model, targets, ordinary_size, part, head)
+            if not self._surviving(done.model, targets, self.settings.rounds, ordinary_size, part):
                 return done
             log.info("unlearning: the last layers alone do not forget, all are tuned")
-        return self._rounds(model, targets, ordinary_size, os.path.join(checkpoint_dir, "all"), None)
+        return self._rounds(model, targets, ordinary_size, self.run.within("all"), None)
 
     def _rounds(
         self,
         model: keras.Model,
         targets: Sequence[int],
         ordinary_size: float,
-        checkpoint_dir: str,
+        run: RunConfig,
         layers: Collection[str] | None,
     ) -> Unlearned:
         done = Unlearned(model, (), ())
         for number in range(self.settings.rounds):
-            folder = os.path.join(checkpoint_dir, f"round_{number}")
+            part = run.within(f"round_{number}")
             bound = ordinary_size if number else float("inf")
-            survivors = self._surviving(done.model, targets, number, bound, folder)
+            survivors = self._surviving(done.model, targets, number, bound, part)
             if not survivors:
                 break
             pool = done.triggers + survivors
-            done = self._tuned(done, pool, layers, self.settings.steps, decays=False, folder=folder)
+            done = self._tuned(done, pool, layers, self.settings.steps, decays=False, part=part)
         if not done.triggers:
             return done
-        folder = os.path.join(checkpoint_dir, "last")
-        return self._tuned(done, done.triggers, layers, self.settings.last_steps, decays=True, folder=folder)
+        part = run.within("last")
+        return self._tuned(done, done.triggers, layers, self.settings.last_steps, decays=True, part=part)
 
     def _surviving(
-        self, model: keras.Model, targets: Sequence[int], number: int, bound: float, folder: str
+        self, model: keras.Model, targets: Sequence[int], number: int, bound: float, part: RunConfig
     ) -> tuple[InvertedTrigger, ...]:
-        """The triggers of a round that are still smaller than a bound; they are kept in a folder."""
-        found = cached_triggers(
-            os.path.join(folder, "triggers.npz"), functools.partial(self.invert, model, targets, number)
-        )
+        """The triggers that still lead to a target and are smaller than a bound."""
+        found = cached_triggers(part.path("triggers.npz"), functools.partial(self.invert, model, targets, number))
         survivors = _survivors(found, bound)
         log.info(
             "unlearning: round %d, %d of %d triggers are smaller than ordinary ones (%s)",
@@ -162,9 +153,9 @@ class Unlearner:
         layers: Collection[str] | None,
         steps: int,
         decays: bool,
-        folder: str,
+        part: RunConfig,
     ) -> Unlearned:
-        model, epochs = self.tune(done.model, pool, folder, steps, decays, len(done.history), layers)
+        model, epochs = self.tune(done.model, pool, part, steps, decays, len(done.history), layers)
         return Unlearned(model, pool, done.history + epochs)
 
     def invert(self, model: keras.Model, targets: Sequence[int], number: int = 0) -> tuple[InvertedTrigger, ...]:
@@ -181,7 +172,7 @@ class Unlearner:
         self,
         model: keras.Model,
         pool: Sequence[InvertedTrigger],
-        folder: str | None,
+        part: RunConfig,
         steps: int,
         decays: bool,
         first: int,
@@ -192,7 +183,7 @@ class Unlearner:
         Args:
             model: the network.
             pool: the triggers, at least one.
-            folder: where the training is kept, if anywhere.
+            part: where to train, and where the training is kept, if anywhere.
             steps: optimizer steps, at least; whole epochs are made of them.
             decays: whether the learning rate does.
             first: how many epochs there were before.
@@ -204,7 +195,7 @@ class Unlearner:
         # Batches follow from seed and epoch; a round's first epoch is not the first of all.
         batches = replace(self.batches, transform=targets, seed=self.batches.seed + 1000 * (first + 1))
         epochs = -(-steps // batches.steps_per_epoch)
-        with self.devices.strategy.scope():
+        with part.strategy.scope():
             tuned = copy_with_weights(model)
             freeze(tuned, TuningSettings(epochs, settings.learning_rate, layers, settings.batch_norm))
             rate = settings.learning_rate
@@ -215,8 +206,7 @@ class Unlearner:
                 loss=keras.losses.CategoricalCrossentropy(from_logits=facts.logits),
                 metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
             )
-        kept = None if folder is None else os.path.join(folder, "tuning")
-        return tuned, train(tuned, batches, epochs, title="unlearning", checkpoint_dir=kept)
+        return tuned, train(tuned, batches, epochs, title="unlearning", checkpoint_dir=part.path("tuning"))
 
 
 def _survivors(found: Sequence[InvertedTrigger], ordinary_size: float) -> tuple[InvertedTrigger, ...]:

@@ -14,6 +14,7 @@ from goodnet.pipeline.inversion.trigger import InvertedTrigger
 from goodnet.pipeline.inversion.trigger_cache import cached_triggers
 from goodnet.pipeline.training.batches import Batches
 from goodnet.pipeline.training.devices import select_devices
+from goodnet.pipeline.training.run_config import RunConfig
 from goodnet.pipeline.unlearning.rounds import Unlearner, UnlearningSettings, _survivors
 from testing.planted_network import TARGET, bright_rows, planted_network, with_planted_trigger
 
@@ -24,9 +25,10 @@ _SETTINGS = UnlearningSettings(
 _FAR = 100.0
 
 
-def _unlearner(badnet: keras.Model, settings: UnlearningSettings = _SETTINGS) -> Unlearner:
+def _unlearner(badnet: keras.Model, folder: str | None, settings: UnlearningSettings = _SETTINGS) -> Unlearner:
     batches = Batches(_CLEAN, UNIT_SCALE, 16, 0, passes=5)
-    return Unlearner(batches, ScaledNetwork(badnet, UNIT_SCALE), settings, select_devices("cpu"))
+    run = RunConfig(select_devices("cpu").strategy, 0, folder)
+    return Unlearner(batches, ScaledNetwork(badnet, UNIT_SCALE), settings, run)
 
 
 def _labels(model: keras.Model, images: np.ndarray) -> np.ndarray:
@@ -58,7 +60,7 @@ class UnlearnTest(absltest.TestCase):
             np.testing.assert_array_equal(weight, before, "the suspect was changed")
 
     def test_triggers_are_forgotten_clean_images_are_not_and_a_resumed_run_ends_alike(self):
-        done = _unlearner(self.badnet).unlearn(self.badnet, [TARGET], _FAR, self.folder)
+        done = _unlearner(self.badnet, self.folder).unlearn(self.badnet, [TARGET], _FAR)
         cured = done.model
         self.assertGreater((_labels(cured, _CLEAN.images()) == _CLEAN.labels).mean(), 0.95)
         stamped = with_planted_trigger(_CLEAN.images())
@@ -71,23 +73,23 @@ class UnlearnTest(absltest.TestCase):
 
         parts = set(os.listdir(os.path.join(self.folder, "all")))
         self.assertContainsSubset({"round_0", "round_1", "last"}, parts)
-        again = _unlearner(self.badnet).unlearn(self.badnet, [TARGET], _FAR, self.folder)
+        again = _unlearner(self.badnet, self.folder).unlearn(self.badnet, [TARGET], _FAR)
         self.assertEqual(again.history, done.history, "trained again")
         for left, right in zip(cured.get_weights(), again.model.get_weights(), strict=True):
             np.testing.assert_array_equal(left, right)
 
     def test_a_run_that_was_interrupted_after_a_round_ends_as_one_that_was_not(self):
         settings = replace(_SETTINGS, rounds=2, steps=15, last_steps=15)
-        whole = _unlearner(self.badnet, settings).unlearn(self.badnet, [TARGET], _FAR, self.folder)
+        whole = _unlearner(self.badnet, self.folder, settings).unlearn(self.badnet, [TARGET], _FAR)
         halved = self.create_tempdir().full_path
-        _unlearner(self.badnet, replace(settings, rounds=1, last_steps=0)).unlearn(self.badnet, [TARGET], _FAR, halved)
-        rest = _unlearner(self.badnet, settings).unlearn(self.badnet, [TARGET], _FAR, halved)
+        _unlearner(self.badnet, halved, replace(settings, rounds=1, last_steps=0)).unlearn(self.badnet, [TARGET], _FAR)
+        rest = _unlearner(self.badnet, halved, settings).unlearn(self.badnet, [TARGET], _FAR)
         for left, right in zip(whole.model.get_weights(), rest.model.get_weights(), strict=True):
             np.testing.assert_allclose(left, right, atol=1e-5)
 
     def test_a_label_that_takes_the_ordinary_size_ends_its_rounds_but_is_unlearned_once(self):
         settings = replace(_SETTINGS, steps=5, last_steps=5)
-        done = _unlearner(self.badnet, settings).unlearn(self.badnet, [TARGET], 0.01, self.folder)
+        done = _unlearner(self.badnet, self.folder, settings).unlearn(self.badnet, [TARGET], 0.01)
         self.assertLen(done.triggers, 2 * settings.starts)
         folder = os.path.join(self.folder, "all")
         self.assertCountEqual(os.listdir(folder), ["round_0", "round_1", "last"])
@@ -95,12 +97,12 @@ class UnlearnTest(absltest.TestCase):
 
     def test_where_no_trigger_works_nothing_is_trained(self):
         settings = replace(_SETTINGS, search=SearchSettings(steps=1))
-        done = _unlearner(self.badnet, settings).unlearn(self.badnet, [0], _FAR, self.folder)
+        done = _unlearner(self.badnet, self.folder, settings).unlearn(self.badnet, [0], _FAR)
         self.assertIs(done.model, self.badnet)
         self.assertEqual((done.triggers, done.history), ((), ()))
 
     def test_each_round_inverts_from_other_starts_in_either_norm(self):
-        unlearner = _unlearner(self.badnet, replace(_SETTINGS, search=SearchSettings(steps=3)))
+        unlearner = _unlearner(self.badnet, None, replace(_SETTINGS, search=SearchSettings(steps=3)))
         first, second = unlearner.invert(self.badnet, [TARGET, 1], 0), unlearner.invert(self.badnet, [TARGET, 1], 1)
         self.assertEqual([one.label for one in first], [TARGET, TARGET, 1, 1] * 2)
         self.assertEqual([one.sparse for one in first], [True] * 4 + [False] * 4)
@@ -111,7 +113,7 @@ class UnlearnTest(absltest.TestCase):
         kept = [replace(_trigger(TARGET, 1.0), change=np.full((8, 8, 3), 9, np.float32))]
         cached_triggers(os.path.join(self.folder, "all", "round_0", "triggers.npz"), lambda: kept)
         settings = replace(_SETTINGS, rounds=1, steps=1, last_steps=1)
-        done = _unlearner(self.badnet, settings).unlearn(self.badnet, [TARGET], _FAR, self.folder)
+        done = _unlearner(self.badnet, self.folder, settings).unlearn(self.badnet, [TARGET], _FAR)
         np.testing.assert_array_equal(done.triggers[0].change, kept[0].change)
 
 
@@ -127,7 +129,7 @@ class HeadTest(absltest.TestCase):
 
     def test_where_the_head_forgets_nothing_else_is_touched(self):
         ordinary_size = 10.0
-        done = _unlearner(self.badnet).unlearn(self.badnet, [TARGET], ordinary_size, self.folder, ["classes"])
+        done = _unlearner(self.badnet, self.folder).unlearn(self.badnet, [TARGET], ordinary_size, ["classes"])
         self.assertLess(_success(done.model, with_planted_trigger(_CLEAN.images())), 0.5)
         self._assert_as_it_was(done.model, "sums", True)
         self._assert_as_it_was(done.model, "classes", False)
@@ -135,7 +137,7 @@ class HeadTest(absltest.TestCase):
 
     def test_where_it_does_not_all_layers_are_tuned(self):
         too_little = replace(_SETTINGS, rounds=1, steps=1, last_steps=1, learning_rate=1e-4)
-        done = _unlearner(self.badnet, too_little).unlearn(self.badnet, [TARGET], _FAR, self.folder, ["classes"])
+        done = _unlearner(self.badnet, self.folder, too_little).unlearn(self.badnet, [TARGET], _FAR, ["classes"])
         self._assert_as_it_was(done.model, "sums", False)
         self.assertCountEqual(os.listdir(self.folder), ["head", "all"])
 
