@@ -138,8 +138,8 @@ class Unlearner:
         found = cached_triggers(part.path("triggers.npz"), functools.partial(self.invert, model, targets, number))
         survivors = _survivors(found, bound)
         log.info(
-            "unlearning: round %d, %d of %d triggers are smaller than ordinary ones (%s)",
-            number + 1,
+            "unlearning: %s, %d of %d triggers are smaller than ordinary ones (%s)",
+            f"round {number + 1}" if number < self.settings.rounds else "in the end",
             len(survivors),
             len(found),
             ", ".join(f"label {one.label}: {one.described}" for one in found),
