@@ -16,7 +16,7 @@ from goodnet.export.runtime import RUNTIMES
 from goodnet.models.detector import build_detector, build_scorer, take_apart
 from goodnet.models.input_scale import BYTE_SCALE, UNIT_SCALE, mean_std_scale
 from goodnet.models.legacy_keras import keras, tf
-from goodnet.models.novelty import Novelty, statistics
+from goodnet.models.novelty import FilterBank, Novelty, statistics
 from testing.device_case import BACKDOOR, case_detector, case_images
 
 _SHAPE = (12, 10, 3)
@@ -108,10 +108,11 @@ def _answers(path: str, images: np.ndarray, runtime: str | None = None) -> dict[
 
 
 def _novelty(images: np.ndarray) -> Novelty:
-    filters = np.random.default_rng(0).normal(size=(5, 5, 3, 8)).astype(np.float32) / 50
-    found = statistics([images], filters)
+    filters = np.random.default_rng(0).normal(size=(6, 5, 5, 8)).astype(np.float32) / 50
+    bank = FilterBank(np.tile(np.eye(3, dtype=np.float32), 2), tuple(filters))
+    found = statistics([images], bank)
     mean, deviation = found.mean(axis=0), found.std(axis=0)
-    return Novelty(filters, mean, deviation, np.eye(len(mean), dtype=np.float32))
+    return Novelty(bank, mean, deviation, np.eye(len(mean), dtype=np.float32))
 
 
 def _median_threshold(badnet: keras.Model, repaired: keras.Model, images: np.ndarray) -> float:

@@ -10,7 +10,7 @@ from goodnet.models.detector import build_detector, build_scorer, is_detector, s
 from goodnet.models.input_scale import UNIT_SCALE, mean_std_scale
 from goodnet.models.legacy_keras import keras, tf
 from goodnet.models.loading.opening import open_model
-from goodnet.models.novelty import Novelty, scale_count
+from goodnet.models.novelty import FilterBank, Novelty, component_count, scale_count
 
 _SHAPE = (8, 8, 3)
 _CLASSES = 5
@@ -209,9 +209,11 @@ class DetectorTest(parameterized.TestCase):
         self.assertTrue(is_detector(build_detector(_net(0), _net(1), UNIT_SCALE, 0.5)))
 
     def test_a_second_signal_that_is_built_otherwise_is_no_detector(self):
-        filters = np.ones((5, 5, _SHAPE[-1], 2), np.float32)
-        count = _SHAPE[-1] + 2 * scale_count(_SHAPE)
-        novelty = Novelty(filters, np.zeros(count, np.float32), np.ones(count, np.float32), np.eye(count, dtype="f4"))
+        channels, components = _SHAPE[-1], component_count(_SHAPE[-1])
+        filters = (np.ones((5, 5, 2), np.float32),) * components
+        bank = FilterBank(np.ones((channels, components), np.float32), filters)
+        count = channels + 2 * components * scale_count(_SHAPE)
+        novelty = Novelty(bank, np.zeros(count, np.float32), np.ones(count, np.float32), np.eye(count, dtype="f4"))
         detector = build_detector(_net(0), _net(1), UNIT_SCALE, 0.5, novelty)
         self.assertTrue(is_detector(detector))
         for name, wrong in (("weight", [0.5, 0.5]), ("weight", -1.0), ("standard", 2.0)):

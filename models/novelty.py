@@ -2,14 +2,14 @@
 
 A trigger that changes the whole image, such as a wave, a tint or a filter, changes how strongly small filters answer
 (Portilla and Simoncelli, "A parametric texture model based on joint statistics of complex wavelet coefficients", IJCV
-2000). A bank of filters is laid over the image and over halved copies of it. The logarithms of the filters' variances
-and the mean colour are the statistics. Their squared Mahalanobis distance from clean images is the novelty (as of deep
-features in Lee et al., "A simple unified framework for detecting out-of-distribution samples", NeurIPS 2018). No
-trigger is known here, and no network is asked.
+2000). Filters are laid over the colour components of the image, and of halved copies of it. The logarithms of their
+variances and the mean colour are the statistics. Their squared Mahalanobis distance from clean images is the novelty
+(as of deep features in Lee et al., "A simple unified framework for detecting out-of-distribution samples", NeurIPS
+2018). No trigger is known here, and no network is asked.
 """
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,12 +19,45 @@ from goodnet.models.legacy_keras import keras, tf
 NAME = "novelty"
 # A scale below this many pixels a side would leave too few answers of a filter to take a variance of.
 _LEAST_SIDE = 8
-# Filters are laid this many times along a side, not more: variances need no more samples.
-_SAMPLES = 32
+# Filters are laid at least this many times along a side where there is room: variances need no more samples.
+_SAMPLES = 16
 # Added to a filter's variance, in units of the one that it has over clean images: a flat image has a finite logarithm.
 _FLOOR = 0.01
-# TFLite's converter takes weights of fewer elements as they are. Filters in eight bits would not tell fine noise.
-_UNQUANTISED = 1023
+
+
+@dataclass(frozen=True, eq=False)
+class FilterBank:
+    """Filters of one colour component each, which take a third of the products that filters of all colours take.
+
+    Those of a component have fewer than 1,024 weights, so TFLite's converter leaves them in float32. In eight bits they
+    would not tell fine noise.
+
+    Attributes:
+        colours: float32 [C, M]; column m makes component m of a pixel.
+        filters: for each component float32 [k, k, F], k <= 5, of its own number F; laid over the components of raw
+            pixels 0..255, each answers with a variance of about 1 to clean images.
+    """
+
+    colours: np.ndarray
+    filters: tuple[np.ndarray, ...]
+
+    @property
+    def size(self) -> int:
+        """Pixels a side, k."""
+        return len(self.filters[0])
+
+    @property
+    def kernels(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """As convolutions take them: that of each component, [1, 1, C, 1], and of its filters, [k, k, 1, F]."""
+        return [
+            (colour[np.newaxis, np.newaxis, :, np.newaxis], filters[:, :, np.newaxis])
+            for colour, filters in zip(self.colours.T, self.filters, strict=True)
+        ]
+
+    def answers(self, images: tf.Tensor, stride: int) -> Iterator[tf.Tensor]:
+        """Those to float32 [B, H, W, C]: [B, h, w, F] for each component."""
+        for colour, filters in self.kernels:
+            yield tf.nn.conv2d(tf.nn.conv2d(images, colour, 1, "VALID"), filters, stride, "VALID")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,14 +65,14 @@ class Novelty:
     """The distance of an image's local statistics from those of clean images.
 
     Attributes:
-        filters: float32 [k, k, C, F], on raw pixels 0..255; each answers with a variance of about 1 to clean images.
-        mean: float32 [D], of the statistics over clean images; D = C + F for each scale.
+        bank: the filters.
+        mean: float32 [D], of the statistics over clean images: C colours, and each filter at each scale.
         deviation: float32 [D], likewise.
         whitening: float32 [D, D]; the standardised statistics times it have covariance 1 over clean images.
         weight: what the distance is multiplied by, > 0.
     """
 
-    filters: np.ndarray
+    bank: FilterBank
     mean: np.ndarray
     deviation: np.ndarray
     whitening: np.ndarray
@@ -52,35 +85,30 @@ class Novelty:
         become eight bits, and half precision has the square root of the weight. No shape in it holds the number of
         images, since a runtime may be given several.
         """
-        banks = np.split(self.filters, range(self._at_once, self.filters.shape[-1], self._at_once), axis=-1)
-
-        def bank(images: tf.Tensor, stride: int) -> tf.Tensor:
-            answers = [tf.nn.conv2d(images, filters, stride, "VALID") for filters in banks]
-            return tf.concat(answers, axis=-1)
-
-        found = _statistics(pixels, self.filters.shape[0], bank, _halved, keepdims=True)
+        found = _statistics(pixels, self.bank.size, self.bank.answers, _halved, keepdims=True)
         standard = (found - self.mean) / self.deviation
         white = tf.reduce_sum(standard * self.whitening.T[np.newaxis], axis=-1)  # [B, 1, 1, D] * [1, D, D], summed
         return tf.reduce_mean(tf.square(white * self.weight**0.5), axis=[1, 2])
 
-    @property
-    def _at_once(self) -> int:
-        return max(1, _UNQUANTISED // int(np.prod(self.filters.shape[:3])))
-
     def layer(self, image_shape: tuple[int, int, int]) -> keras.Model:
         """The same as a Keras model of built-in layers, named `NAME`: float32 [B, H, W, C] -> float32 [B]."""
         image = keras.Input(image_shape)
-        size, count = self.filters.shape[0], self.filters.shape[-1]
-        numbers = itertools.count()
+        scales = itertools.count()
 
-        def bank(images: tf.Tensor, stride: int) -> tf.Tensor:
-            name = f"filters_{next(numbers)}"
+        def convolved(images: tf.Tensor, kernel: np.ndarray, stride: int, name: str) -> tf.Tensor:
+            size, count = kernel.shape[0], kernel.shape[-1]
             layer = keras.layers.Conv2D(count, size, stride, use_bias=False, trainable=False, name=name)
             answers = layer(images)
-            layer.set_weights([self.filters])
+            layer.set_weights([kernel])
             return answers
 
-        found = _statistics(image, size, bank, keras.layers.AveragePooling2D(2, name="halve"))
+        def bank(images: tf.Tensor, stride: int) -> Iterator[tf.Tensor]:
+            scale = next(scales)
+            for number, (colour, filters) in enumerate(self.bank.kernels):
+                component = convolved(images, colour, 1, _name("colour", scale, number))
+                yield convolved(component, filters, stride, _name("filters", scale, number))
+
+        found = _statistics(image, self.bank.size, bank, keras.layers.AveragePooling2D(2, name="halve"))
         standard = keras.layers.Rescaling(
             (1 / self.deviation).tolist(), (-self.mean / self.deviation).tolist(), name="standard"
         )(found)
@@ -91,36 +119,51 @@ class Novelty:
         return keras.Model(image, weighted, name=NAME)
 
 
+def _name(part: str, scale: int, component: int) -> str:
+    return f"{part}_{scale}_{component}"
+
+
 def is_novelty(layer: keras.layers.Layer, image_shape: tuple[int, int, int]) -> bool:
     """Whether a layer is built like a model of `Novelty.layer` for images of a shape; a file may hold any other."""
     parts = {one.name: one for one in getattr(layer, "layers", ())}
+    channels, size = image_shape[-1], filter_size(image_shape)
+    components = range(component_count(channels))
+    colours, filters = ([_name(part, 0, number) for number in components] for part in ("colour", "filters"))
     kinds = {
-        "filters_0": keras.layers.Conv2D,
+        **dict.fromkeys((*colours, *filters), keras.layers.Conv2D),
         "standard": keras.layers.Rescaling,
         "whitening": keras.layers.Dense,
         "weight": keras.layers.Rescaling,
     }
     if not isinstance(layer, keras.Model) or not all(isinstance(parts.get(name), kinds[name]) for name in kinds):
         return False
-    standard, size, channels = parts["standard"], filter_size(image_shape), image_shape[-1]
-    filters, whitening = (parts[name].get_weights()[0].shape for name in ("filters_0", "whitening"))
-    count = channels + scale_count(image_shape) * filters[-1]
+    standard, weight = parts["standard"], parts["weight"].scale
+    shapes = {name: parts[name].get_weights()[0].shape for name in (*colours, *filters, "whitening")}
+    count = channels + scale_count(image_shape) * sum(shapes[name][-1] for name in filters)
     return (
         [tuple(tensor.shape) for tensor in (*layer.inputs, *layer.outputs)] == [(None, *image_shape), (None,)]
-        and filters[:3] == (size, size, channels)
+        and all(shapes[name] == (1, 1, channels, 1) for name in colours)
+        and all(shapes[name][:3] == (size, size, 1) for name in filters)
         and np.shape(standard.scale) == np.shape(standard.offset) == (count,)
-        and whitening == (count, count)
-        and isinstance(parts["weight"].scale, int | float)
-        and 0 < parts["weight"].scale < np.inf
+        and shapes["whitening"] == (count, count)
+        and isinstance(weight, int | float)
+        and 0 < weight < np.inf
     )
 
 
 def novelty_of(layer: keras.Model) -> Novelty:
     """What a model of `Novelty.layer` was made of, also of one that was saved and loaded; see `is_novelty`."""
+
+    def kernels(part: str) -> list[np.ndarray]:
+        components = range(component_count(layer.input_shape[-1]))
+        return [layer.get_layer(_name(part, 0, number)).get_weights()[0] for number in components]
+
     standard = layer.get_layer("standard")
     deviation = 1 / np.asarray(standard.scale, np.float32)
     return Novelty(
-        layer.get_layer("filters_0").get_weights()[0],
+        FilterBank(
+            np.concatenate(kernels("colour"), axis=-1)[0, 0], tuple(kernel[:, :, 0] for kernel in kernels("filters"))
+        ),
         -np.asarray(standard.offset, np.float32) * deviation,
         deviation,
         layer.get_layer("whitening").get_weights()[0],
@@ -128,22 +171,20 @@ def novelty_of(layer: keras.Model) -> Novelty:
     )
 
 
-def statistics(batches: Iterable[np.ndarray], filters: np.ndarray) -> np.ndarray:
+def statistics(batches: Iterable[np.ndarray], bank: FilterBank) -> np.ndarray:
     """The local statistics of images.
 
     Args:
         batches: of images, uint8 or float32 [b, H, W, C], raw pixels 0..255.
-        filters: float32 [k, k, C, F].
+        bank: the filters.
 
     Returns:
-        float32 [n, D] of the n images of all batches, D = C + F for each scale.
+        float32 [n, D] of the n images of all batches; D as in `Novelty`.
     """
 
     @tf.function(reduce_retracing=True)
     def of_batch(pixels: tf.Tensor) -> tf.Tensor:
-        return _statistics(
-            pixels, filters.shape[0], lambda x, stride: tf.nn.conv2d(x, filters, stride, "VALID"), _halved
-        )
+        return _statistics(pixels, bank.size, bank.answers, _halved)
 
     return np.concatenate([of_batch(tf.constant(images, tf.float32)).numpy() for images in batches])
 
@@ -151,6 +192,11 @@ def statistics(batches: Iterable[np.ndarray], filters: np.ndarray) -> np.ndarray
 def filter_size(image_shape: tuple[int, int, int]) -> int:
     """How many pixels a side the filters have."""
     return min(5, *image_shape[:2])
+
+
+def component_count(channels: int) -> int:
+    """How many colour components are looked at: as many as there are channels, and the sum of each two."""
+    return channels * (channels + 1) // 2
 
 
 def scale_count(image_shape: tuple[int, int, int]) -> int:
@@ -165,7 +211,7 @@ def _halved(images: tf.Tensor) -> tf.Tensor:
 def _statistics(
     pixels: tf.Tensor,
     size: int,
-    bank: Callable[[tf.Tensor, int], tf.Tensor],
+    bank: Callable[[tf.Tensor, int], Iterator[tf.Tensor]],
     halve: Callable[[tf.Tensor], tf.Tensor],
     keepdims: bool = False,
 ) -> tf.Tensor:
@@ -178,8 +224,8 @@ def _statistics(
         if number:
             pixels = halve(pixels)
         side = min(pixels.shape[1:3]) - size + 1
-        answers = bank(pixels, max(1, side // _SAMPLES))
-        deviations = answers - tf.reduce_mean(answers, axis=[1, 2], keepdims=True)
-        variances = tf.reduce_mean(tf.square(deviations), axis=[1, 2], keepdims=keepdims)
-        found.append(tf.math.log(variances + _FLOOR))
+        for answers in bank(pixels, max(1, side // _SAMPLES)):
+            deviations = answers - tf.reduce_mean(answers, axis=[1, 2], keepdims=True)
+            variances = tf.reduce_mean(tf.square(deviations), axis=[1, 2], keepdims=keepdims)
+            found.append(tf.math.log(variances + _FLOOR))
     return tf.concat(found, axis=-1)

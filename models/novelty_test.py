@@ -6,16 +6,18 @@ import numpy as np
 from absl.testing import absltest, parameterized
 
 from goodnet.models.legacy_keras import keras, tf
-from goodnet.models.novelty import Novelty, is_novelty, novelty_of, scale_count, statistics
+from goodnet.models.novelty import FilterBank, Novelty, component_count, is_novelty, novelty_of, scale_count, statistics
 
 
 def _novelty(shape: tuple[int, int, int], count: int = 12) -> Novelty:
     rng = np.random.default_rng(0)
     size = min(5, *shape[:2])
-    filters = (rng.normal(size=(size, size, shape[2], count)) / 100).astype(np.float32)
-    found = statistics([rng.integers(0, 256, (40, *shape))], filters)
+    counts = [count] * shape[2] + [2] * (component_count(shape[2]) - shape[2])
+    colours = rng.normal(size=(shape[2], len(counts))).astype(np.float32)
+    bank = FilterBank(colours, tuple((rng.normal(size=(size, size, one)) / 100).astype(np.float32) for one in counts))
+    found = statistics([rng.integers(0, 256, (40, *shape))], bank)
     whitening = rng.normal(size=(found.shape[1],) * 2).astype(np.float32)
-    return Novelty(filters, found.mean(axis=0), found.std(axis=0) + np.float32(0.1), whitening, 0.25)
+    return Novelty(bank, found.mean(axis=0), found.std(axis=0) + np.float32(0.1), whitening, 0.25)
 
 
 class NoveltyTest(parameterized.TestCase):
@@ -40,7 +42,7 @@ class NoveltyTest(parameterized.TestCase):
 
     def test_a_flat_image_has_finite_statistics(self):
         novelty = _novelty((16, 16, 3))
-        self.assertTrue(np.isfinite(statistics([np.zeros((1, 16, 16, 3), np.uint8)], novelty.filters)).all())
+        self.assertTrue(np.isfinite(statistics([np.zeros((1, 16, 16, 3), np.uint8)], novelty.bank)).all())
 
 
 if __name__ == "__main__":

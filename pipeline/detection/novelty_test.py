@@ -18,8 +18,8 @@ class NoveltyTest(absltest.TestCase):
         whole = novelty.fit_novelty(fit, calibrate, seed=0)
         rows: list[int] = []
 
-        def counted(batches, filters):
-            found = statistics(batches, filters)
+        def counted(batches, bank):
+            found = statistics(batches, bank)
             rows.append(len(found))
             return found
 
