@@ -112,7 +112,7 @@ def judge(suspicions: Sequence[Suspicion], labels: int, ordinary: Ordinary) -> V
         reason = f"an unusually small change leads clean images of other classes to label {named}"
         return Verdict(BACKDOOR, reason, targets, doubtful)
     if math.exp(doubt_from * ordinary.spread) > VISIBLE:
-        reason = f"ordinary triggers differ so much in size that one of a {VISIBLE:g}th of it would not stand out"
+        reason = f"ordinary triggers differ so much in size that even one {VISIBLE:g} times smaller would not stand out"
         return Verdict(INCONCLUSIVE, reason, doubtful=smallest)
     if not outliers:
         return Verdict(CLEAN, "no unusually small change leads to any label")
