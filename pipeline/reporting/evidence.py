@@ -161,8 +161,8 @@ def _ordinary(evidence: Evidence) -> str:
 
 def _rule(evidence: Evidence) -> str:
     return (
-        f"The index counts how many robust standard deviations a size lies below the median, on logarithms. A target has an "
-        f"index above {chance_index(evidence.labels, FALSE_ALARMS):.1f}; above "
+        f"The index counts how many robust standard deviations a size lies below the median, on logarithms. A target "
+        f"has an index above {chance_index(evidence.labels, FALSE_ALARMS):.1f}; above "
         f"{chance_index(evidence.labels, DOUBTS):.1f} a label is in doubt."
     )
 
