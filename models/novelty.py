@@ -116,7 +116,7 @@ def is_novelty(layer: keras.layers.Layer, image_shape: tuple[int, int, int]) -> 
 
 
 def novelty_of(layer: keras.Model) -> Novelty:
-    """What a model of `Novelty.layer` was made of, also of one that was saved and loaded; see `is_novelty`."""
+    """The `Novelty` that a model of `Novelty.layer` was made from, even if that was saved and loaded (`is_novelty`)."""
     standard = layer.get_layer("standard")
     deviation = 1 / np.asarray(standard.scale, np.float32)
     return Novelty(

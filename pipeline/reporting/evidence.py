@@ -146,7 +146,7 @@ def _works_on(one: Suspicion) -> str:
 
 
 def _ordinary(evidence: Evidence) -> str:
-    """What the labels are compared with."""
+    """Says what the labels are compared with."""
     size = evidence.ordinary_size
     ordinary = f"whose median size is {size:.1f} pixels" if math.isfinite(size) else "most of which no trigger reaches"
     held_out = (
