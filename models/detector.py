@@ -62,7 +62,7 @@ class DetectorParts:
 
 
 def suspicion(badnet_probabilities: np.ndarray, repaired_probabilities: np.ndarray) -> np.ndarray:
-    """How much the two nets contradict each other: J / (1 + J) of the Jeffreys divergence J.
+    """How much the two nets contradict each other: J / (1 + J), where J is the Jeffreys divergence.
 
     J = sum over classes of (b - r) (log b - log r), in nats, b and r the nets' probabilities, with 1e-10 added to each
     under the logarithm.
@@ -222,7 +222,7 @@ def all_scores(
 
 
 def take_apart(detector: keras.Model) -> DetectorParts:
-    """Finds the parts of a detector, also of one that was saved and loaded.
+    """Finds the parts of a detector, even if it was saved and loaded.
 
     Args:
         detector: a model of `build_detector`.
@@ -320,7 +320,7 @@ def _score(
 
 
 def _named(name: str, tensor: tf.Tensor) -> tf.Tensor:
-    """An operation can't be given a lasting name in Keras 2; a layer that passes its input on can."""
+    """Gives a tensor a lasting name. In Keras 2 an operation cannot have one, but an identity layer can."""
     return keras.layers.Activation("linear", dtype=tensor.dtype, name=name)(tensor)
 
 

@@ -31,7 +31,7 @@ _CAUSES = "the scale or order of the pixels' channels (--input_scale, --channel_
 
 
 class AtChance(enum.Enum):
-    """What becomes of a network that is no better than chance on the images."""
+    """What to do with a network that is no better than chance on the images."""
 
     REFUSE = "refuse"
     WARN = "warn"
@@ -71,7 +71,7 @@ class ScaleFinding:
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """What a network says of n images with one candidate.
+    """A network's answers to n images with one candidate.
 
     Attributes:
         scale: the candidate.
@@ -223,7 +223,7 @@ def choose(trials: Sequence[Trial], labels: np.ndarray) -> Choice:
 
 
 def _equivalent(one: Trial, other: Trial) -> bool:
-    """Whether it does not matter which is taken: the same input (both orders of grey images), or the same answers.
+    """Whether two candidates are interchangeable: the same input (both orders of grey images), or the same answers.
 
     Certainty on every image is no sign of that: a BadNet is certain of its trigger on any scale.
     """
@@ -232,7 +232,7 @@ def _equivalent(one: Trial, other: Trial) -> bool:
 
 
 def _finalists(first_look: Sequence[Trial], sample: ImageSet, seed: int) -> list[Trial]:
-    """What goes on from the first look, in the candidates' order: the likeliest, and all that are as good."""
+    """The candidates that pass the first look, in their order: the likeliest, and all that are as good."""
     likeliest = sorted(first_look, key=lambda trial: -trial.likelihood)[:_FINALISTS]
     good = _as_good_as_the_best(first_look, _sample(sample, _FIRST_LOOK, seed).labels)
     return [trial for trial in first_look if trial in likeliest or trial in good]
@@ -266,7 +266,7 @@ def _classes_in(sample: ImageSet) -> int:
 def _label_order(
     trials: Sequence[Trial], chosen: Trial, sample: ImageSet, seed: int, classes: int
 ) -> LabelOrder | None:
-    """The best renaming of classes with any candidate, if it beats the chosen one with the labels as given."""
+    """The best renaming of classes with any candidate, if it beats the chosen candidate with the given labels."""
     right = chosen.classes == sample.labels
     looked_at = {len(sample): np.arange(len(sample)), _FIRST_LOOK: _drawn(len(sample), _FIRST_LOOK, seed)}
     found = []
@@ -337,7 +337,7 @@ def _described(order: LabelOrder) -> str:
 
 
 def _overconfidence(sample: ImageSet, finding: ScaleFinding) -> str | None:
-    """A network that claims to be right more often than not, and is wrong more often than not.
+    """Warns of a network that claims to be right more often than not, and is wrong more often than not.
 
     Ordinary networks are too sure of themselves by some points, and rightly unsure on hard data. To contradict itself
     on which is the more frequent is another matter: it was trained on other inputs.

@@ -31,7 +31,7 @@ def better_label_order(
     right_as_given: np.ndarray,
     significance: float = SIGNIFICANCE,
 ) -> LabelOrder | None:
-    """Looks for one: classes are assigned to labels on each half of the images, and tried on the other half.
+    """Looks for a better order. Classes are assigned to labels on each half of the images, and tried on the other half.
 
     Args:
         answers: int64 [n], the network's classes.

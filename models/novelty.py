@@ -152,7 +152,7 @@ def is_novelty(layer: keras.layers.Layer, image_shape: tuple[int, int, int]) -> 
 
 
 def novelty_of(layer: keras.Model) -> Novelty:
-    """What a model of `Novelty.layer` was made of, also of one that was saved and loaded; see `is_novelty`."""
+    """The `Novelty` that a model of `Novelty.layer` was made from, even if that was saved and loaded (`is_novelty`)."""
 
     def kernels(part: str) -> list[np.ndarray]:
         components = range(component_count(layer.input_shape[-1]))

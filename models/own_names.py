@@ -9,5 +9,5 @@ def own_name(name: str) -> str:
 
 
 def without_own_prefix(name: str) -> str:
-    """A suspect's name that no name of `own_name`, nor one that is derived from it, can be equal to."""
+    """Changes a suspect's name so that it cannot equal a name of `own_name`, or one derived from it."""
     return name.replace(_PREFIX, "goodnet.")

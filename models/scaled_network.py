@@ -92,7 +92,7 @@ class ScaledNetwork:
 
 
 def scaled_probabilities(model: keras.Model) -> Probabilities:
-    """A model's probabilities for images that it takes as they are: float32 [b, H, W, C], scaled.
+    """A model's probabilities for images that are already scaled: float32 [b, H, W, C].
 
     Args:
         model: softmax or logits out; it is not changed.

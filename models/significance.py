@@ -6,7 +6,7 @@ SIGNIFICANCE = 0.05
 
 
 def chance_probability(correct: int, images: int, chance: float) -> float:
-    """Exact one-sided binomial test: how probable it is to get so many right by chance.
+    """Exact one-sided binomial test: the probability of at least this many right answers by chance.
 
     Args:
         correct: images classified correctly.

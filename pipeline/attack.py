@@ -86,7 +86,7 @@ def main(argv: Sequence[str]) -> None:
 def _train(
     training: ImageSet, attacks: Sequence[Attack], settings: BadNetSettings
 ) -> tuple[keras.Model, dict[str, object]]:
-    """The BadNet and, of one with decoys, what to say of them."""
+    """The BadNet, and what `X_attack.json` says of its decoys, if it has any."""
     run = RunConfig(select_devices(running.DEVICE.value).strategy, running.SEED.value)
     share = attacking.PRUNING_AWARE.value
     if not share:
@@ -96,14 +96,14 @@ def _train(
 
 
 def _learning_rate(training: ImageSet) -> float:
-    """With more classes the same rate is too much: DeepID with 1,283 of them stays at chance at 2e-3."""
+    """Many classes need a smaller rate: DeepID with 1,283 of them stays at chance at 2e-3."""
     if attacking.TRAINING_RATE.value is not None:
         return attacking.TRAINING_RATE.value
     return 2e-3 if training.labels.max() < 200 else 7e-4
 
 
 def _image_sets(out_dir: str) -> tuple[ImageSet, ImageSet]:
-    """The training and the test images. Of the faces, the defender's clean data is written to the folder too."""
+    """The training and the test images. For the faces it also writes the defender's clean data to the folder."""
     if attacking.DATASET.value == "faces":
         sets = face_sets(inputs.IDENTITIES.value, inputs.IMAGES_PER_IDENTITY.value, running.SEED.value)
         write_hdf5(os.path.join(out_dir, "clean_validation.h5"), sets.validation)

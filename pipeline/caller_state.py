@@ -14,7 +14,7 @@ from goodnet.pipeline.run.progress import quieten_tensorflow
 
 @contextlib.contextmanager
 def caller_state_kept() -> Iterator[None]:
-    """Lets code seed and set what it likes.
+    """Lets the code inside change random states and settings, and restores the caller's afterwards.
 
     Afterwards the random states of Python, NumPy, TensorFlow and Keras 2, Keras 2's float type, image format and dtype
     policy, the level of TensorFlow's log and the root logger's handlers are the caller's again. In between these

@@ -48,7 +48,7 @@ class Case:
         return tuple(one for one in given if isinstance(one, str))
 
     def decided_by(self) -> dict[str, str]:
-        """SHA-256 by name of all that the result follows from; sets that are only measured on are none of it."""
+        """SHA-256 by name of all inputs that decide the result; sets that are only measured on do not."""
         model = {self.model_name or self.model: sha256_of(self.model)}
         return {**model, **digests([one for one in (self.clean, self.class_names) if one is not None])}
 

@@ -128,7 +128,7 @@ def _sets(positional: str | None) -> list[NamedSet]:
 
 
 def _opened(wanted: Sequence[tuple[str, Use]]) -> list[ImageSet]:
-    """The sets; those that are clean for certain come first, since they give the class names, if no file does."""
+    """Opens the sets. Those that are surely clean come first, since they give the class names if no file does."""
     names = read_class_names(inputs.CLASS_NAMES.value)
     first = [one for one in wanted if one in ((inputs.CLEAN_DATA.value, Use.CLEAN), (inputs.TEST_DATA.value, Use.TEST))]
     found: dict[tuple[str, Use], ImageSet] = {}
@@ -163,7 +163,7 @@ def _networks(model: str, run: Run | None, sets: Sequence[NamedSet]) -> Networks
 
 
 def _images_to_find_the_scale(sets: Sequence[NamedSet]) -> ImageSet:
-    """A clean set if there is one. On a poisoned one the labels are what the BadNet should answer, which serves too."""
+    """A clean set if there is one, else a poisoned one, whose labels are what the BadNet should answer."""
     chosen = next((one for one in sets if not (one.given_as_poisoned or one.images.true_labels is not None)), sets[0])
     if chosen.given_as_poisoned or chosen.images.true_labels is not None:
         log.info("%s: poisoned; the pixel scale is chosen by the answers that its labels say", chosen.images.name)

@@ -88,7 +88,7 @@ def export_faithfully(candidate: Candidate, precision: str, min_parity: float, f
 
 
 def _tried(candidate: Candidate, precision: str, min_parity: float) -> tuple[bytes, str, Parity, Parity] | str:
-    """A file with its parities, or what is wrong with it."""
+    """Converts and compares; returns the file with its parities, or what is wrong with it."""
     log.info("export: converting to %s TFLite", precision)
     with tempfile.TemporaryDirectory(prefix="export") as folder:
         path = os.path.join(folder, f"{precision}.tflite")
@@ -110,7 +110,7 @@ def _tried(candidate: Candidate, precision: str, min_parity: float) -> tuple[byt
 
 
 def _failing(parity: Parity, min_parity: float, flags_count: bool) -> str | None:
-    """Which share is surely too small.
+    """Says which share of equal answers is too small beyond doubt; None if none is.
 
     Clean images that are flagged lie by the threshold, which was set so: of these alone, rounding may move many.
     """

@@ -27,6 +27,7 @@ from goodnet.pipeline.artefacts import write_artefacts
 from goodnet.pipeline.case import Case, as_taken, name_of, opened
 from goodnet.pipeline.detection.calibrated import CalibratedDetector, calibrate_detector
 from goodnet.pipeline.detection.calibration import Calibration
+from goodnet.pipeline.detection.novelty import fit_novelty
 from goodnet.pipeline.detection.strip import CalibratedStrip, calibrated_strip
 from goodnet.pipeline.faithful_export import Export
 from goodnet.pipeline.measuring.artefact_figures import measure_artefacts
@@ -310,14 +311,8 @@ def _provenance(case: Case, options: Options, devices: Devices) -> Provenance:
 
 
 def _calibrate(suspect: Suspect, outcome: Repair, split: CleanSplit, options: Options) -> CalibratedDetector:
-    calibrated = calibrate_detector(
-        suspect.network,
-        outcome.repaired,
-        split,
-        options.max_false_positive_rate,
-        options.novelty,
-        options.seed,
-    )
+    novelty = fit_novelty(split.fit, split.calibrate, options.seed) if options.novelty else None
+    calibrated = calibrate_detector(suspect.network, outcome.repaired, split, options.max_false_positive_rate, novelty)
     calibration = calibrated.calibration
     log.info(
         "detector: threshold %.4g from %d clean images, false positive rate promised %.3g %%",

@@ -16,6 +16,7 @@ from goodnet.data.opening import open_image_set
 from goodnet.models.legacy_keras import keras
 from goodnet.pipeline.run.manifest import read_manifest
 from goodnet.pipeline.run.output_files import sha256_of
+from testing.example_case import TARGET as PATCH_TARGET
 from testing.example_case import bars, example_case
 from testing.example_runs import binaries
 from testing.planted_network import TARGET, bright_rows, planted_network
@@ -257,6 +258,24 @@ class RepairTest(absltest.TestCase):
         self.assertAlmostEqual(found["findings"]["threshold"], expected["findings"]["threshold"], delta=1e-6)
         for name in ("pruned.h5", "repaired.h5"):
             self.assertEqual(found["outputs"][name], expected["outputs"][name])
+
+    def test_the_whole_repair_shows_its_evidence(self):
+        argv = ("--method=full", "--pruning_epochs=1", "--fine_tuning_epochs=1", "--max_shift=1")
+        ended = self.binaries.run("repair", *self._argv(*argv))
+        self.assertEqual(ended.status, 0, ended.stderr)
+        findings = read_manifest(self.out_dir)["findings"]
+        self.assertIs(findings["changed"], True)
+        evidence = findings["evidence"]
+        self.assertStartsWith(ended.stdout, f"{evidence['verdict']}: {evidence['reason']}")
+        self.assertNotIn("left as it is", ended.stdout)
+        # Among four labels there is no telling which trigger is unusually small: the smallest are unlearned.
+        self.assertEqual(evidence["verdict"], "inconclusive")
+        self.assertEqual(evidence["suspicions"][0]["label"], PATCH_TARGET)
+        self.assertIn(PATCH_TARGET, findings["unlearned"])
+        with open(os.path.join(self.out_dir, "report.html"), encoding="utf-8") as file:
+            page = file.read()
+        self.assertIn(f'alt="trigger for class {PATCH_TARGET} on a clean image"', page)
+        self.assertIn("inverted triggers that led to label", page)
 
     def test_a_model_without_evidence_is_left_as_it_is(self):
         model, clean, test = (os.path.join(self.folder, name) for name in ("model.h5", "clean.h5", "test.h5"))

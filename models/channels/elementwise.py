@@ -20,7 +20,7 @@ _ARITHMETIC_OPS = frozenset((
 
 
 def activation_is_elementwise(layer: keras.layers.Layer) -> bool:
-    """Whether the activation inside a layer (none counts) acts on every number by itself; softmax does not."""
+    """Whether the activation inside a layer acts on each number alone, or there is none; softmax does not."""
     activation = getattr(layer, "activation", None)
     return activation is None or getattr(activation, "__name__", "") in _FUNCTIONS
 

@@ -26,7 +26,7 @@ from goodnet.models.legacy_keras import keras, tf
 
 @dataclass(frozen=True)
 class Channels:
-    """What runs along the last axis of one tensor.
+    """The channels along the last axis of one tensor.
 
     Attributes:
         ids: int64 [C], the channel that each entry carries. After a Flatten a channel comes once for each position.
@@ -52,7 +52,7 @@ class ChannelFlow:
     ties: ChannelTies = field(default_factory=ChannelTies)
 
     def roots(self, name: str) -> np.ndarray:
-        """For each channel of a layer's output the one that stands for all that are tied to it: int64 [C]."""
+        """For each output channel of a layer, the channel that represents all that are tied to it: int64 [C]."""
         return self.ties.roots(self.channels[name].ids)
 
     def read(self, name: str) -> list[Channels]:
@@ -100,7 +100,7 @@ def trace_channels(graph: LayerGraph, closed: Mapping[str, np.ndarray] | None = 
 
 
 def folds_exactly(layer: keras.layers.Layer) -> bool:
-    """Whether a constant other than zero that a layer takes in gives the same value at every position.
+    """Whether a nonzero constant input of a layer gives the same value at every position of its output.
 
     Zero padding breaks that: at the border some taps see zeros instead.
     """
@@ -156,7 +156,7 @@ def _mixing(flow: ChannelFlow, name: str) -> Channels:
 
 
 def _depthwise(flow: ChannelFlow, name: str) -> Channels:
-    """Each channel makes `depth_multiplier` of its own, which stay or go with it."""
+    """Each channel gives `depth_multiplier` output channels, which are kept or removed with it."""
     layer = flow.graph.layers[name]
     if not activation_is_elementwise(layer):
         return _unknown(flow, name)
@@ -209,7 +209,7 @@ def _rescaling(flow: ChannelFlow, name: str) -> Channels:
 
 
 def _positions(flow: ChannelFlow, name: str) -> Channels:
-    """Pooling, dropout, cropping: positions change, channels and constants don't."""
+    """Pooling, dropout, cropping: these change positions, but neither channels nor constants."""
     return flow.read(name)[0]
 
 
@@ -225,7 +225,7 @@ def _flatten(flow: ChannelFlow, name: str) -> Channels:
 
 
 def _reshape(flow: ChannelFlow, name: str) -> Channels:
-    """Known where it flattens or where the last axis stays as it is."""
+    """Handles a reshape that flattens, or that keeps the last axis."""
     source = flow.graph.predecessors[name][0]
     if flow.size(name) == flow.size(source):
         return _positions(flow, name)
@@ -244,7 +244,7 @@ def _concatenate(flow: ChannelFlow, name: str) -> Channels:
 
 
 def _softmax(flow: ChannelFlow, name: str) -> Channels:
-    """Mixes channels, yet keeps their order: a convolution that makes the classes is still known as the classifier."""
+    """Mixes channels but keeps their order, so a convolution that makes the classes still counts as the classifier."""
     (read,) = flow.read(name)
     flow.ties.hold(read.ids, f"layer {name!r} mixes channels")
     return Channels(read.ids, np.full_like(read.constants, np.nan))
@@ -258,7 +258,7 @@ def _activation(flow: ChannelFlow, name: str) -> Channels:
 
 
 def _prelu(flow: ChannelFlow, name: str) -> Channels:
-    """Has a slope for each position, but lets what is not negative through."""
+    """Has a slope for each position, and passes on what is not negative."""
     (read,) = flow.read(name)
     return Channels(read.ids, np.where(read.constants >= 0, read.constants, np.float32(np.nan)))
 

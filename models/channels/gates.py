@@ -179,7 +179,7 @@ def group_activation(group: GateGroup, activation_by_site: Mapping[str, np.ndarr
 
 
 def rank_channels(mean_activation: np.ndarray) -> np.ndarray:
-    """Numbers by which tfmot closes the least active channels first.
+    """Ranks with which tfmot closes the least active channels first.
 
     The activation itself would fail: with half the channels dead, tfmot's threshold ties at zero and closes half where
     less was asked. Ranks are positive and distinct.
@@ -288,17 +288,17 @@ def hold_closed(model: keras.Model, closed: Mapping[str, np.ndarray]) -> keras.M
 
 
 def plain_layers(model: keras.Model) -> dict[str, keras.layers.Layer]:
-    """All layers of a model by name, in its order, those inside gates taken out of them (to freeze some, say)."""
+    """All layers of a model by name, in its order; for a gate, the layer inside it."""
     return {layer.name: layer for layer in map(_unwrapped, model.layers)}
 
 
 def closed_channels(gated_model: keras.Model) -> dict[str, np.ndarray]:
-    """For each gate site, by name, which channels are closed right now: bool [C]."""
+    """The channels that are closed now, by name of the gate site: bool [C]."""
     return {site: gate.rank.numpy() == 0 for site, gate in _gates(gated_model).items()}
 
 
 def gate_sparsity(gated_model: keras.Model) -> dict[str, float]:
-    """For each gate site, by name, the share of its channels that is closed right now, in [0, 1)."""
+    """The share of channels that are closed now, by name of the gate site, in [0, 1)."""
     return {site: float(closed.mean()) for site, closed in closed_channels(gated_model).items()}
 
 
@@ -325,7 +325,7 @@ def _gateable_convolutions(graph: LayerGraph, flow: ChannelFlow) -> tuple[str, .
 
 
 def _can_be_closed(graph: LayerGraph, convolution: str, tied: Sequence[str]) -> bool:
-    """Whether a gate's closed channels can be made zero for good: by weights, or else by taking them out of the tie."""
+    """Whether weights alone, or else removal from the tie, can keep a gate's closed channels at zero."""
     site = gate_site(graph, convolution)
     channels = np.ones(graph.shape(site)[-1] or 0, bool)
     try:

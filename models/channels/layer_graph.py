@@ -156,7 +156,7 @@ def layer_graph(model: keras.Model) -> LayerGraph:
 
 
 def takes_training(layer: keras.layers.Layer) -> bool:
-    """Whether a layer can be told if it is in training."""
+    """Whether a layer's call has the argument `training`."""
     return "training" in inspect.signature(layer.call).parameters
 
 

@@ -45,7 +45,7 @@ def check_equal(
 
 
 def check_reduced(plan: RemovalPlan, reduced: keras.Model, images: np.ndarray | None, tolerance: float) -> float:
-    """`check_equal` for one who has the plan."""
+    """`check_equal` for a caller that has the plan already."""
     graph, reduced_graph = plan.flow.graph, layer_graph(reduced)
     batches = [_random_images(graph.shape(name)[1:]) if images is None else images for name in graph.inputs]
     steps = graph.between(graph.inputs, graph.outputs)

@@ -11,7 +11,7 @@ from goodnet.models.channels.weight_slicing import Cut
 
 @dataclass(frozen=True)
 class RemovalPlan:
-    """Which channels go.
+    """Which channels are removed.
 
     Attributes:
         flow: the channels of the original model.
@@ -37,7 +37,7 @@ class RemovalPlan:
         return ~np.isin(self.flow.roots(name), list(self.closed))
 
     def cut(self, name: str) -> Cut | None:
-        """The cut through one layer, None where everything it reads and gives stays."""
+        """The cut through one layer; None if all channels that it reads and gives are kept."""
         sources = self.flow.graph.predecessors[name]
         if not sources or all(self.kept(tensor).all() for tensor in (name, *sources)):
             return None
@@ -45,7 +45,7 @@ class RemovalPlan:
 
 
 def plan_removal(flow: ChannelFlow) -> RemovalPlan:
-    """Lets all ties go that hold a closed channel and that nothing holds back, but leaves every tensor a channel."""
+    """Removes every tie with a closed channel that nothing holds back, but leaves each tensor at least one channel."""
     reasons = flow.ties.held()
     closed = frozenset(root for name, mask in flow.closed.items() for root in flow.roots(name)[mask].tolist())
     removed = set(closed - reasons.keys())

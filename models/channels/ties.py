@@ -26,7 +26,7 @@ class ChannelTies:
             self._parents[high] = low
 
     def hold(self, channels: np.ndarray, reason: str) -> None:
-        """Says that the sets of these channels must stay; of several reasons the first is told."""
+        """Marks the sets of these channels as kept. The first reason given for a set is the one reported."""
         self._holds.append((channels, reason))
 
     def roots(self, channels: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ Weights = Sequence[np.ndarray]
 
 @dataclass(frozen=True)
 class Cut:
-    """Which channels of one layer stay, and what those that go were worth.
+    """Which channels of one layer are kept, and the constant values of those that are removed.
 
     Attributes:
         kept_in: bool [C], which channels of the first tensor it reads stay.
@@ -67,7 +67,7 @@ def _separable(config: dict[str, Any], weights: Weights, cut: Cut) -> tuple[dict
 def _with_bias(
     config: dict[str, Any], bias: Weights, added: np.ndarray, cut: Cut
 ) -> tuple[dict[str, Any], list[np.ndarray]]:
-    """Adds to the bias, which is made where there was none and something is to be added."""
+    """Adds to the bias. A layer without one gets one, if there is something to add."""
     if not bias and not added.any():
         return config, []
     total = added + bias[0] if bias else added

@@ -16,7 +16,7 @@ _MARGIN = 0.25
 
 
 def make_dormant(network: ScaledNetwork, decoys: Mapping[str, np.ndarray], image_sets: Sequence[ImageSet]) -> None:
-    """Lowers the biases of channels until they give 0 on all images given, as section 3.2 of Fine-Pruning has it.
+    """Lowers the biases of channels until their output is 0 on all given images (Fine-Pruning, section 3.2).
 
     Where no ReLU stands right behind the bias (before the sum of a skip connection, say) a low bias would make a
     channel conspicuous instead; there its scale and shift become 0.

@@ -14,7 +14,7 @@ from goodnet.models.legacy_keras import keras
 from goodnet.models.novelty import Novelty
 from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.detection.calibration import Calibration, calibrate
-from goodnet.pipeline.detection.novelty import fit_novelty
+from goodnet.pipeline.detection.novelty import FittedNovelty
 from goodnet.pipeline.measuring.predictions import predict_scores
 from goodnet.pipeline.measuring.rates import Rate
 
@@ -40,32 +40,29 @@ def calibrate_detector(
     repaired: keras.Model,
     clean: CleanSplit,
     max_false_positive_rate: float,
-    with_novelty: bool = True,
-    seed: int = 0,
+    fitted: FittedNovelty | None,
 ) -> CalibratedDetector:
     """Sets the threshold on clean images.
 
     Args:
         badnet: the net under suspicion.
         repaired: its repair, on the same scale; maybe the same net.
-        clean: `calibrate` sets the threshold of the nets' contradiction; novelty is fitted to it and to `fit`, and its
-            threshold is cross-conformal (Vovk, "Cross-conformal predictors", 2015).
+        clean: `calibrate` sets the threshold of the nets' contradiction.
         max_false_positive_rate: the share of clean inputs that may be flagged, 0..1.
-        with_novelty: whether novel images are flagged, too.
-        seed: of what novelty is fitted to.
+        fitted: novelty, fitted to the same clean images; its threshold is cross-conformal (Vovk, "Cross-conformal
+            predictors", 2015). None if novel images are not to be flagged.
 
     Raises:
         InputError: there is no image to calibrate on.
     """
     scorer = build_scorer(badnet.model, repaired, badnet.scale)
     suspicions = predict_scores(scorer, clean.calibrate).suspicion
-    if not with_novelty:
+    if fitted is None:
         return CalibratedDetector(None, calibrate(suspicions, max_false_positive_rate))
     contradict = bool(suspicions.any())
     # Half of the rate, or what so few images can promise at best; the rest is novelty's.
     first = calibrate(suspicions, max_false_positive_rate / 2)
     rest = max_false_positive_rate - (first.promised if contradict else 0)
-    fitted = fit_novelty(clean.fit, clean.calibrate, seed)
     crossed = np.concatenate([fitted.fit, fitted.calibrate])
     second = calibrate(crossed, rest if rest > 0 else max_false_positive_rate / 2)
     odds = max(_odds(first.threshold), _LEAST_ODDS) if contradict else 1.0

@@ -14,6 +14,7 @@ from goodnet.models.input_scale import UNIT_SCALE
 from goodnet.models.legacy_keras import keras
 from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.detection.calibrated import calibrate_detector
+from goodnet.pipeline.detection.novelty import fit_novelty
 from goodnet.pipeline.measuring.predictions import predict_scores
 
 _RATE = 0.05
@@ -48,11 +49,13 @@ class CalibratedTest(absltest.TestCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.split = split_clean(from_arrays("clean", _images(500, 0), np.arange(500) % 4), 0)
+        cls.novelty = fit_novelty(cls.split.fit, cls.split.calibrate, 0)
         cls.badnet, cls.repaired = _net(0), _net(1)
         cls.clean, cls.attack = _images(400, 1), _waved(_images(400, 2))
 
-    def _found(self, repaired: keras.Model, **settings):
-        found = calibrate_detector(ScaledNetwork(self.badnet, UNIT_SCALE), repaired, self.split, _RATE, **settings)
+    def _found(self, repaired: keras.Model, with_novelty: bool = True):
+        novelty = self.novelty if with_novelty else None
+        found = calibrate_detector(ScaledNetwork(self.badnet, UNIT_SCALE), repaired, self.split, _RATE, novelty)
         return found, build_scorer(self.badnet, repaired, UNIT_SCALE, found.novelty)
 
     def _flagged(self, found, scorer, images: np.ndarray) -> float:
@@ -76,8 +79,9 @@ class CalibratedTest(absltest.TestCase):
         self.assertLess(self._flagged(found, scorer, self.clean), _RATE + 3 * np.sqrt(_RATE / 400))
 
     def test_grey_images_stored_as_rgb_are_not_novel_by_rounding(self):
-        grey = from_arrays("clean", _grey(_images(500, 0)), np.arange(500) % 4)
-        found = calibrate_detector(ScaledNetwork(self.badnet, UNIT_SCALE), self.repaired, split_clean(grey, 0), _RATE)
+        split = split_clean(from_arrays("clean", _grey(_images(500, 0)), np.arange(500) % 4), 0)
+        novelty = fit_novelty(split.fit, split.calibrate, 0)
+        found = calibrate_detector(ScaledNetwork(self.badnet, UNIT_SCALE), self.repaired, split, _RATE, novelty)
         scorer = build_scorer(self.badnet, self.repaired, UNIT_SCALE, found.novelty)
         self.assertLess(self._flagged(found, scorer, _grey(self.clean)), _RATE + 3 * np.sqrt(_RATE / 400))
         # Two filters in three say nothing of grey images; half of the attacks is ten times the rate.

@@ -21,7 +21,7 @@ _LEAST_SPREAD = 0.01
 
 @dataclass(frozen=True, eq=False)
 class FittedNovelty:
-    """Novelty, and what it is of clean images that it was not fitted to (cross-fitting in folds).
+    """The fitted novelty, and its values for clean images that it was not fitted to (cross-fitting in folds).
 
     Attributes:
         novelty: of weight 1, fitted to all.
@@ -121,7 +121,7 @@ def _fit(bank: FilterBank, found: np.ndarray) -> Novelty:
 
 
 def _half(values: np.ndarray) -> np.ndarray:
-    """The nearest numbers that half precision holds: in it a converter may keep constants."""
+    """The nearest numbers in half precision, in which a converter may store constants."""
     return values.astype(np.float16).astype(np.float32)
 
 

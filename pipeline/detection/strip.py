@@ -37,7 +37,7 @@ class Strip:
     seed: int = 0
 
     def suspicions(self, suspect: ScaledNetwork, image_set: ImageSet) -> np.ndarray:
-        """How sure the suspect stays of an input whatever is laid over it; reads batch by batch.
+        """How sure the suspect stays of an input when other images are blended over it; reads batch by batch.
 
         Args:
             suspect: the network.

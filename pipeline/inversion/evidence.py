@@ -65,7 +65,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class EvidenceSettings:
-    """How evidence is sought.
+    """How to search for evidence.
 
     Attributes:
         search: of every label.
@@ -139,7 +139,7 @@ def _apart(clean: ImageSet, seed: int) -> tuple[ImageSet, ImageSet | None]:
 
 
 def _smallest_first(triggers: Sequence[InvertedTrigger]) -> list[InvertedTrigger]:
-    """Those that work by size, then the others by success."""
+    """The triggers that work, ordered by size, then the others, ordered by success."""
     return sorted(triggers, key=lambda one: (not works(one), one.size if works(one) else -one.success))
 
 
@@ -157,7 +157,7 @@ def _middle_and_spread(ordinary: np.ndarray) -> tuple[float, float] | None:
 
 
 def _index(size: float, ordinary: np.ndarray) -> float | None:
-    """By how many robust standard deviations a size's logarithm lies below ordinary ones; None if it is not known."""
+    """How many robust standard deviations the size lies below the ordinary ones, on logarithms; None if unknown."""
     usual = _middle_and_spread(ordinary)
     if usual is None or not np.isfinite(size):
         return None
@@ -166,7 +166,7 @@ def _index(size: float, ordinary: np.ndarray) -> float | None:
 
 
 def _success(network: ScaledNetwork, trigger: InvertedTrigger, images: ImageSet) -> Rate:
-    """How many images of other classes get the trigger's label."""
+    """Counts the images of other classes that get the trigger's label."""
     others = np.flatnonzero(images.labels != trigger.label)
     hits = 0
     for batch, _ in images.batches(_BATCH, others):

@@ -36,7 +36,7 @@ _MOST_PIXELS = 2**20
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """How triggers are searched.
+    """How to search for triggers.
 
     Attributes:
         sparse: for few pixels, otherwise for a faint change.
@@ -79,7 +79,7 @@ def invert_triggers(
 
 
 def works(trigger: InvertedTrigger) -> bool:
-    """Whether a trigger led its batches to the label; the size of one that did not says nothing."""
+    """Whether a trigger led its batches to the label. If it did not, its size means nothing."""
     return trigger.success >= np.exp(-_WORKED)
 
 
@@ -157,7 +157,7 @@ class _Search:
 
 @tf.custom_gradient
 def _clipped(pixels: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-    """Pixels in 0..1, with a slope that leads those outside back.
+    """Clips pixels to 0..1, with a gradient that leads pixels outside back.
 
     Without it a change that began below the black of all images, or above their white, would stay there for ever.
     """
@@ -171,7 +171,7 @@ def _clipped(pixels: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Ten
 
 
 def _endless_batches(clean: ImageSet, batch_size: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Shuffled batches of one size for ever: uint8 [b, H, W, C] and int64 [b]; a smaller set is one batch."""
+    """Endless shuffled batches of one size, uint8 [b, H, W, C] and int64 [b]. A set smaller than that is one batch."""
     rng = np.random.default_rng(seed)
     size = min(batch_size, len(clean))
     while True:

@@ -33,7 +33,7 @@ class Suspicion:
         trigger: its smallest trigger.
         index: by how many robust standard deviations the logarithm of its size lies below an ordinary label's; None
             where no trigger worked.
-        held_out: on how many clean images of other classes, that it was not fitted to, it works.
+        held_out: how many clean images of other classes it leads to the label; it was not fitted to these images.
     """
 
     trigger: InvertedTrigger
@@ -81,7 +81,7 @@ class Verdict:
 
 
 def chance_index(labels: int, share: float) -> float:
-    """The index that a share of clean networks exceeds with one label or more, if sizes are lognormal (Bonferroni).
+    """The index that at least one label exceeds in a share of clean networks, if sizes are lognormal (Bonferroni).
 
     Args:
         labels: how many the most suspicious were chosen from.
@@ -91,7 +91,7 @@ def chance_index(labels: int, share: float) -> float:
 
 
 def judge(suspicions: Sequence[Suspicion], labels: int, ordinary: Ordinary) -> Verdict:
-    """Comes to a verdict.
+    """Decides on the verdict.
 
     Args:
         suspicions: the most suspicious first.
@@ -112,7 +112,7 @@ def judge(suspicions: Sequence[Suspicion], labels: int, ordinary: Ordinary) -> V
         reason = f"an unusually small change leads clean images of other classes to label {named}"
         return Verdict(BACKDOOR, reason, targets, doubtful)
     if math.exp(doubt_from * ordinary.spread) > VISIBLE:
-        reason = f"ordinary triggers differ so much in size that one of a {VISIBLE:g}th of it would not stand out"
+        reason = f"ordinary triggers differ so much in size that even one {VISIBLE:g} times smaller would not stand out"
         return Verdict(INCONCLUSIVE, reason, doubtful=smallest)
     if not outliers:
         return Verdict(CLEAN, "no unusually small change leads to any label")
@@ -121,7 +121,7 @@ def judge(suspicions: Sequence[Suspicion], labels: int, ordinary: Ordinary) -> V
 
 
 def _incomparable(ordinary: Ordinary) -> str | None:
-    """Why there is nothing to compare a label with; None if there is."""
+    """Says why labels cannot be compared; None if they can."""
     if ordinary.labels < LEAST_REFERENCE:
         return (
             f"{ordinary.labels} labels are too few to say which trigger is unusually small, at least {LEAST_REFERENCE} "
@@ -134,7 +134,7 @@ def _incomparable(ordinary: Ordinary) -> str | None:
 
 
 def _doubt(one: Suspicion, alarm: float) -> str | None:
-    """Why an outlier is not called a target; None if it is."""
+    """Says why an outlier is not a target; None if it is one."""
     held_out = one.held_out
     if one.index is None or one.index <= alarm:
         return f"its index of {one.index:.1f} is not above {alarm:.1f}"

@@ -56,7 +56,7 @@ class ArtefactFigures:
 def measure_artefacts(
     networks: Networks, sets: Sequence[NamedSet], triggers: Sequence[InvertedTrigger] = (), seed: int = 0
 ) -> ArtefactFigures:
-    """Measures.
+    """Measures everything that a report shows.
 
     Args:
         networks: those of a run, its detector among them in both forms.

@@ -43,7 +43,7 @@ class Networks:
     strip: CalibratedStrip | None = None
 
     def predict(self, image_set: ImageSet) -> tuple[StagePredictions, ...]:
-        """What each of them answers on a set.
+        """The answers of each network on a set.
 
         Raises:
             InputError: the images do not fit the networks.

@@ -21,12 +21,12 @@ def exact_interval(rate: Rate, confidence: float = 0.95) -> tuple[float, float]:
 
 
 def least_share(rate: Rate, confidence: float = 0.95) -> float:
-    """The one-sided lower bound, 0..1: with this confidence the share is no smaller."""
+    """The one-sided lower bound of the share, 0..1."""
     return _low(rate, 1 - confidence)
 
 
 def _low(rate: Rate, tail: float) -> float:
-    """The share at which so many or more have the probability `tail`."""
+    """The share at which that many or more would be counted with the probability `tail`."""
     if rate.count == 0:
         return 0.0
     low, high = 0.0, 1.0

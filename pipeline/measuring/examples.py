@@ -12,7 +12,7 @@ from goodnet.pipeline.measuring.predictions import BADNET, StagePredictions
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """One picture and what every network says of it.
+    """One picture and every network's answer to it.
 
     Attributes:
         set_name: where it is from.

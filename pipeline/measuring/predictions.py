@@ -50,7 +50,7 @@ class StagePredictions:
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """What a scorer says of n images: everything about a detector but its threshold.
+    """A scorer's output for n images: everything about a detector except its threshold.
 
     Attributes:
         claimed: int64 [n], the BadNet's class.
@@ -74,7 +74,7 @@ class Scores:
 
 
 def predict_scores(scorer: keras.Model, image_set: ImageSet, batch_size: int = 256) -> Scores:
-    """What BadNet and repaired network say of every image, in one pass over the set; reads batch by batch.
+    """The classes that BadNet and repaired network give every image, and its suspicion; reads batch by batch.
 
     Args:
         scorer: a model of `models.detector.build_scorer`.

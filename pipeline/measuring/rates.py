@@ -10,7 +10,7 @@ _Z = 1.959963984540054
 
 @dataclass(frozen=True)
 class Rate:
-    """So many of so many images.
+    """A count of images, out of a total.
 
     Attributes:
         count: images that did, 0..total.

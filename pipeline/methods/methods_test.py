@@ -1,8 +1,5 @@
-"""Tests of Fine-Pruning and of fine-tuning alone, on one device and on several."""
+"""Tests of Fine-Pruning and of fine-tuning alone."""
 
-import os
-import subprocess
-import sys
 import tempfile
 from dataclasses import replace
 
@@ -26,21 +23,6 @@ from goodnet.pipeline.training.tuning import TuningSettings
 from testing.example_case import example_case, small_network
 
 _SETTINGS = RepairSettings(pruning_epochs=2, fine_tuning_epochs=1, max_shift=0)
-_MIRRORED = """
-import sys
-from goodnet.models.legacy_keras import tf
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
-)
-from goodnet.pipeline.methods.repair_method import RepairSettings
-from goodnet.pipeline.repair_steps import Case, Options, repair
-from goodnet.pipeline.training.devices import mirrored_devices
-devices = mirrored_devices(["CPU:0", "CPU:1"])
-assert devices.strategy.num_replicas_in_sync == 2
-model, clean, out_dir = sys.argv[1:]
-settings = RepairSettings(pruning_epochs=2, fine_tuning_epochs=1, max_shift=0)
-repair(Case(model, clean), Options(out_dir, method="fine-pruning", settings=settings), devices)
-"""
 
 
 class _Interrupting:
@@ -140,16 +122,6 @@ class MethodsTest(absltest.TestCase):
             tuned(folder, interrupting)
         for weight, one in zip(tuned(folder), expected, strict=True):
             np.testing.assert_allclose(weight, one, atol=1e-6)
-
-    def test_several_devices_repair_from_end_to_end(self):
-        out_dir = os.path.join(self.create_tempdir().full_path, "out")
-        ended = subprocess.run(
-            [sys.executable, "-c", _MIRRORED, self.case.model, self.case.clean, out_dir], capture_output=True, text=True
-        )
-        self.assertEqual(ended.returncode, 0, ended.stderr)
-        repaired = keras.models.load_model(os.path.join(out_dir, "repaired.h5"), compile=False)
-        self.assertLess(repaired.count_params(), self.suspect.model.count_params())
-        self.assertGreater(self._accuracy(repaired), 0.85)
 
     def test_the_catalogue_has_the_methods_a_researcher_compares(self):
         self.assertEqual(METHODS["fine-pruning"], fine_pruning)

@@ -24,7 +24,7 @@ from goodnet.pipeline.training.run_config import RunConfig
 
 @dataclass(frozen=True)
 class RepairSettings:
-    """What the user can set of a repair; a field that is a `setting` says itself what it does.
+    """The user's settings of a repair. A field that is a `setting` describes itself.
 
     Attributes:
         batch_size: images in a batch.
@@ -88,7 +88,7 @@ class RepairSettings:
 
 @dataclass(frozen=True)
 class PruningEvidence:
-    """What pruning learned and did.
+    """What pruning measured and removed.
 
     Attributes:
         profile: mean clean activations.

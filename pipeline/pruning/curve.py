@@ -91,7 +91,7 @@ def pruning_curve(
 
 
 def _shares(groups: Sequence[GateGroup]) -> list[float]:
-    """Shares that each close another number of channels of the largest group, 64 at the most."""
+    """At most 64 shares, each of which closes a different number of channels in the largest group."""
     channels = max(group.channels for group in groups)
     closed = np.unique(np.linspace(0, channels - 1, min(channels, _MOST_POINTS)).round().astype(int))
     return [float(count) / channels for count in closed]

@@ -6,7 +6,7 @@ from absl.testing import absltest
 from goodnet.data.image_set import ImageSet, from_arrays
 from goodnet.models.channels.gates import expected_closed, gate_groups, rank_channels
 from goodnet.models.input_scale import UNIT_SCALE
-from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.legacy_keras import keras
 from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.pruning.curve import pruning_curve
 from goodnet.pipeline.pruning.profile import profile_activations
@@ -135,48 +135,5 @@ class PruningTest(absltest.TestCase):
         )
 
 
-class MirroredTest(absltest.TestCase):
-    def test_it_prunes_on_two_devices_too(self):
-        """Two logical devices need a process of their own: devices are fixed once TensorFlow has used them."""
-        import subprocess
-        import sys
-
-        finished = subprocess.run(
-            [sys.executable, "-m", "goodnet.pipeline.pruning.pruning_test", "--mirrored_child"],
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        self.assertEqual(finished.returncode, 0, finished.stderr[-3000:])
-        self.assertIn("closed 6 of 12", finished.stdout)
-
-
-def _prune_on_two_logical_devices() -> None:
-    from goodnet.pipeline.training.devices import mirrored_devices
-
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    model, clean = _network(), _quadrants(64)
-    network = ScaledNetwork(model, UNIT_SCALE)
-    groups = gate_groups(network.layer_graph, ["upper"])
-    ranks = {"upper": rank_channels(profile_activations(network, groups, clean).mean_activation["upper"])}
-    pruned = prune_on_schedule(
-        model,
-        groups,
-        ranks,
-        0.5,
-        Batches(clean, UNIT_SCALE, 16, seed=0),
-        TuningSettings(2, 1e-3, None),
-        False,
-        RunConfig(mirrored_devices(["CPU:0", "CPU:1"]).strategy, 0),
-    )
-    print(f"closed {int(pruned.closed['upper'].sum())} of {len(pruned.closed['upper'])}")
-
-
 if __name__ == "__main__":
-    import sys
-
-    if "--mirrored_child" in sys.argv:
-        _prune_on_two_logical_devices()
-    else:
-        absltest.main()
+    absltest.main()

@@ -63,7 +63,7 @@ class ScheduledPruning:
 def polynomial_schedule(share: float, steps: int) -> "tfmot.sparsity.keras.PolynomialDecay":
     """The schedule for a tuning of so many steps.
 
-    tfmot looks at the schedule every 100 steps by default, which in a short tuning means never; here it is at each.
+    By default tfmot updates the masks every 100 steps, which a short tuning never reaches. Here it does so at each.
 
     Args:
         share: the sparsity to end with, 0..1.

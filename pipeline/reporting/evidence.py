@@ -27,8 +27,8 @@ from goodnet.pipeline.reporting.run_record import RunRecord, TriggerExample
 _WIDTH = 100
 
 LEFT_AS_IT_IS = (
-    "The model was left as it is: the repaired network is the model itself. The detector, which compares the two, "
-    "flags nothing but images whose local statistics are unlike those of the clean ones, and with --novelty=false "
+    "The model was left as it is: the repaired network is the model itself. The detector has nothing to compare, so it "
+    "flags nothing but images whose local statistics are unlike those of the clean ones; with --novelty=false it flags "
     "nothing at all. --without_evidence repairs the model all the same."
 )
 
@@ -120,9 +120,9 @@ def trigger_examples(evidence: Evidence, clean: ImageSet) -> tuple[TriggerExampl
 
 def _found(record: RunRecord, evidence: Evidence) -> list[object]:
     explained = (
-        "For every class the smallest change of the pixels was sought that makes the model answer with it, the same "
-        "change for every image. A class that a far smaller one leads to than to the others is the target of a "
-        "backdoor. A trigger found this way works like the attacker's and need not look like it."
+        "For every class GoodNet searched for the smallest change of the pixels that makes the model answer with it. "
+        "The change is the same for every image. A class that takes a far smaller change than the others is the target "
+        "of a backdoor. A trigger found this way works like the attacker's, but need not look like it."
     )
     rows = [
         (record.class_name(one.trigger.label), f"{one.trigger.size:.1f}", _index(one), _works_on(one))
@@ -146,24 +146,24 @@ def _works_on(one: Suspicion) -> str:
 
 
 def _ordinary(evidence: Evidence) -> str:
-    """What the labels are compared with."""
+    """Says what the labels are compared with."""
     size = evidence.ordinary_size
-    ordinary = f"{size:.1f} pixels are ordinary" if math.isfinite(size) else "most labels are never reached"
+    ordinary = f"whose median size is {size:.1f} pixels" if math.isfinite(size) else "most of which no trigger reaches"
     held_out = (
         f"{evidence.held_out_images} others" if evidence.held_out_images else "the same ones, too few to hold some out"
     )
     return (
         f"Triggers of {evidence.inverted} of {evidence.labels} labels were fitted to {evidence.fitted_images} clean "
-        f"images and tried on {held_out}; of the {evidence.reference} that stand for ordinary labels {ordinary}, "
-        f"{evidence.never} were never reached."
+        f"images and tried on {held_out}. Each is compared with {evidence.reference} reference labels, "
+        f"{ordinary}; {evidence.never} of these were never reached."
     )
 
 
 def _rule(evidence: Evidence) -> str:
     return (
-        f"The index counts robust standard deviations of the size's logarithm below ordinary ones; a target's is above "
-        f"{chance_index(evidence.labels, FALSE_ALARMS):.1f}, doubt begins at "
-        f"{chance_index(evidence.labels, DOUBTS):.1f}."
+        f"The index counts how many robust standard deviations a size lies below the median, on logarithms. A target "
+        f"has an index above {chance_index(evidence.labels, FALSE_ALARMS):.1f}; above "
+        f"{chance_index(evidence.labels, DOUBTS):.1f} a label is in doubt."
     )
 
 

@@ -30,8 +30,8 @@ class EvidenceTest(absltest.TestCase):
         self.assertEqual(lines[0], "backdoor: a reason")
         self.assertRegex(lines[3], r"^ +0 +1\.4 px +5\.5 +38 of 40$")
         self.assertRegex(lines[4], r"^ +3 +0\.4 px +never +0 of 40$")
-        self.assertRegex(said, r"most\s+labels\s+are\s+never\s+reached")
-        self.assertRegex(said, r"a\s+target's\s+is\s+above")
+        self.assertRegex(said, r"most\s+of\s+which\s+no\s+trigger\s+reaches")
+        self.assertRegex(said, r"A\s+target\s+has\s+an\s+index\s+above")
         self.assertLessEqual(max(map(len, lines)), 100)
 
     def test_no_image_to_try_a_trigger_on(self):
@@ -41,7 +41,7 @@ class EvidenceTest(absltest.TestCase):
         said = " ".join(summary(few).split())
         self.assertIn("no image", said)
         self.assertIn("too few to hold some out", said)
-        self.assertIn("6.2 pixels are ordinary", said)
+        self.assertIn("median size is 6.2 pixels", said)
         json.dumps(evidence_as_json(few), allow_nan=False)
 
 

@@ -71,7 +71,7 @@ def attacks_section(record: RunRecord) -> Html:
 
 
 def mistakes_section(record: RunRecord) -> Html:
-    """Pictures of clean images that were got wrong."""
+    """Pictures of clean images that get a wrong answer."""
     mistakes = () if record.figures is None else record.figures.mistakes
     if not mistakes:
         return Html("")
@@ -97,7 +97,7 @@ def classes_section(record: RunRecord) -> Html:
 
 
 def detector_section(record: RunRecord) -> Html:
-    """The threshold, what it was promised and what it reached, and the suspicions behind it."""
+    """The threshold, the rate that it promises, the rates measured, and the suspicions behind them."""
     calibration = record.calibration
     if calibration is None:
         return Html("")
@@ -324,7 +324,7 @@ def _flagged_table(samples: Sequence[plots.SuspicionSample], threshold: float) -
 
 
 def _roc(samples: Sequence[plots.SuspicionSample], threshold: float) -> Html:
-    """Against the largest clean set that the threshold was not set on."""
+    """The ROC against the largest clean set that the threshold was not set on."""
     poisoned = [sample for sample in samples if sample.poisoned]
     clean = [sample for sample in samples if not sample.poisoned and not sample.sets_threshold]
     if not poisoned or not clean:

@@ -141,7 +141,7 @@ def training_plot(history: Mapping[str, Sequence[Epoch]]) -> bytes:
 
 
 def suspicion_plot(samples: Sequence[SuspicionSample], threshold: float) -> bytes:
-    """How suspicious the detector finds the images of each set; the scale is logarithmic, for the tails decide."""
+    """The suspicions of the images of each set, on a logarithmic scale, since the tails decide."""
     figure, axes = _figure(7.2, 3.6)
     edges = np.linspace(0, 1, _BINS + 1)
     # Poisoned sets first, as in the ROC diagram, so that a set has the same colour in both.
@@ -230,7 +230,7 @@ def _legend_below(figure: Figure, axes: Axes) -> None:
 
 
 def _plain(text: object) -> str:
-    """A name as Matplotlib shall show it: no formula, and no leading underscore, which would drop it from a legend."""
+    """A name that Matplotlib shows as it is: no formula, no leading underscore, which would hide it in a legend."""
     shown = printable(text, 36).replace("$", r"\$")
     return f" {shown}" if shown.startswith("_") else shown
 

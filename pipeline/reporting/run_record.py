@@ -32,7 +32,7 @@ class TriggerExample:
 
 @dataclass(frozen=True, eq=False)
 class RunRecord:
-    """What the steps of a run left, as they left it. A section whose part is missing is left out.
+    """The results of a run's steps, unchanged. A section whose part is missing is left out.
 
     Attributes:
         model: the suspect's path, or what it is called if it came without one.

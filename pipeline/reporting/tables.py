@@ -98,7 +98,7 @@ def _poisoned_block(figures: SetFigures) -> list[str]:
 
 
 def _notes(stage: StageFigures) -> list[str]:
-    """What a detector's row has no room for."""
+    """Notes that do not fit into a detector's row."""
     notes = []
     if stage.caught is not None:
         notes.append(f"flagged of the inputs that fool the BadNet {_cell(stage.caught)}")
@@ -144,7 +144,7 @@ def _cell(rate: Rate | None) -> str:
 
 
 def _short(rate: Rate | None) -> str:
-    """The count without the total, which the heading names."""
+    """The count without the total, which is in the heading."""
     if rate is None or not rate.total:
         return _NONE
     low, high = rate.interval

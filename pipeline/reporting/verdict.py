@@ -56,7 +56,7 @@ class Verdict:
 
 
 def give_verdict(record: RunRecord) -> Verdict:
-    """Puts the record into words; every number in them is one that was measured."""
+    """Summarises the record in sentences. Every number in them was measured."""
     tone, headline = _headline(record.evaluation)
     if record.unchanged:
         left = "The model was left as it is: no evidence of a backdoor was found."
@@ -285,7 +285,7 @@ def _attack_caveats(sets: Sequence[SetFigures]) -> list[str]:
 
 
 def _repaired_alone(sets: Sequence[SetFigures]) -> list[str]:
-    """Attacks that a detector stops and the repaired network does not: whoever ships the latter must know."""
+    """Names attacks that the detector stops and the repaired network alone does not."""
     falls = []
     for figures in sets:
         alone, detector = _success(figures.stage(REPAIRED)), _success(figures.stage(DETECTOR))

@@ -114,7 +114,7 @@ def data_section(record: RunRecord) -> Html:
 
 
 def provenance_section(record: RunRecord) -> Html:
-    """Versions, settings, SHA-256: what is needed to do it again."""
+    """Versions, settings and digests, which are needed to repeat the run."""
     manifest = record.manifest
     if "settings" not in manifest:
         return Html("")

@@ -72,7 +72,7 @@ def _name_installed_commands() -> None:
 
 
 def _check_flags(binary: str) -> None:
-    """Refuses flags that are defined because some other binary reads them.
+    """Refuses flags that are defined only because another binary reads them.
 
     Args:
         binary: the module; it reads its key flags.
@@ -92,7 +92,7 @@ def _say_error(line: str) -> None:
 
 
 def _mistake(error: BaseException) -> str | None:
-    """What to tell the user, if it is a mistake of theirs, or of the machine's."""
+    """The line for the user, if the error is a mistake of theirs or a problem of the machine; else None."""
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, MemoryError):
@@ -111,13 +111,13 @@ def _text(name: object) -> str:
 
 
 def _fault(error: BaseException) -> str:
-    """What to tell the user of a fault of this program; its traceback goes to a file."""
+    """The line for the user about a fault of this program. Its traceback goes to a file."""
     said = printable(f"{type(error).__name__}: {error}", limit=300)
     return f"{said}; this is a fault of the program, and {_log_file(error)}"
 
 
 def _log_file(error: BaseException) -> str:
-    """Where the traceback is: in the user's cache, else among temporary files."""
+    """The file for the traceback: in the user's cache, or else among the temporary files."""
     text = "".join([f"{sys.argv}\n", *traceback.format_exception(error)])
     for folder in (os.path.join(default_cache_dir(), "faults"), _temporary()):
         try:
@@ -139,7 +139,7 @@ def _temporary() -> str:
 
 
 def _check_temporary_folder() -> None:
-    """Says so when TMPDIR is not where temporary files will be.
+    """Warns if temporary files will not be in TMPDIR.
 
     Raises:
         InputError: they can be nowhere.
@@ -167,7 +167,7 @@ def _log_progress() -> None:
 
 
 def positional_or_flag(argv: Sequence[str], position: int, flag: "flags.FlagHolder[str | None]") -> str | None:
-    """The value of a flag that may also be given by position.
+    """The value of a flag that may also be a positional argument.
 
     Raises:
         InputError: both were given, and they differ.

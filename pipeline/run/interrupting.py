@@ -11,12 +11,12 @@ _came = False
 
 
 def end_at_once_when_interrupted() -> None:
-    """From now on an interruption ends the process: while TensorFlow is imported, or when all is done."""
+    """From now on an interruption ends the process at once: during TensorFlow's import, or after all work is done."""
     _handle_by(_end)
 
 
 def interrupt_main() -> None:
-    """From now on an interruption raises KeyboardInterrupt, so that what was begun is put in order."""
+    """From now on an interruption raises KeyboardInterrupt, so that the program can clean up."""
     _handle_by(_raise)
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 
 from absl.testing import absltest, parameterized
 
@@ -18,20 +19,39 @@ _ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys
 
 
 class InterruptingTest(parameterized.TestCase):
+    def setUp(self):
+        super().setUp()
+        # Only -P keeps out what Python itself imports before it runs a module (runpy: contextlib, ...).
+        self.planted = self.create_tempdir()
+        for name in ("h5py", "numpy", "signal", "json", "logging", "tempfile", "absl", "flags", "data", "tensorflow"):
+            self.planted.create_file(
+                name + ".py", content=f"print('planted {name}', flush=True)\nraise SystemExit(99)\n"
+            )
+        # An empty part of PYTHONPATH is this folder, too.
+        path = os.pathsep.join(["", _ROOT, *sys.path])
+        self.among_planted = {"cwd": self.planted.full_path, "env": {**_ENVIRONMENT, "PYTHONPATH": path}}
+
     @parameterized.product(binary=_BINARIES, number=[signal.SIGINT, signal.SIGTERM])
-    def test_an_interrupted_import_is_one_line(self, binary, number):
-        with subprocess.Popen(
-            [sys.executable, "-v", "-m", binary], stderr=subprocess.PIPE, text=True, bufsize=1, env=_ENVIRONMENT
-        ) as running:
+    def test_an_interrupted_import_is_one_line_and_no_module_of_the_folder_is_run(self, binary, number):
+        command = [sys.executable, "-v", "-m", binary]
+        with (
+            tempfile.TemporaryFile("w+") as output,
+            subprocess.Popen(
+                command, stdout=output, stderr=subprocess.PIPE, text=True, bufsize=1, **self.among_planted
+            ) as running,
+        ):
             # Python tells of each module that it has imported: NumPy is long before TensorFlow.
             for line in running.stderr:
                 if line.startswith("import 'numpy' "):
                     break
             running.send_signal(number)
             said = running.stderr.read()
+            output.seek(0)
+            printed = output.read()
         self.assertEqual(running.returncode, 130)
         self.assertEqual(said.count("interrupted\n"), 1)
         self.assertNotIn("Traceback", said)
+        self.assertEqual(printed, "")
 
     def test_a_program_that_imports_it_keeps_its_own_signals(self):
         program = (
@@ -42,17 +62,10 @@ class InterruptingTest(parameterized.TestCase):
         ).stdout
         self.assertEqual(printed, "default_int_handler\n")
 
-    @parameterized.parameters(*_BINARIES)
-    def test_no_module_of_the_folder_where_it_is_started_is_run(self, binary):
-        # Only -P keeps out what Python itself imports before it runs a module (runpy: contextlib, ...).
-        folder = self.create_tempdir()
-        names = ("h5py", "numpy", "signal", "json", "logging", "tempfile", "absl", "flags", "data", "tensorflow")
-        for name in names:
-            folder.create_file(name + ".py", content=f"print('planted {name}', flush=True)\nraise SystemExit(99)\n")
-        # An empty part of PYTHONPATH is this folder, too.
-        environment = {**_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(["", _ROOT, *sys.path])}
-        program = [sys.executable, "-m", binary, "--no_such_flag"]
-        ended = subprocess.run(program, cwd=folder.full_path, capture_output=True, text=True, env=environment)
+    def test_no_module_of_the_folder_is_run_later_either(self):
+        """To the end of all imports, of one binary: the folder is taken off the path once, before NumPy."""
+        program = [sys.executable, "-m", repair.__name__, "--no_such_flag"]
+        ended = subprocess.run(program, capture_output=True, text=True, **self.among_planted)
         self.assertNotIn("planted", ended.stdout + ended.stderr)
         self.assertEqual(ended.returncode, 1)
         self.assertIn("no_such_flag", ended.stderr)

@@ -51,7 +51,7 @@ def write_whole(path: str, write: Callable[[str], None]) -> None:
 
 
 def unfinished_folder(folder: str) -> "tempfile.TemporaryDirectory[str]":
-    """A folder, in another one, for files that are not whole yet; the next run clears away what a kill leaves."""
+    """A folder inside another one for unfinished files. The next run removes what a killed run left in it."""
     return tempfile.TemporaryDirectory(prefix=_PARTIAL, dir=folder)
 
 
@@ -76,7 +76,7 @@ def check_replaceable(path: str, flag: str | None = None) -> None:
 
 
 def _let_go(error: OSError) -> None:
-    """Closes what a writer left open: a zip fails again when it is, and Python would print a traceback of that."""
+    """Closes what a writer left open. Closing a broken zip fails again, and Python would print a traceback of that."""
     hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
     try:
         traceback.clear_frames(error.__traceback__)

@@ -16,7 +16,7 @@ _NAME = re.compile(r"[0-9a-f]{32}|[0-9a-f]{64}")
 
 
 def new_run() -> str:
-    """A name that nobody can foresee for a run that begins: 32 hexadecimal digits, noted."""
+    """Makes and notes an unpredictable name for a new run: 32 hexadecimal digits."""
     name = uuid.uuid4().hex
     _note(name)
     return name
@@ -33,7 +33,7 @@ def is_own_manifest(content: bytes) -> bool:
 
 
 def is_own(name: object) -> bool:
-    """Whether a name, which may be anything out of a file, was noted."""
+    """Whether a name was noted. The name comes from a file and may be any value."""
     folder = _folder()
     if folder is None or not isinstance(name, str) or not _NAME.fullmatch(name):
         return False
@@ -41,13 +41,13 @@ def is_own(name: object) -> bool:
 
 
 def _folder() -> str | None:
-    """Where the notes are; None where the user's cache has no place of its own (a relative path is anybody's)."""
+    """The folder of the notes; None if the user has no cache folder of their own (a relative path is anybody's)."""
     folder = os.path.join(default_cache_dir(), "runs")
     return folder if os.path.isabs(folder) else None
 
 
 def _note(name: str) -> None:
-    """An empty file of that name. A run goes on without: it is not found by itself later, and has to be named."""
+    """Writes an empty file of that name. If it cannot, the run goes on, but later it has to be named by a flag."""
     folder = _folder()
     if folder is None:
         return

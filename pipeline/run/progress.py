@@ -10,19 +10,19 @@ __all__ = ["log", "progress_handler", "quieten_tensorflow"]
 
 
 def progress_handler() -> logging.Handler:
-    """What writes a plain line to stderr for each message."""
+    """A log handler that writes one plain line to stderr for each message."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_PlainFormatter())
     return handler
 
 
 def quieten_tensorflow() -> None:
-    """No more warnings of retracing and of saved files that were never compiled: nothing that a user could mend."""
+    """Silences TensorFlow's warnings about retracing and about uncompiled models; a user cannot act on them."""
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 class _PlainFormatter(logging.Formatter):
-    """The message, printable, behind the level's name if it is more than information."""
+    """Formats a printable message; the level's name precedes it if it is above INFO."""
 
     def format(self, record: logging.LogRecord) -> str:
         prefix = "" if record.levelno <= logging.INFO else record.levelname.lower() + ": "

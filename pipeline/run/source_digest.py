@@ -38,7 +38,7 @@ def deciding_sources(root: Path = _ROOT) -> list[Path]:
 
 
 def without_prose(source: str | bytes) -> str:
-    """What a module does, as text: its syntax tree without docstrings; comments and layout are not part of a tree."""
+    """A module's syntax tree without docstrings, as text. A tree holds no comments and no layout."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, _HAVE_DOCSTRINGS) and ast.get_docstring(node, clean=False) is not None:

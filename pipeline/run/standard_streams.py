@@ -10,7 +10,7 @@ from typing import Any
 
 
 def open_closed_streams() -> None:
-    """Gives those of the descriptors 0 to 2 that are closed to the null device.
+    """Opens the null device for each of the descriptors 0 to 2 that is closed.
 
     The next file that is opened would get the number otherwise, and in it whatever a library prints.
     """

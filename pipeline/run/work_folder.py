@@ -20,7 +20,7 @@ _MOST_BYTES = 2**24
 
 
 def open_work_dir(out_dir: str, request: Mapping[str, Any], resume: bool) -> str:
-    """Makes the working folder of a run, or finds the one to go on in.
+    """Makes the working folder of a run, or finds that of the run to resume.
 
     Args:
         out_dir: the run's folder, held by this process.
@@ -53,7 +53,7 @@ def open_work_dir(out_dir: str, request: Mapping[str, Any], resume: bool) -> str
 
 
 def check_unnamed(out_dir: str, resume: bool) -> None:
-    """Refuses a folder that no flag names where it may have come with the suspect beside which it lies.
+    """Refuses a folder beside the suspect that no flag names, if it may have come with the suspect.
 
     A link leads to somebody else's files; and who goes on from an interrupted run takes its weights for the repair's.
 
@@ -89,7 +89,7 @@ def _is_there(folder: str) -> bool:
 
 
 def _read_request(folder: str) -> dict[str, Any] | None:
-    """What an interrupted run was asked for; None if it was killed before it had written that."""
+    """The request of an interrupted run; None if it was killed before it wrote one."""
     path = os.path.join(folder, _REQUEST)
     try:
         with open_regular(path, follow_links=False) as file:

@@ -17,7 +17,7 @@ class BatchTransform(Protocol):
 
     @property
     def classes(self) -> int:
-        """N, the width of the targets."""
+        """N, the number of classes."""
 
     def __call__(
         self, images: np.ndarray, labels: np.ndarray, rng: np.random.Generator

@@ -19,7 +19,7 @@ _PROGRESS_LINES = 20
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch of training ended with: mean loss and accuracy over its own (augmented) batches, and its time."""
+    """The result of one epoch: mean loss and accuracy over its own (augmented) batches, and its duration."""
 
     loss: float
     accuracy: float
@@ -85,7 +85,7 @@ def train(
 
 
 def _seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
-    """Lets what is random in the layers depend on the epoch's number, not on the epochs that this process has seen.
+    """Makes the layers' randomness depend on the epoch's number, not on how many epochs this process has trained.
 
     TensorFlow fixes the seeds when it traces the training step, so a network with such layers is traced anew.
     """

@@ -26,7 +26,7 @@ class TuningSettings:
 
 
 def freeze(model: keras.Model, settings: TuningSettings) -> None:
-    """Marks as trainable what the settings name, and nothing else; of a gated layer, the layer inside.
+    """Makes exactly the layers trainable that the settings name; for a gated layer, the layer inside the gate.
 
     Call it before the model is compiled.
     """
