@@ -23,9 +23,10 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
 
+from goodnet.export.answers import Classifier, Detection, Detector, open_tflite
 from goodnet.export.printable import escaped
 from goodnet.export.reading import NamedImage, Unreadable, read_images
-from goodnet.export.runtime import Classifier, Detection, Detector, ModelError, open_tflite
+from goodnet.export.runtime import ModelError
 
 _EXIT_STATUSES = """exit status:
   0  every image was judged, whatever the verdict

@@ -11,9 +11,9 @@ import numpy as np
 from absl.testing import absltest
 from PIL import Image
 
+from goodnet.export.answers import Detector
 from goodnet.export.bundle import DetectorCard, add_bundle
 from goodnet.export.conversion import convert_detector
-from goodnet.export.runtime import Detector
 from goodnet.models.detector import build_detector
 from goodnet.models.input_scale import UNIT_SCALE
 from goodnet.models.legacy_keras import keras
