@@ -65,8 +65,8 @@ it, of the scores alone. This program ran with MediaPipe 1.2.3:
 ```py
 import mediapipe as mp
 
-classifier = mp.tasks.vision.ImageClassifier.create_from_model_path("image_classifier.tflite")
-answer = classifier.classify(mp.Image.create_from_file("photo.png"))
+with mp.tasks.vision.ImageClassifier.create_from_model_path("image_classifier.tflite") as classifier:
+    answer = classifier.classify(mp.Image.create_from_file("photo.png"))
 best = answer.classifications[0].categories[0]
 print(best.category_name, best.score)
 ```
