@@ -34,7 +34,12 @@ def given_images(
                 yield from reader.read(path)
     if watched is not None:
         stopped = _stopping()
-        for image in reader.watch(watched, lambda: not stopped() and not time.sleep(_PAUSE_SECONDS)):
+
+        def pause() -> bool:
+            time.sleep(_PAUSE_SECONDS)
+            return not stopped()
+
+        for image in reader.watch(watched, pause):
             yield image
             if stopped():
                 return

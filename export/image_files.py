@@ -173,7 +173,8 @@ def _is_deep(image: "Image.Image") -> bool:
         return True
     if image.format == "TIFF":
         return max(image.tag_v2.get(_BITS_PER_SAMPLE, (1,))) > 8  # type: ignore[attr-defined]
-    wanted = image.tile[0][3] if image.tile else ""
+    tiles = image.tile  # type: ignore[attr-defined]
+    wanted = tiles[0][3] if tiles else ""
     # ("RGB", 65535) of a PPM, "RGB;16B" of a PNG; "BGR;16" of a BMP is 16 bits a pixel.
     if isinstance(wanted, tuple):
         return image.format == "PPM" and isinstance(wanted[-1], int) and wanted[-1] > 255
