@@ -159,11 +159,11 @@ def contents_of(path: str) -> bytes:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     with opened as file:
-        # Looked at first: what is larger may be too large to be held at all.
-        if file.seek(0, os.SEEK_END) > _LARGEST_FILE:
-            raise ValueError(f"{path}: {file.tell()} bytes, more than {_LARGEST_FILE}; {_EXPECTED}")
+        size = file.seek(0, os.SEEK_END)
+        if size > _LARGEST_FILE:
+            raise ValueError(f"{path}: {size} bytes, more than {_LARGEST_FILE}; {_EXPECTED}")
         file.seek(0)
-        return file.read(_LARGEST_FILE)
+        return file.read(size)
 
 
 def card_of(contents: bytes, path: str) -> DetectorCard | None:
