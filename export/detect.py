@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from goodnet.export.answers import Classifier, Detection, Detector, open_tflite
-from goodnet.export.given_images import given_images, raw_shape
+from goodnet.export.detect_inputs import given_images, raw_shape
 from goodnet.export.printable import escaped
 from goodnet.export.reading import ImageReader, NamedImage, Unreadable
 from goodnet.export.runtime import ModelError
