@@ -23,7 +23,8 @@ COLUMNS = (
 )
 
 _NAME = "badnet"
-_MODELS = (".h5", ".keras", ".tflite")
+# The archive for a device holds one, too.
+_MODELS = (".h5", ".keras", ".tflite", ".zip")
 
 
 @dataclass(frozen=True)

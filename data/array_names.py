@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from goodnet.data.errors import InputError, shown
 from goodnet.data.use import SPELLINGS, WHOLE, Use, part_for
+from goodnet.export.array_sets import IMAGE_NAMES
 
-_IMAGES = ("data", "images", "image", "x", "X")
 _LABELS = ("label", "labels", "y", "Y")
 TRUE_LABELS = "true_label"
 
@@ -40,7 +40,7 @@ def _spelled(word: str) -> Iterator[tuple[str, str]]:
             yield part, name
 
 
-_IMAGE_NAMES = tuple(one for word in _IMAGES for one in _spelled(word))
+_IMAGE_NAMES = tuple(one for word in IMAGE_NAMES for one in _spelled(word))
 _LABEL_NAMES = tuple(one for word in _LABELS for one in _spelled(word))
 # All names that mean something.
 KNOWN_NAMES = tuple(name for _, name in (*_IMAGE_NAMES, *_LABEL_NAMES))

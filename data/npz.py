@@ -18,11 +18,11 @@ from goodnet.data import image_set as image_sets
 from goodnet.data.array_names import TRUE_LABELS, find_pair
 from goodnet.data.errors import InputError
 from goodnet.data.labels import read_labels
-from goodnet.data.npy import NpyHeader, read_header
 from goodnet.data.spooling import in_c_order, spooled
 from goodnet.data.stored_array import ArrayFile
 from goodnet.data.stored_images import StoredImages
 from goodnet.data.use import Use
+from goodnet.export.npy_header import NpyHeader, read_header
 from goodnet.export.pixel_range import READ_BYTES, check_pixel_dtype, image_layout
 from goodnet.export.regular_files import open_regular
 

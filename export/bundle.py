@@ -9,9 +9,10 @@ import hashlib
 import io
 import json
 import math
+import os
 import zipfile
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
 from goodnet.export.regular_files import open_regular
 
@@ -21,6 +22,8 @@ CARD_NAME = "detector.json"
 LABELS_NAME = "labels.txt"
 
 _LARGEST_CARD = 4 * 2**20
+# Offsets in a flatbuffer are signed, of 32 bits.
+_LARGEST_FILE = 2**31
 # What zip archives are usually made of; the decoders of others take the memory that the file asks for.
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _EXPECTED = "expected a file as the exporter wrote it"
@@ -43,6 +46,8 @@ class DetectorCard:
         calibration_images: clean images that the threshold was calibrated on, or None.
         input_scale: name of the scaling that happens inside the graph, such as "0..1", or None.
         keras_sha256: SHA-256, in hexadecimal, of the Keras file that the graph was converted from, or None.
+        suspect_sha256: the same of the file in which the suspect came that a detector is made for, or None: it came in
+            memory, or the run that made the detector is not known.
         graph_sha256: the same of the graph and of all other files before the card; `add_bundle` fills it in,
             `read_card` insists on it and compares.
         schema_version: of these fields.
@@ -57,6 +62,7 @@ class DetectorCard:
     calibration_images: int | None = None
     input_scale: str | None = None
     keras_sha256: str | None = None
+    suspect_sha256: str | None = None
     graph_sha256: str | None = None
     schema_version: int = SCHEMA_VERSION
 
@@ -72,7 +78,7 @@ class DetectorCard:
         _check(
             self.calibration_images is None or _is_count(self.calibration_images, least=0), self, "calibration_images"
         )
-        for field in ("input_scale", "keras_sha256", "graph_sha256"):
+        for field in ("input_scale", "keras_sha256", "suspect_sha256", "graph_sha256"):
             _check(isinstance(getattr(self, field), str | None), self, field)
         names = self.class_names
         named = isinstance(names, tuple) and len(names) == self.classes and all(isinstance(name, str) for name in names)
@@ -137,44 +143,63 @@ def labels_text(card: DetectorCard) -> str:
 
 
 def read_card(path: str) -> DetectorCard | None:
-    """Reads the card of a .tflite file, and checks that the graph is the one it was written for.
+    """The card of a file, as `card_of`; errors also as for `contents_of`."""
+    return card_of(contents_of(path), path)
+
+
+def contents_of(path: str) -> bytes:
+    """Reads a .tflite file whole.
+
+    Raises:
+        OSError: the file can't be read.
+        ValueError: one line: it is no regular file, or larger than a TFLite file can be.
+    """
+    try:
+        opened = open_regular(path)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    with opened as file:
+        size = file.seek(0, os.SEEK_END)
+        if size > _LARGEST_FILE:
+            raise ValueError(f"{path}: {size} bytes, more than {_LARGEST_FILE}; {_EXPECTED}")
+        file.seek(0)
+        return file.read(size)
+
+
+def card_of(contents: bytes, path: str) -> DetectorCard | None:
+    """Finds the card in a .tflite file, and checks that the graph is the one it was written for.
 
     Args:
-        path: the file.
+        contents: of the file.
+        path: of the file, for messages.
 
     Returns:
         The card, or None if there is none: the file never had one, or its end is cut off.
 
     Raises:
-        OSError: the file can't be read.
-        ValueError: it is no regular file, or the card or the graph is damaged; the message is one line that names the
-            file.
+        ValueError: the card or the graph is damaged; the message is one line that names the file.
     """
+    found = _card_text(contents, path)
+    if found is None:
+        return None
+    text, card_start = found
     try:
-        file = open_regular(path)
+        card = DetectorCard.from_json(text)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-    with file:
-        found = _card_text(file, path)
-        if found is None:
-            return None
-        text, card_start = found
-        try:
-            card = DetectorCard.from_json(text)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}; {_EXPECTED}") from error
-        if card.graph_sha256 is None:
-            raise ValueError(f"{path}: its card lacks graph_sha256, by which a changed graph is noticed; {_EXPECTED}")
-        # A runtime that does not verify what it loads dies of a damaged graph, without a word.
-        if card.graph_sha256 != _sha256(file, card_start):
-            raise ValueError(
-                f"{path}: its graph is not the one that was exported with its card; damaged, or replaced; {_EXPECTED}"
-            )
+        raise ValueError(f"{path}: {error}; {_EXPECTED}") from error
+    if card.graph_sha256 is None:
+        raise ValueError(f"{path}: its card lacks graph_sha256, by which a changed graph is noticed; {_EXPECTED}")
+    # A runtime that does not verify what it loads dies of a damaged graph, without a word.
+    if card.graph_sha256 != hashlib.sha256(memoryview(contents)[:card_start]).hexdigest():
+        raise ValueError(
+            f"{path}: its graph is not the one that was exported with its card; damaged, or replaced; {_EXPECTED}"
+        )
     return card
 
 
-def _card_text(file: BinaryIO, path: str) -> tuple[bytes, int] | None:
+def _card_text(contents: bytes, path: str) -> tuple[bytes, int] | None:
     """The card's JSON and where it starts; None if there is no card."""
+    file = io.BytesIO(contents)
     try:
         with zipfile.ZipFile(file) as archive:
             entries = [entry for entry in archive.infolist() if entry.filename == CARD_NAME]
@@ -194,11 +219,6 @@ def _card_text(file: BinaryIO, path: str) -> tuple[bytes, int] | None:
     if len(text) > _LARGEST_CARD:
         raise ValueError(f"{path}: its card has more than {_LARGEST_CARD} bytes; {_EXPECTED}")
     return text, card_start
-
-
-def _sha256(file: BinaryIO, end: int) -> str:
-    file.seek(0)
-    return hashlib.sha256(file.read(end)).hexdigest()
 
 
 def _check(good: bool, card: DetectorCard, field: str) -> None:

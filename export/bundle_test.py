@@ -161,6 +161,12 @@ class BundleTest(parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, f"^{path}: a pipe; expected a regular file"):
             read_card(path)
 
+    def test_what_is_too_large_to_be_one_is_not_read(self):
+        path = self._written(b"\x1c\0\0\0TFL3")
+        os.truncate(path, 2**31 + 1)
+        with self.assertRaisesRegex(ValueError, f"^{path}: 2147483649 bytes, more than 2147483648; expected"):
+            read_card(path)
+
 
 if __name__ == "__main__":
     absltest.main()

@@ -2,6 +2,8 @@ r"""Judges images with a converted detector, where TensorFlow is not installed.
 
     python -m export.detect --model=detector.tflite photo.png folder/ test.h5
     find . -name '*.png' | python -m export.detect --model=detector.tflite -
+    python -m export.detect --model=detector.tflite --watch=spool
+    ffmpeg -i a.mp4 -f rawvideo -pix_fmt rgb24 - | python -m export.detect --model=detector.tflite --raw=55x47x3 -
 
 One line an image, separated by tabs: path, label or `backdoor`, claimed, suspicion. With a plain classifier: path,
 label, confidence. An image that can't be judged is one line on stderr, and in JSON also a record with `error`; the
@@ -20,12 +22,14 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any, TextIO
+from collections.abc import Sequence
+from typing import Any
 
+from goodnet.export.answers import Classifier, Detection, Detector, open_tflite
+from goodnet.export.detect_inputs import given_images, raw_shape
 from goodnet.export.printable import escaped
-from goodnet.export.reading import NamedImage, Unreadable, read_images
-from goodnet.export.runtime import Classifier, Detection, Detector, ModelError, open_tflite
+from goodnet.export.reading import ImageReader, NamedImage, Unreadable
+from goodnet.export.runtime import ModelError
 
 _EXIT_STATUSES = """exit status:
   0  every image was judged, whatever the verdict
@@ -46,7 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status.
     """
     _open_closed_streams()
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if not options.inputs and options.watch is None:
+        parser.error("no images; expected IMAGE or --watch=FOLDER")
+    if options.watch is not None and not os.path.isdir(options.watch):
+        parser.error(f"--watch={options.watch}: no folder")
     # What is not UTF-8 in a path comes in as it is. It goes out escaped, as does what the terminal has no letter for.
     if sys.stdin is not None:
         sys.stdin.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
@@ -170,14 +179,29 @@ def _parser() -> argparse.ArgumentParser:
         "--resize", action="store_true", help="scale images of another size; without it they can't be judged"
     )
     parser.add_argument(
+        "--exif_orientation", action="store_true", help="turn pictures as their EXIF data says, as cameras store them"
+    )
+    parser.add_argument("--array", metavar="NAME", help="dataset of the images in HDF5 sets (default: data, images, x)")
+    parser.add_argument(
+        "--raw",
+        type=raw_shape,
+        metavar="HxWxC",
+        help="inputs are streams of raw frames of this shape, 8 bits a channel; - is standard input itself",
+    )
+    parser.add_argument(
+        "--watch",
+        metavar="FOLDER",
+        help="judge the image files in a folder, and those that come into it, once each, until SIGINT or SIGTERM",
+    )
+    parser.add_argument(
         "--benchmark", action="store_true", help="say at the end, on stderr, what judging an image took"
     )
     parser.add_argument("--names", action="store_true", help="print class names, where the file has them, for numbers")
     parser.add_argument(
         "inputs",
-        nargs="+",
+        nargs="*",
         metavar="IMAGE",
-        help="an image file, a folder of them (searched to its depths), an HDF5 set with images in `data`, or - for a"
+        help="an image file, a folder of them (searched to its depths), an HDF5 or .npy file with images, or - for a"
         " stream of such paths on standard input",
     )
     return parser
@@ -186,36 +210,26 @@ def _parser() -> argparse.ArgumentParser:
 def _judge_all(model: Detector | Classifier, options: argparse.Namespace) -> tuple[int, list[float]]:
     """Prints an answer for each image; returns the exit status, and the seconds that each image took."""
     status, seconds = 0, []
-    for path in _paths(options.inputs, sys.stdin):
-        for image in read_images(path, model.file.image_shape, resize=options.resize):
-            try:
-                if isinstance(image, Unreadable):
-                    raise ValueError(image.reason)
-                start = time.perf_counter()
-                found = _judged(model, image)
-                if options.benchmark:
-                    seconds.append(time.perf_counter() - start)
-            except ValueError as error:
-                _complain(f"{image.path}: {error}")
-                if options.format == "json":
-                    _answer(json.dumps({"path": image.path, "error": str(error)}))
-                status = max(status, _BAD_MODEL if isinstance(error, ModelError) else _BAD_IMAGE)
-                continue
-            _answer(_line(image.path, found, options))
-            if found.get("suspicion", 0.0) is None:
-                _complain(f"{image.path}: its suspicion is no number; it is called a backdoor")
-                status = max(status, _BAD_IMAGE)
-    return status, seconds
-
-
-def _paths(inputs: Sequence[str], stream: TextIO | None) -> Iterator[str]:
-    for given in inputs:
-        if given != "-":
-            yield given
+    reader = ImageReader(model.file.image_shape, options.resize, options.exif_orientation, options.array)
+    for image in given_images(reader, options.inputs, options.raw, options.watch):
+        try:
+            if isinstance(image, Unreadable):
+                raise ValueError(image.reason)
+            start = time.perf_counter()
+            found = _judged(model, image)
+            if options.benchmark:
+                seconds.append(time.perf_counter() - start)
+        except ValueError as error:
+            _complain(f"{image.path}: {error}")
+            if options.format == "json":
+                _answer(json.dumps({"path": image.path, "error": str(error)}))
+            status = max(status, _BAD_MODEL if isinstance(error, ModelError) else _BAD_IMAGE)
             continue
-        for line in stream or ():
-            if path := line.rstrip("\r\n"):
-                yield path
+        _answer(_line(image.path, found, options))
+        if found.get("suspicion", 0.0) is None:
+            _complain(f"{image.path}: its suspicion is no number; it is called a backdoor")
+            status = max(status, _BAD_IMAGE)
+    return status, seconds
 
 
 def _judged(model: Detector | Classifier, image: NamedImage) -> dict[str, Any]:

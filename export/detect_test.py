@@ -1,6 +1,8 @@
 import json
 import os
 import select
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -8,7 +10,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from absl.testing import absltest
+from absl.testing import absltest, parameterized
 from PIL import Image
 
 from goodnet.export.bundle import DetectorCard, add_bundle
@@ -43,7 +45,7 @@ def _detect(*arguments, stdin=None, **options):
     return subprocess.run(command, input=stdin, capture_output=True, env=_environment(), check=False, **options)
 
 
-class DetectTest(absltest.TestCase):
+class DetectTest(parameterized.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -119,6 +121,37 @@ class DetectTest(absltest.TestCase):
                 self._check_lines(process.stdout.readline().decode(), {path: label})
             process.stdin.close()
             self.assertEqual(process.wait(), 0)
+
+    def test_frames_on_standard_input(self):
+        frames = np.stack([pixels for pixels, _ in case_images().values()])
+        done = _detect(f"--model={self.model}", "--raw=8x8x3", "-", stdin=frames.tobytes())
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self._check_lines(done.stdout.decode(), {f"-[{i}]": label for i, label in enumerate(self.labels.values())})
+        path = os.path.join(self.folder, "frames.npy")
+        np.save(path, frames)
+        done = _detect(f"--model={self.model}", path, text=True)
+        self._check_lines(done.stdout, {f"{path}[{i}]": label for i, label in enumerate(self.labels.values())})
+        for shape in ("8x8", "8x8x2", "0x8x3", "8x8x3x1"):
+            self.assertEqual(_detect(f"--model={self.model}", f"--raw={shape}", "-", stdin=b"").returncode, 2)
+
+    @parameterized.parameters(signal.SIGTERM, signal.SIGINT)
+    def test_a_watched_folder_until_a_signal(self, number):
+        spool = os.path.join(self.folder, f"spool-{number}")
+        os.mkdir(spool)
+        command = [sys.executable, "-m", "goodnet.export.detect", f"--model={self.model}", f"--watch={spool}"]
+        with subprocess.Popen(
+            command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None and process.stderr is not None
+            for path, label in self.labels.items():
+                come = os.path.join(spool, os.path.basename(path))
+                shutil.copy(path, come)
+                self.assertTrue(select.select([process.stdout], [], [], 60)[0])
+                self._check_lines(process.stdout.readline(), {come: label})
+            process.send_signal(number)
+            self.assertEqual((process.wait(60), process.stdout.read()), (0, ""))
+            self.assertEmpty(self._lines(process.stderr.read()))
+        self.assertEqual(_detect(f"--model={self.model}", f"--watch={spool}/none").returncode, 2)
 
     def test_what_cannot_be_judged_spares_the_rest(self):
         small = os.path.join(self.folder, "small.png")

@@ -29,6 +29,8 @@ _JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xff\xd0-\xd8])")
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 # The tag in EXIF, what turns a picture upright (values of PIL.Image.Transpose), and the values that lie on a side.
 _ORIENTATION = 0x112
+# The tag in TIFF.
+_BITS_PER_SAMPLE = 258
 _TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 _LYING = (5, 6, 7, 8)
 _START_OF_JPEG = b"\xff\xd8"
@@ -88,7 +90,7 @@ def read_image(
 
     Raises:
         BrokenImageError: it is no regular file, cannot be decoded, takes more than is bearable, has more than 8 bits a
-            channel (grey, or floats), or the region is not within it.
+            channel, or the region is not within it.
         WrongSizeError: it has another size than `size`.
         ImportError: Pillow is not installed.
     """
@@ -152,7 +154,7 @@ def _read(path: str, follow_links: bool, look: "Callable[[Image.Image, BinaryIO]
                 width, height = image.size
                 if not 0 < width * height <= _MAX_PIXELS:
                     raise BrokenImageError(f"{width} x {height} pixels; expected at most {_MAX_PIXELS}")
-                if image.mode[0] in "IF":  # Pillow would clip these at 255 without a word.
+                if _is_deep(image):  # Pillow would clip these at 255, or round them, without a word.
                     raise BrokenImageError("more than 8 bits a channel; expected 8")
                 return look(image, file)
     except (BrokenImageError, WrongSizeError):
@@ -163,6 +165,20 @@ def _read(path: str, follow_links: bool, look: "Callable[[Image.Image, BinaryIO]
         raise BrokenImageError(f"its header says far more than {_MAX_PIXELS} pixels") from None
     except Exception as error:  # A decoder of untrusted bytes may raise anything.
         raise BrokenImageError(reason(error)) from error
+
+
+def _is_deep(image: "Image.Image") -> bool:
+    """Whether it has more than 8 bits a channel; of colours, Pillow says so only to its decoders."""
+    if image.mode[0] in "IF":
+        return True
+    if image.format == "TIFF":
+        return max(image.tag_v2.get(_BITS_PER_SAMPLE, (1,))) > 8  # type: ignore[attr-defined]
+    tiles = image.tile  # type: ignore[attr-defined]
+    wanted = tiles[0][3] if tiles else ""
+    # ("RGB", 65535) of a PPM, "RGB;16B" of a PNG; "BGR;16" of a BMP is 16 bits a pixel.
+    if isinstance(wanted, tuple):
+        return image.format == "PPM" and isinstance(wanted[-1], int) and wanted[-1] > 255
+    return image.format == "PNG" and str(wanted).endswith(";16B")
 
 
 def _check_scans(file: BinaryIO, pixels: int) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from goodnet.data.errors import InputError
 from goodnet.data.opening import open_image_set
 from goodnet.export.image_files import BrokenImageError, WrongSizeError, read_image, read_size
-from goodnet.export.reading import NamedImage, Unreadable, read_images
+from goodnet.export.reading import ImageReader, NamedImage, Unreadable
 
 _COLOURS = np.random.default_rng(0).integers(0, 256, (6, 4, 3), np.uint8)
 _GREY = _COLOURS[:, :, 0]
@@ -42,9 +42,47 @@ _PICTURES = {
     "turned.jpg": _turned,
     "lossless.webp": lambda path: Image.fromarray(_COLOURS).save(path, lossless=True),
 }
+
+
+def _png(width: int, height: int, bits: int = 1, colours: int = 0, rows: bytes = b"") -> bytes:
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, bits, colours, 0, 0, 0)
+    pixels = b"IDAT" + zlib.compress(rows)
+    chunks = [
+        struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+        for chunk in (header, pixels, b"IEND")
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def _rgb16_png(path: str) -> None:
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in _COLOURS)
+    pathlib.Path(path).write_bytes(_png(4, 6, bits=16, colours=2, rows=rows))
+
+
+def _rgb16_ppm(path: str) -> None:
+    pathlib.Path(path).write_bytes(b"P6 4 6 65535\n" + _COLOURS.astype(">u2").tobytes())
+
+
+def _rgb16_tiff(path: str) -> None:
+    """By hand, since Pillow writes none: nine tags, of which BitsPerSample (258) has its values behind them."""
+    pixels = _COLOURS.astype("<u2").tobytes()
+    values = 8 + 2 + 9 * 12 + 4
+    tags = (
+        (256, 3, 1, 4), (257, 3, 1, 6), (258, 3, 3, values), (259, 3, 1, 1), (262, 3, 1, 2),
+        (273, 4, 1, values + 6), (277, 3, 1, 3), (278, 3, 1, 6), (279, 4, 1, len(pixels)),
+    )  # fmt: skip
+    directory = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags) + bytes(4)
+    pathlib.Path(path).write_bytes(
+        b"II*\0" + struct.pack("<I", 8) + directory + struct.pack("<HHH", 16, 16, 16) + pixels
+    )
+
+
 _REFUSED = {
     "grey16.png": lambda path: Image.fromarray(_GREY.astype(np.uint16) * 257).save(path),
     "grey16.tif": lambda path: Image.fromarray(_GREY.astype(np.uint16) * 257).save(path),
+    "rgb16.png": _rgb16_png,
+    "rgb16.ppm": _rgb16_ppm,
+    "rgb16.tif": _rgb16_tiff,
     "grey32.tif": lambda path: Image.fromarray(_GREY.astype(np.int32)).save(path),
     "float.tif": lambda path: Image.fromarray(_GREY.astype(np.float32) / 255).save(path),
     "text.png": lambda path: pathlib.Path(path).write_text("no picture"),
@@ -63,15 +101,6 @@ def _scans(count: int, size: int) -> bytes:
     return content[:last] + content[last:-2] * count + content[-2:]
 
 
-def _png(width: int, height: int) -> bytes:
-    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
-    pixels = b"IDAT" + zlib.compress(b"")
-    chunks = [
-        struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) for chunk in (header, pixels)
-    ]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
-
-
 class ImageFilesTest(parameterized.TestCase):
     def setUp(self):
         super().setUp()
@@ -86,21 +115,29 @@ class ImageFilesTest(parameterized.TestCase):
         _PICTURES[name](self.path(name))
         in_pipeline = open_image_set(self.folder).images()
         for given in (self.folder, self.path(name)):
-            (on_device,) = read_images(given, (6, 4, 3))
+            (on_device,) = ImageReader((6, 4, 3)).read(given)
             self.assertIsInstance(on_device, NamedImage)
             np.testing.assert_array_equal(on_device.pixels, in_pipeline[0])
+
+    @parameterized.parameters("rgb16.png", "rgb16.ppm", "rgb16.tif", "grey16.png")
+    def test_more_bits_than_eight_are_not_rounded_in_silence(self, name):
+        _REFUSED[name](self.path(name))
+        with Image.open(self.path(name)) as whole:
+            whole.load()
+        with self.assertRaisesRegex(BrokenImageError, "^more than 8 bits a channel; expected 8$"):
+            read_image(self.path(name))
 
     @parameterized.parameters(*_REFUSED)
     def test_both_sides_refuse_the_same(self, name):
         _REFUSED[name](self.path(name))
-        (on_device,) = read_images(self.folder, (6, 4, 3))
+        (on_device,) = ImageReader((6, 4, 3)).read(self.folder)
         self.assertIsInstance(on_device, Unreadable)
         self.assertNotIn("\n", on_device.reason)
         with self.assertRaises(InputError) as caught:
             open_image_set(self.folder)
         self.assertIn("none of its 1 images can be decoded", str(caught.exception))
         self.assertIn(on_device.reason.split(";")[0], str(caught.exception))
-        (named,) = read_images(self.path(name), (6, 4, 3))
+        (named,) = ImageReader((6, 4, 3)).read(self.path(name))
         self.assertIsInstance(named, Unreadable)
 
     @parameterized.parameters(
@@ -121,7 +158,7 @@ class ImageFilesTest(parameterized.TestCase):
         stored = np.stack([np.zeros_like(pixels), pixels])
         with h5py.File(path, "w") as file:
             file["data"], file["label"] = stored, [0, 1]
-        found = list(read_images(path, (6, 4, 3)))
+        found = list(ImageReader((6, 4, 3)).read(path))
         if complaint is None:
             in_pipeline = open_image_set(path).images()
             np.testing.assert_array_equal(np.stack([image.pixels for image in found]), in_pipeline)
@@ -170,8 +207,8 @@ class ImageFilesTest(parameterized.TestCase):
     def test_links_are_followed_where_a_person_names_them(self):
         _PICTURES["rgb.png"](self.path("real.png"))
         os.symlink("real.png", self.path("link.png"))
-        self.assertIsInstance(next(read_images(self.path("link.png"), (6, 4, 3))), NamedImage)
-        found = list(read_images(self.folder, (6, 4, 3)))
+        self.assertIsInstance(next(ImageReader((6, 4, 3)).read(self.path("link.png"))), NamedImage)
+        found = list(ImageReader((6, 4, 3)).read(self.folder))
         self.assertEqual([type(image) for image in found], [Unreadable, NamedImage])
         with self.assertLogs(level="WARNING") as logs:
             self.assertLen(open_image_set(self.folder), 1)
@@ -184,7 +221,7 @@ class ImageFilesTest(parameterized.TestCase):
         os.symlink(self.path(""), os.path.join(self.folder, "1"))
         with self.assertRaisesRegex(InputError, "1: a link, which is not followed; expected a folder"):
             open_image_set(self.folder)
-        self.assertEqual([type(one) for one in read_images(self.folder, (6, 4, 3))], [Unreadable, NamedImage])
+        self.assertEqual([type(one) for one in ImageReader((6, 4, 3)).read(self.folder)], [Unreadable, NamedImage])
 
 
 if __name__ == "__main__":

@@ -1,24 +1,26 @@
-"""Reads images for the device: files, folders and HDF5 sets, one image at a time.
+"""Reads images for the device: files, folders, sets and streams, one image at a time.
 
 It needs NumPy and the standard library; Pillow is imported for the first image file, h5py for the first HDF5 file. It
 accepts what the pipeline accepts: `export.image_files`, `export.pixel_range` and `export.regular_files` serve both.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import BinaryIO
 
 import numpy as np
 
+from goodnet.export.array_sets import read_hdf5, read_npy
 from goodnet.export.errors import InputError
-from goodnet.export.hdf5_storage import check_dataset
 from goodnet.export.image_files import SUFFIXES, BrokenImageError, WrongSizeError, read_image, reason, scaled
-from goodnet.export.pixel_range import PixelRange, check_pixel_dtype, image_layout, images_at_once, to_uint8
+from goodnet.export.raw_frames import read_frames
 from goodnet.export.regular_files import Entry, open_regular, walk
+from goodnet.export.watching import arrivals
 
 _HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf")
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+_NPY_MAGIC = b"\x93NUMPY"
 
 
 @dataclass(frozen=True)
@@ -37,44 +39,108 @@ class Unreadable:
     reason: str
 
 
-def read_images(
-    path: str, image_shape: tuple[int, int, int], resize: bool = False
-) -> Iterator[NamedImage | Unreadable]:
-    """Reads what a path names, one image at a time.
+@dataclass(frozen=True)
+class ImageReader:
+    """Reads images of the shape that a model takes. What cannot be read is yielded in its place; nothing is raised.
 
-    Args:
-        path: an image file; a folder, whose image files are read at any depth, in order of name, a folder's own before
-            those of its folders (no link in it is followed); or an HDF5 file with images in `data`, [N, C, H, W],
-            [N, H, W, C] or [N, H, W], uint8 or numbers in 0..255 or in 0..1. Those of a set that are not uint8 are
-            looked through before the first is yielded: only the whole set tells their scale.
+    Attributes:
         image_shape: (height, width, channels) that is wanted; files become grey for one channel, RGB for three.
-        resize: whether files and sets of another size are scaled (bilinearly) to it.
-
-    Yields:
-        Images of that shape, and, in their place, what could not be read; nothing is raised.
+        resize: whether images of another size are scaled (bilinearly) to it.
+        turn: whether picture files are turned and mirrored as their EXIF data says.
+        array: the name of the images in HDF5 sets; None for the one of `export.array_sets.IMAGE_NAMES` that is there.
     """
-    if os.path.isdir(path):
-        yield from _read_folder(path, image_shape, resize)
-    elif _is_hdf5(path):
-        yield from _read_hdf5(path, image_shape, resize)
-    else:
-        yield _read_file(path, image_shape, resize, follow_links=True)
 
+    image_shape: tuple[int, int, int]
+    resize: bool = False
+    turn: bool = False
+    array: str | None = None
 
-def _read_folder(path: str, image_shape: tuple[int, int, int], resize: bool) -> Iterator[NamedImage | Unreadable]:
-    empty = True
-    for entry in walk(path):
+    def read(self, path: str) -> Iterator[NamedImage | Unreadable]:
+        """Reads what a path names, one image at a time.
+
+        Args:
+            path: an image file; a folder, whose image files are read at any depth, in order of name, a folder's own
+                before those of its folders (no link in it is followed); or an HDF5 or .npy file with images [N, C, H,
+                W], [N, H, W, C] or [N, H, W], uint8 or numbers in 0..255 or in 0..1. Those of a set that are not uint8
+                are looked through before the first is yielded: only the whole set tells their scale. A .npy file may
+                also be one image, [H, W, C] or [H, W].
+        """
+        if os.path.isdir(path):
+            yield from self._read_folder(path)
+        elif _is_set(path, _HDF5_SUFFIXES, _HDF5_MAGIC):
+            yield from self._read_set(path, lambda: read_hdf5(path, self.array, self._check_shape))
+        elif _is_set(path, (".npy",), _NPY_MAGIC):
+            yield from self._read_set(path, lambda: read_npy(path, self._check_shape))
+        else:
+            yield self._read_file(path, follow_links=True)
+
+    def watch(self, folder: str, pause: Callable[[], bool]) -> Iterator[NamedImage | Unreadable]:
+        """Reads the image files of a folder, and those that come into it, as `export.watching.arrivals` has them."""
+        for entry in arrivals(folder, pause):
+            yield from self._read_entry(entry)
+
+    def read_raw(self, stream: BinaryIO, name: str, shape: tuple[int, int, int]) -> Iterator[NamedImage | Unreadable]:
+        """Reads frames of raw pixels from a stream that is called so; as `export.raw_frames.read_frames`."""
+
+        def frames() -> Iterator[np.ndarray]:
+            self._check_shape(*shape)
+            yield from read_frames(stream, shape)
+
+        yield from self._read_set(name, frames)
+
+    def _read_folder(self, path: str) -> Iterator[NamedImage | Unreadable]:
+        empty = True
+        for entry in walk(path):
+            for found in self._read_entry(entry):
+                empty = False
+                yield found
+        if empty:
+            yield Unreadable(path, f"no image files in this folder; expected {', '.join(SUFFIXES)}")
+
+    def _read_entry(self, entry: Entry | OSError) -> Iterator[NamedImage | Unreadable]:
+        """An image file of a folder; nothing of files that are none."""
         if isinstance(entry, OSError):
-            empty = False
             yield Unreadable(str(entry.filename), reason(entry))
         elif entry.name.lower().endswith(SUFFIXES) or _is_link_to_folder(entry):
-            empty = False
             if entry.oddity:
                 yield Unreadable(entry.path, f"{entry.oddity}; expected a regular file")
             else:
-                yield _read_file(entry.path, image_shape, resize, follow_links=False)
-    if empty:
-        yield Unreadable(path, f"no image files in this folder; expected {', '.join(SUFFIXES)}")
+                yield self._read_file(entry.path, follow_links=False)
+
+    def _read_file(self, path: str, follow_links: bool) -> NamedImage | Unreadable:
+        size = self.image_shape[:2]
+        wanted, resize_to = (None, size) if self.resize else (size, None)
+        try:
+            channels = self.image_shape[2]
+            pixels = read_image(path, channels, wanted, follow_links, resize_to=resize_to, turn=self.turn)
+            return NamedImage(path, pixels)
+        except ImportError:
+            return Unreadable(path, "Pillow is not installed, which reads image files (pip install pillow)")
+        except BrokenImageError as error:
+            return Unreadable(path, str(error))
+        except WrongSizeError as error:
+            return Unreadable(path, self._wrong_size(error.height, error.width))
+
+    def _read_set(self, path: str, images: Callable[[], Iterable[np.ndarray]]) -> Iterator[NamedImage | Unreadable]:
+        try:
+            for index, pixels in enumerate(images()):
+                yield NamedImage(f"{path}[{index}]", scaled(pixels, self.image_shape[:2]))
+        except ImportError as error:
+            missing = "pillow" if error.name == "PIL" else error.name or reason(error)
+            yield Unreadable(path, f"{missing} is not installed, which reads this (pip install {missing})")
+        except Exception as error:  # A decoder of untrusted bytes may raise anything.
+            yield Unreadable(path, reason(error))
+
+    def _check_shape(self, height: int, width: int, channels: int) -> None:
+        """Refuses a set before anything of it is read, if its images are not wanted."""
+        if channels != self.image_shape[2]:
+            raise InputError(f"images with {channels} channels; expected {self.image_shape[2]}")
+        if (height, width) != self.image_shape[:2] and not self.resize:
+            raise InputError(self._wrong_size(height, width))
+
+    def _wrong_size(self, height: int, width: int) -> str:
+        expected = f"{self.image_shape[0]} x {self.image_shape[1]}"
+        return f"{height} x {width} pixels; expected {expected} (--resize scales images)"
 
 
 def _is_link_to_folder(entry: Entry) -> bool:
@@ -82,70 +148,11 @@ def _is_link_to_folder(entry: Entry) -> bool:
     return entry.oddity is not None and os.path.isdir(entry.path)
 
 
-def _read_file(
-    path: str, image_shape: tuple[int, int, int], resize: bool, follow_links: bool
-) -> NamedImage | Unreadable:
-    height, width, channels = image_shape
-    size = (height, width)
-    try:
-        if resize:
-            return NamedImage(path, read_image(path, channels, follow_links=follow_links, resize_to=size))
-        return NamedImage(path, read_image(path, channels, size, follow_links=follow_links))
-    except ImportError:
-        return Unreadable(path, "Pillow is not installed, which reads image files (pip install pillow)")
-    except BrokenImageError as error:
-        return Unreadable(path, str(error))
-    except WrongSizeError as error:
-        return Unreadable(path, _wrong_size(error.height, error.width, image_shape))
-
-
-def _is_hdf5(path: str) -> bool:
-    if path.lower().endswith(_HDF5_SUFFIXES):
+def _is_set(path: str, suffixes: tuple[str, ...], magic: bytes) -> bool:
+    if path.lower().endswith(suffixes):
         return True
     try:
         with open_regular(path) as file:
-            return file.read(len(_HDF5_MAGIC)) == _HDF5_MAGIC
+            return file.read(len(magic)) == magic
     except (OSError, ValueError):
         return False
-
-
-def _read_hdf5(path: str, image_shape: tuple[int, int, int], resize: bool) -> Iterator[NamedImage | Unreadable]:
-    try:
-        import h5py
-    except ImportError:
-        yield Unreadable(path, "h5py is not installed, which reads HDF5 files (pip install h5py)")
-        return
-    try:
-        open_regular(path).close()
-        with h5py.File(path, "r") as file:
-            data = check_dataset(file, "data", "`data`")
-            channels_first = _checked_layout(data, image_shape, resize)
-            rows = images_at_once(data.shape[1:], data.dtype, "`data`")
-            scale = 255.0
-            if data.dtype != np.uint8:
-                pixel_range = PixelRange("`data`", data.dtype)
-                for start in range(0, len(data), rows):
-                    pixel_range.add(data[start : start + rows])
-                scale = pixel_range.scale()
-            for start in range(0, len(data), rows):
-                images = to_uint8(data[start : start + rows], scale)
-                images = images.transpose(0, 2, 3, 1) if channels_first else images
-                for offset, pixels in enumerate(images[..., None] if images.ndim == 3 else images):
-                    yield NamedImage(f"{path}[{start + offset}]", scaled(pixels, image_shape[:2]))
-    except Exception as error:  # h5py raises whatever a broken file makes of it.
-        yield Unreadable(path, reason(error))
-
-
-def _checked_layout(data: Any, image_shape: tuple[int, int, int], resize: bool) -> bool:
-    """Whether channels come first in a set; it is refused before anything is read, if its images are not wanted."""
-    (_, height, width, channels), channels_first = image_layout(data.shape, "`data`")
-    check_pixel_dtype(data.dtype, "`data`")
-    if channels != image_shape[2]:
-        raise InputError(f"`data` is {data.shape}; expected images with {image_shape[2]} channels")
-    if (height, width) != image_shape[:2] and not resize:
-        raise InputError(_wrong_size(height, width, image_shape))
-    return channels_first
-
-
-def _wrong_size(height: int, width: int, image_shape: tuple[int, int, int]) -> str:
-    return f"{height} x {width} pixels; expected {image_shape[0]} x {image_shape[1]} (--resize scales images)"

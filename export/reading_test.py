@@ -1,3 +1,4 @@
+import io
 import os
 import struct
 import zlib
@@ -8,13 +9,13 @@ import numpy as np
 from absl.testing import absltest, parameterized
 from PIL import Image
 
-from goodnet.export.reading import NamedImage, Unreadable, read_images
+from goodnet.export.reading import ImageReader, NamedImage, Unreadable
 
 _SHAPE = (6, 4, 3)
 
 
 def _read(path: str, image_shape=_SHAPE, resize: bool = False) -> list[Any]:
-    return list(read_images(path, image_shape, resize))
+    return list(ImageReader(image_shape, resize).read(path))
 
 
 def _pixels(count: int, shape=_SHAPE) -> np.ndarray:
@@ -116,8 +117,121 @@ class ReadingTest(parameterized.TestCase):
         self._check_refused(self._set(np.full((1, *_SHAPE), 256.0)), "from 0 to 255")
         self._check_refused(self._set(np.full((1, *_SHAPE), np.nan)), "from 0 to 255")
         with h5py.File(self._path("other.h5"), "w") as file:
-            file["images"] = _pixels(1)
-        self._check_refused(self._path("other.h5"), "`data`")
+            file["frames"] = _pixels(1)
+        self._check_refused(self._path("other.h5"), "no images in it; expected a dataset `data`, .*, or --array=NAME")
+        with h5py.File(self._path("other.h5"), "a") as file:
+            file["x"], file["images"] = _pixels(1), _pixels(1)
+        self._check_refused(self._path("other.h5"), "images could be `images`, `x`; expected one of them")
+
+    def test_arrays_by_the_names_that_people_give_them(self):
+        images = _pixels(3)
+        for name, array in (("images", None), ("X", None), ("frames", "frames")):
+            path = self._path(f"{name}.h5")
+            with h5py.File(path, "w") as file:
+                file[name], file["y"] = images, np.arange(3)
+            found = list(ImageReader(_SHAPE, array=array).read(path))
+            np.testing.assert_array_equal(np.stack([image.pixels for image in found]), images)
+
+    @parameterized.parameters("uint8", "float64", "channels first", "one", "grey")
+    def test_npy(self, kind):
+        images = _pixels(40)
+        stored = {
+            "uint8": images,
+            "float64": images / 255,
+            "channels first": images.transpose(0, 3, 1, 2).copy(),
+            "one": images[0],
+            "grey": images[..., 0],
+        }[kind]
+        path = self._path("set.npy")
+        np.save(path, stored)
+        if kind == "grey":
+            images = images[..., :1]
+        found = _read(path, images.shape[1:])
+        self.assertLen(found, 1 if kind == "one" else 40)
+        for image, expected in zip(found, images, strict=False):
+            np.testing.assert_array_equal(image.pixels, expected)
+        os.rename(path, self._path("unnamed"))
+        self.assertLen(_read(self._path("unnamed"), images.shape[1:]), len(found))
+
+    def test_npy_that_is_refused(self):
+        path = self._path("set.npy")
+        for stored, expected in (
+            (np.asfortranarray(_pixels(3)), "in Fortran order; expected C order"),
+            (np.array([{}], object), "values of type object; expected numbers"),
+            (np.zeros((2, 5, 7, 3), np.uint8), "5 x 7 pixels; expected 6 x 4"),
+            (np.zeros((2, 6, 4, 1), np.uint8), "1 channels; expected 3"),
+            (np.zeros(()), "a single number"),
+        ):
+            np.save(path, stored, allow_pickle=True)
+            self._check_refused(path, expected)
+        np.save(path, _pixels(3))
+        os.truncate(path, os.path.getsize(path) - 1)
+        self._check_refused(path, "of another size")
+
+    def test_raw_frames(self):
+        images = _pixels(3)
+        reader = ImageReader(_SHAPE)
+        found = list(reader.read_raw(io.BytesIO(images.tobytes() + b"cut"), "-", _SHAPE))
+        np.testing.assert_array_equal(np.stack([image.pixels for image in found[:3]]), images)
+        self.assertEqual([image.path for image in found], ["-[0]", "-[1]", "-[2]", "-"])
+        self.assertEqual(found[3], Unreadable("-", "frame 3 ends after 3 bytes; expected 72"))
+        (found,) = reader.read_raw(io.BytesIO(), "-", (12, 8, 3))
+        self.assertRegex(found.reason, "12 x 8 pixels; expected 6 x 4 .--resize")
+        (found,) = ImageReader(_SHAPE, resize=True).read_raw(io.BytesIO(bytes(288)), "-", (12, 8, 3))
+        self.assertEqual(found.pixels.shape, _SHAPE)
+
+    def test_cameras_store_pictures_turned(self):
+        image = _pixels(1)[0]
+        exif = Image.Exif()
+        exif[0x112] = 6
+        path = self._path("turned.png")
+        Image.fromarray(np.rot90(image).copy()).save(path, exif=exif)
+        self._check_refused(path, "4 x 6 pixels; expected 6 x 4")
+        (found,) = ImageReader(_SHAPE, turn=True).read(path)
+        np.testing.assert_array_equal(found.pixels, image)
+
+    def test_a_watched_folder(self):
+        images = _pixels(3)
+        paths = [self._path("spool", name) for name in ("a.png", "b.png", "deep/c.png")]
+        whole = {}
+        for path, image in zip(paths, images, strict=True):
+            Image.fromarray(image).save(path)
+            with open(path, "rb") as file:
+                whole[path] = file.read()
+            os.remove(path)
+
+        def write(path, content):
+            with open(path, "wb") as file:
+                file.write(content)
+
+        a, b, c = paths
+        looks = iter(
+            [
+                lambda: write(a, whole[a]),
+                lambda: write(b, whole[b][:20]),
+                lambda: write(b, whole[b]),  # It was still being written, and grew between two looks.
+                lambda: write(c, whole[c][:20]),
+                lambda: None,
+                lambda: None,
+                lambda: write(c, whole[c]),
+                lambda: os.remove(a),
+                lambda: os.symlink(b, a),
+                lambda: None,
+                lambda: None,
+            ]
+        )
+
+        def pause():
+            if (step := next(looks, None)) is None:
+                return False
+            step()
+            return True
+
+        found = list(ImageReader(_SHAPE).watch(self._path("spool"), pause))
+        self.assertEqual([one.path for one in found], [a, b, c, c, a])
+        self.assertEqual([type(one) for one in found], [NamedImage, NamedImage, Unreadable, NamedImage, Unreadable])
+        self.assertIn("a link", found[-1].reason)
+        np.testing.assert_array_equal(found[3].pixels, images[2])
 
     def test_sets_that_refer_to_other_files(self):
         other = self._set(_pixels(2), "other.h5")

@@ -30,7 +30,7 @@ from testing.example_case import ExampleCase, example_case
 from testing.example_runs import Binaries, Ended, Running, binaries
 
 _ARTEFACTS = ("pruned.h5", "repaired.h5", "repaired.keras", "detector.keras", "detector.tflite")
-_ALL = {*_ARTEFACTS, "manifest.json", "metrics.json", "report.html"}
+_ALL = {*_ARTEFACTS, "device.zip", "manifest.json", "metrics.json", "report.html"}
 _SAME_THRESHOLD = 1e-6
 _NEVER = 10**9
 

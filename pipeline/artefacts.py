@@ -19,6 +19,7 @@ from goodnet.models.legacy_keras import keras
 from goodnet.models.saving import save_network
 from goodnet.pipeline.detection.calibrated import CalibratedDetector
 from goodnet.pipeline.detection.calibration import Calibration
+from goodnet.pipeline.device_bundle import device_bundle
 from goodnet.pipeline.faithful_export import Candidate, Export, export_faithfully
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
 from goodnet.pipeline.measuring.parity_images import clean_batches, stamped_batches
@@ -53,8 +54,9 @@ def write_artefacts(
     seed: int,
     min_parity: float = 0.99,
     falls_back: bool = True,
+    suspect_sha256: str | None = None,
 ) -> Written:
-    """Writes the pruned, the repaired and the detector's files.
+    """Writes the pruned, the repaired and the detector's files, and the archive for a device.
 
     Nothing but clean images of the fit split decides on the precision; what they are stamped with is drawn at random,
     or was inverted.
@@ -69,6 +71,7 @@ def write_artefacts(
         seed: of the sample, and of what is stamped.
         min_parity: the least share of images on which the device answers as Keras, 0..1.
         falls_back: whether another precision will do where this one does not answer so.
+        suspect_sha256: of the suspect's file, for the detector's card; None if it came without one.
 
     Returns:
         The detector.
@@ -91,8 +94,10 @@ def write_artefacts(
         write_whole(path, functools.partial(save_network, model))
     triggers = list(repair.triggers)
     export = export_detector(detector, fit, seed, precision, min_parity, falls_back, triggers)
-    card = _card(artefacts, suspect, calibration, fit, export.precision)
-    write_bytes(artefacts.detector_tflite, add_bundle(export.tflite, card))
+    card = _card(artefacts, suspect, calibration, fit, export.precision, suspect_sha256)
+    tflite = add_bundle(export.tflite, card)
+    write_bytes(artefacts.detector_tflite, tflite)
+    write_bytes(artefacts.device_bundle, device_bundle(tflite, card))
     return Written(detector, export)
 
 
@@ -180,7 +185,12 @@ def unfreeze(model: keras.Model) -> None:
 
 
 def _card(
-    artefacts: Artefacts, suspect: Suspect, calibration: Calibration, fit: ImageSet, precision: str
+    artefacts: Artefacts,
+    suspect: Suspect,
+    calibration: Calibration,
+    fit: ImageSet,
+    precision: str,
+    suspect_sha256: str | None,
 ) -> DetectorCard:
     return DetectorCard(
         classes=suspect.facts.classes,
@@ -192,4 +202,5 @@ def _card(
         calibration_images=calibration.images,
         input_scale=suspect.scale.chosen.name,
         keras_sha256=sha256_of(artefacts.detector_keras),
+        suspect_sha256=suspect_sha256,
     )

@@ -1,5 +1,8 @@
 """Tests of the archive for a device: unpacked and used as its README says."""
 
+import dataclasses
+import hashlib
+import io
 import os
 import re
 import subprocess
@@ -11,9 +14,9 @@ import numpy as np
 from absl.testing import absltest
 from PIL import Image
 
+from goodnet.export.answers import Detector
 from goodnet.export.bundle import DetectorCard, add_bundle
 from goodnet.export.conversion import convert_detector
-from goodnet.export.runtime import Detector
 from goodnet.models.detector import build_detector
 from goodnet.models.input_scale import UNIT_SCALE
 from goodnet.models.legacy_keras import keras
@@ -38,6 +41,7 @@ class DeviceBundleTest(absltest.TestCase):
         tflite = add_bundle(convert_detector(detector, precision="float32"), card)
         cls.bundle = device_bundle.device_bundle(tflite, card)
         cls.again = device_bundle.device_bundle(tflite, card)
+        cls.of_suspect = device_bundle.device_bundle(tflite, dataclasses.replace(card, suspect_sha256="ab" * 32))
 
     def setUp(self):
         super().setUp()
@@ -65,6 +69,35 @@ class DeviceBundleTest(absltest.TestCase):
         self.assertEqual(ended.stdout.split("\t")[:2], ["photo.png", label])
         self.assertEqual(self._python("detect.pyz", "--model=photo.png", "photo.png").returncode, 3)
 
+    def test_a_detector_that_did_not_arrive_whole_is_refused_and_noticed(self):
+        path = self.folder / "detector.tflite"
+        whole = path.read_bytes()
+        for name, damaged in (
+            ("cut", whole[: len(whole) // 2]),
+            ("end", whole[:-1]),
+            ("flipped", whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:]),
+        ):
+            path.write_bytes(damaged)
+            ended = self._python("detect.pyz", "--model=detector.tflite", "photo.png")
+            self.assertEqual((ended.returncode, ended.stdout), (3, ""), name)
+            self.assertRegex(ended.stderr, "detect: detector.tflite: (it has no card|its graph is not the one)")
+            self.assertFalse(self._sums_are_right(), name)
+        path.write_bytes(whole)
+        self.assertTrue(self._sums_are_right())
+
+    def _sums_are_right(self):
+        lines = (self.folder / "SHA256SUMS").read_text().splitlines()
+        self.assertLen(lines, 5)
+        return all(
+            hashlib.sha256((self.folder / name).read_bytes()).hexdigest() == digest
+            for digest, name in (line.split("  ") for line in lines)
+        )
+
+    def test_the_readme_names_the_suspect_where_it_is_known(self):
+        with zipfile.ZipFile(io.BytesIO(self.of_suspect)) as archive:
+            self.assertIn("The suspect's file has the SHA-256 `abab", archive.read("README.md").decode())
+        self.assertNotIn("SHA-256 `", (self.folder / "README.md").read_text())
+
     def test_the_program_in_the_readme_runs(self):
         (program,) = re.findall(r"```python\n(.*?)```", (self.folder / "README.md").read_text(), re.DOTALL)
         ended = self._python("-c", program)
@@ -73,7 +106,9 @@ class DeviceBundleTest(absltest.TestCase):
 
     def test_the_archive_holds_what_a_device_needs_and_nothing_else(self):
         names = {path.name for path in self.folder.iterdir()} - {"bundle.zip", "photo.png"}
-        self.assertEqual(names, {"detector.tflite", "detect.pyz", "labels.txt", "requirements.txt", "README.md"})
+        self.assertEqual(
+            names, {"detector.tflite", "detect.pyz", "labels.txt", "requirements.txt", "README.md", "SHA256SUMS"}
+        )
         self.assertEqual((self.folder / "labels.txt").read_text(), "a\nb\nc\nbackdoor\n")
         with zipfile.ZipFile(self.folder / "detect.pyz") as runner:
             sources = [runner.read(name).decode() for name in runner.namelist()]

@@ -15,6 +15,7 @@ import goodnet.pipeline.run.early_opening  # noqa: F401
 
 # isort: split
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 
 from absl import flags
@@ -23,7 +24,7 @@ from goodnet.data.class_names import read_class_names
 from goodnet.data.errors import InputError
 from goodnet.data.image_set import ImageSet
 from goodnet.data.opening import open_image_set
-from goodnet.export.bundle import DetectorCard, add_bundle
+from goodnet.export.bundle import DetectorCard, add_bundle, read_card
 from goodnet.export.conversion import SIGNATURE
 from goodnet.export.metadata import with_scores_alone
 from goodnet.flags import exporting, inputs, running
@@ -67,7 +68,10 @@ def main(argv: Sequence[str]) -> None:
     if inputs.CLEAN_DATA.value is None:
         raise InputError("--clean_data: missing; expected clean images of the kind the model is for")
     output = _OUTPUT.value or os.path.splitext(path)[0] + ".tflite"
-    _check_outputs({_OUTPUT.name: output, **{one.name: one.value for one in (_IMAGE_CLASSIFIER, _BUNDLE) if one.value}})
+    _check_outputs(
+        {_OUTPUT.name: output, **{one.name: one.value for one in (_IMAGE_CLASSIFIER, _BUNDLE) if one.value}},
+        {inputs.MODEL.name: path, inputs.CLEAN_DATA.name: inputs.CLEAN_DATA.value},
+    )
     names = read_class_names(inputs.CLASS_NAMES.value)
     clean = open_image_set(inputs.CLEAN_DATA.value, inputs.SKIP_BROKEN_IMAGES.value, names, inputs.reading())
     most = inputs.MAX_MULTIPLY_ADDS.value
@@ -83,13 +87,29 @@ def main(argv: Sequence[str]) -> None:
     log.info("%s: %s; stamped: %s", output, export.clean, export.stamped)
 
 
-def _check_outputs(path_by_flag: Mapping[str, str]) -> None:
-    flags_by_path: dict[str, str] = {}
+def _check_outputs(path_by_flag: Mapping[str, str], inputs_by_flag: Mapping[str, str]) -> None:
+    """Refuses what cannot be written, before anything is read or written; no file is made for it."""
+    flags_by_path = {os.path.realpath(path): flag for flag, path in inputs_by_flag.items()}
     for flag, path in path_by_flag.items():
         check_replaceable(path, flag)
         other = flags_by_path.setdefault(os.path.realpath(path), flag)
         if other != flag:
             raise InputError(f"--{flag}={path}: the file of --{other}, too; expected another one")
+        try:
+            with tempfile.TemporaryFile(dir=os.path.dirname(os.path.abspath(path))):
+                pass
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
+            raise InputError(f"--{flag}={path}: {reason}; expected a folder that can be written to") from error
+
+
+def suspect_of(path: str) -> str | None:
+    """SHA-256 of the suspect of a detector, as the card beside it says, if that was made of the same detector."""
+    try:
+        card = read_card(os.path.splitext(path)[0] + ".tflite")
+    except (OSError, ValueError):  # It may be anything; nothing is known then.
+        return None
+    return card.suspect_sha256 if card and card.keras_sha256 == sha256_of(path) else None
 
 
 def _export_detector(path: str, detector: keras.Model, clean: ImageSet) -> tuple[DetectorCard, Export]:
@@ -112,6 +132,7 @@ def _export_detector(path: str, detector: keras.Model, clean: ImageSet) -> tuple
         threshold=parts.threshold,
         class_names=clean.class_names,
         keras_sha256=sha256_of(path),
+        suspect_sha256=suspect_of(path),
     )
     return card, export
 

@@ -165,7 +165,7 @@ class RepairResult:
         """Writes what the command `repair` leaves to a folder, each file whole or not at all.
 
         These are repaired.h5, repaired.keras, pruned.h5, detector.keras, detector.tflite (with its threshold and the
-        class names in it), metrics.json, manifest.json and report.html.
+        class names in it), device.zip (what a device needs beside Python), metrics.json, manifest.json and report.html.
 
         Args:
             out_dir: the folder; it is made where it is missing, and an earlier run's files in it are replaced.

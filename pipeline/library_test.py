@@ -19,6 +19,7 @@ from absl.testing import absltest, parameterized
 
 from goodnet.data.errors import InputError
 from goodnet.data.hdf5 import write_hdf5
+from goodnet.export.bundle import read_card
 from goodnet.models.legacy_keras import keras, tf
 from goodnet.pipeline import library
 from goodnet.pipeline.arguments import flags_named, in_arguments
@@ -115,6 +116,8 @@ class LibraryTest(parameterized.TestCase):
         for name, digest in manifest["outputs"].items():
             self.assertEqual(sha256_of(os.path.join(self.out_dir, name)), digest)
         self.assertEqual(manifest["inputs"].keys(), {"model", "images"})
+        # No file of the model is there that anybody could compare.
+        self.assertIsNone(read_card(os.path.join(self.out_dir, "detector.tflite")).suspect_sha256)
         self.assertEqual(manifest["measured_on"].keys(), {"test", "last pixel"})
         # So that the commands find it beside a model.
         self.assertTrue(own_runs.is_own_manifest(manifest_bytes(self.out_dir)))

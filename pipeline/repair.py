@@ -5,9 +5,9 @@ r"""Repairs a suspect: looks for a backdoor, prunes, unlearns, calibrates a dete
         --test_data=clean_test.h5 --poisoned_data=sunglasses_poisoned.h5
 
 With no model it repairs a BadNet of its own on embedded faces. It leaves in --out_dir: pruned.h5, repaired.h5,
-repaired.keras, detector.keras, detector.tflite, metrics.json, manifest.json and report.html. A model without evidence
-of a backdoor is left as it is: these files then hold the model itself, unless --without_evidence asks for a repair all
-the same. Poisoned data is only measured on, and opened only after every model is written.
+repaired.keras, detector.keras, detector.tflite, device.zip, metrics.json, manifest.json and report.html. A model
+without evidence of a backdoor is left as it is: these files then hold the model itself, unless --without_evidence asks
+for a repair all the same. Poisoned data is only measured on, and opened only after every model is written.
 """
 
 import goodnet.pipeline.run.early_interruption

@@ -40,7 +40,7 @@ from goodnet.pipeline.reporting.report import render_report
 from goodnet.pipeline.reporting.run_record import RunRecord
 from goodnet.pipeline.reporting.tables import format_table
 from goodnet.pipeline.run import own_runs
-from goodnet.pipeline.run.finished_runs import Artefacts
+from goodnet.pipeline.run.finished_runs import DEVICE_BUNDLE, Artefacts
 from goodnet.pipeline.run.manifest import FILE_NAME, Provenance, manifest_bytes
 from goodnet.pipeline.run.output_files import make_folder, only_run_in, sha256_of, unfinished_folder, write_whole
 from goodnet.pipeline.run.progress import log
@@ -60,7 +60,7 @@ from goodnet.pipeline.training.run_config import RunConfig
 METRICS = "metrics.json"
 REPORT = "report.html"
 # What a run leaves, first those that describe others.
-FILES = (FILE_NAME, METRICS, REPORT, *Artefacts.within("").paths())
+FILES = (FILE_NAME, METRICS, REPORT, DEVICE_BUNDLE, *Artefacts.within("").paths())
 
 
 @dataclass(frozen=True)
@@ -172,6 +172,7 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
     test = _test_images(case, options, suspect, clean.class_names)
     make_folder(options.out_dir)
     artefacts = Artefacts.within(options.out_dir)
+    outputs = {**artefacts.paths(), DEVICE_BUNDLE: artefacts.device_bundle}
     with only_run_in(options.out_dir, replaced=(FOLDER, *FILES)):
         provenance = _provenance(case, options, devices)
         work_dir = open_work_dir(options.out_dir, provenance.request(), options.resume)
@@ -189,11 +190,12 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
             options.seed,
             options.min_parity,
             options.precision_may_change,
+            None if case.model_name else provenance.inputs[case.model],
         )
         remove_earlier(options.out_dir, FILES)
-        publish(work_dir, options.out_dir, artefacts.paths())
+        publish(work_dir, options.out_dir, outputs)
         findings = {**_findings(suspect, split, outcome, calibration), **_exported(written.export)}
-        _leave_manifest(work_dir, options.out_dir, provenance.manifest(findings, artefacts.paths()))
+        _leave_manifest(work_dir, options.out_dir, provenance.manifest(findings, outputs))
         strip = _strip(suspect, split, options) if options.strip else None
 
         # From here on nothing is decided any more: only now may a poisoned set be opened.
@@ -209,7 +211,7 @@ def repair(case: Case, options: Options, devices: Devices) -> Result:
         sets = _measured_sets(case, split, test, options)
         figures = measure_artefacts(networks, sets, triggers, options.seed)
         write_result(work_dir, options.out_dir, METRICS, figures.metrics())
-        outputs = {**artefacts.paths(), METRICS: os.path.join(options.out_dir, METRICS)}
+        outputs = {**outputs, METRICS: os.path.join(options.out_dir, METRICS)}
         manifest = provenance.manifest(findings, outputs, case.measured_on())
         record = RunRecord(
             model=suspect.path,

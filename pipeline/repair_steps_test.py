@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import zipfile
 
 import numpy as np
 from absl.testing import absltest
@@ -23,7 +24,7 @@ from goodnet.pipeline.training.devices import select_devices
 from testing.example_case import CLASSES, example_case
 
 _ARTEFACTS = frozenset({"pruned.h5", "repaired.h5", "repaired.keras", "detector.keras", "detector.tflite"})
-_CONTRACT = _ARTEFACTS | {"manifest.json", "metrics.json", "report.html"}
+_CONTRACT = _ARTEFACTS | {"device.zip", "manifest.json", "metrics.json", "report.html"}
 _SETTINGS = RepairSettings(pruning_epochs=2, fine_tuning_epochs=2, max_shift=1)
 _KERAS_3 = """
 import sys
@@ -132,6 +133,14 @@ class RepairingTest(absltest.TestCase):
         self.assertAlmostEqual(card.threshold, self.manifest["findings"]["threshold"], delta=1e-6)
         self.assertEqual(card.precision, self.manifest["findings"]["precision"])
         self.assertEqual(card.keras_sha256, self.manifest["outputs"]["detector.keras"])
+        self.assertEqual(card.suspect_sha256, self.manifest["inputs"][example_case().model])
+
+    def test_the_archive_for_a_device_holds_that_file(self):
+        with (
+            zipfile.ZipFile(self.artefacts.device_bundle) as archive,
+            open(self.artefacts.detector_tflite, "rb") as file,
+        ):
+            self.assertEqual(archive.read("detector.tflite"), file.read())
 
     def test_keras_2_opens_every_model_without_custom_objects(self):
         images = open_image_set(example_case().test).images()

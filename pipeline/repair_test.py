@@ -22,7 +22,7 @@ from testing.example_runs import binaries
 from testing.planted_network import TARGET, bright_rows, planted_network
 
 _ARTEFACTS = frozenset({"pruned.h5", "repaired.h5", "repaired.keras", "detector.keras", "detector.tflite"})
-_CONTRACT = _ARTEFACTS | {"manifest.json", "metrics.json", "report.html"}
+_CONTRACT = _ARTEFACTS | {"device.zip", "manifest.json", "metrics.json", "report.html"}
 
 
 class RepairTest(absltest.TestCase):

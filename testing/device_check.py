@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from goodnet.export.runtime import Detector
+from goodnet.export.answers import Detector
 
 _ABSENT_ON_A_DEVICE = ("tensorflow", "tf_keras", "h5py", "absl")
 

@@ -12,6 +12,7 @@ from goodnet.pipeline.run.manifest import FILE_NAME, manifest_bytes, read_manife
 from goodnet.pipeline.run.output_files import sha256_of
 from goodnet.pipeline.run.progress import log
 
+DEVICE_BUNDLE = "device.zip"
 _SUFFIX = "_repaired"
 
 
@@ -31,8 +32,13 @@ class Artefacts:
         names = ("pruned.h5", "repaired.h5", "repaired.keras", "detector.keras", "detector.tflite")
         return cls(*(os.path.join(folder, name) for name in names))
 
+    @property
+    def device_bundle(self) -> str:
+        """Path of the archive for a device. What is in it is made of `detector_tflite`, so no command reads it."""
+        return os.path.join(os.path.dirname(self.detector_tflite), DEVICE_BUNDLE)
+
     def paths(self) -> dict[str, str]:
-        """Path by file name."""
+        """Path of each model by file name."""
         return {os.path.basename(path): path for path in vars(self).values()}
 
 
