@@ -31,6 +31,7 @@ from bench.markdown import markdown
 from goodnet.export.conversion import convert_classifier, convert_detector
 from goodnet.export.device_process import PixelFile
 from goodnet.export.disagreements import stamped
+from goodnet.export.precisions import PRECISIONS
 from goodnet.export.runtime import RUNTIMES
 from goodnet.flags import running
 from goodnet.models.legacy_keras import keras
@@ -38,6 +39,7 @@ from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.run import command
 
 _RUNS = flags.DEFINE_list("runs", [], "The --out_dir of repairs to measure, too.")
+_PRECISIONS = flags.DEFINE_list("precisions", list(PRECISIONS), "What detectors are converted to.")
 _IMAGES = flags.DEFINE_integer("images", 200, "Images of each kind that labels are compared on.", lower_bound=1)
 for _shared in (benchmark_flags.CELLS, benchmark_flags.LIST, benchmark_flags.DATA_DIR, running.CACHE_DIR):
     flags.declare_key_flag(_shared.name)
@@ -46,7 +48,6 @@ _SHORT = dict(zip(RUNTIMES, "LT", strict=True))
 _BATCH = 50
 # What calibrates a file; the pipeline takes as many.
 _REPRESENTATIVE = 200
-_DETECTOR_PRECISIONS = ("int8", "float16", "full_integer", "float32")
 
 Labels = Callable[[np.ndarray], np.ndarray]
 
@@ -60,8 +61,8 @@ class File:
     labels: Labels
 
 
-def files_of(case: EdgeCase) -> Iterator[File]:
-    """The suspect in float32, which is the unit, and in int8; then each detector in each precision."""
+def files_of(case: EdgeCase, precisions: Sequence[str]) -> Iterator[File]:
+    """The suspect in float32, which is the unit, and in int8; then each detector in each of some precisions."""
     drawn = np.random.default_rng(0).permutation(len(case.clean))[:_REPRESENTATIVE]
     images = list(case.clean.images(np.sort(drawn)))
     suspect = ScaledNetwork(case.suspect, case.scale)
@@ -70,7 +71,7 @@ def files_of(case: EdgeCase) -> Iterator[File]:
         yield File(f"suspect, {precision}", tflite, suspect.classes)
     for name, detector in case.detectors.items():
         labels = functools.partial(_detector_labels, detector)
-        for precision in _DETECTOR_PRECISIONS:
+        for precision in precisions:
             yield File(f"{name}, {precision}", convert_detector(detector, images, precision), labels)
 
 
@@ -89,10 +90,10 @@ def images_of(case: EdgeCase, count: int) -> tuple[dict[str, np.ndarray], np.nda
     return found, case.test.labels[places]
 
 
-def measured(case: EdgeCase, count: int) -> tuple[list[list[str]], str]:
+def measured(case: EdgeCase, count: int, precisions: Sequence[str] = PRECISIONS) -> tuple[list[list[str]], str]:
     """A table of the case, head first, and what its unit and images are."""
     kinds, labels = images_of(case, count)
-    files = list(files_of(case))
+    files = list(files_of(case, precisions))
     images = np.concatenate(list(kinds.values()))
     part = np.repeat(np.arange(len(kinds)), [len(some) for some in kinds.values()])
     in_keras: dict[Labels, np.ndarray] = {}
@@ -149,7 +150,7 @@ def main(argv: Sequence[str]) -> None:
         print("\n".join(makers))
         return
     for name, make in makers.items():
-        table, note = measured(make(), _IMAGES.value)
+        table, note = measured(make(), _IMAGES.value, _PRECISIONS.value)
         print(f"\n**{name}**: {note}.\n\n{markdown(table)}", flush=True)
 
 

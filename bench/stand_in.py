@@ -74,4 +74,3 @@ def shares_trunk(badnet: keras.Model, repaired: keras.Model) -> bool:
         )
         for layer in below
     )
-
