@@ -28,7 +28,7 @@ from goodnet.pipeline.detection.calibrated import calibrate_detector
 from goodnet.pipeline.suspect import chance_policy, open_suspect, scale_candidates
 from goodnet.pipeline.training.augmentation import shift
 
-WHOLE, SHARED = "detector", "shared trunk"
+WHOLE, SHARED, NO_NOVELTY = "detector", "shared trunk", "shared trunk, no novelty"
 _RATE = 0.01
 # Each of CSAW's five clean faces, shifted by up to so many pixels, so often.
 _SHIFT, _VIEWS = 3, 60
@@ -87,15 +87,16 @@ def case_of_run(folder: str) -> EdgeCase:
             found.setdefault(one["kind"], open_image_set(one["path"]))
     detector = open_model(os.path.join(folder, "detector.keras"), None, clean.image_shape, flat=False)
     parts = take_apart(detector)
-    if shares_trunk(parts.badnet, parts.repaired):
-        detectors = {SHARED: detector}
-    else:
+    detectors, repaired, note = {SHARED: detector}, parts.repaired, "a repair's detector"
+    if not shares_trunk(parts.badnet, parts.repaired):
         repaired = with_shared_trunk(parts.badnet, parts.repaired)
         shared = build_detector(parts.badnet, repaired, scale, parts.threshold, parts.novelty)
         detectors = {WHOLE: detector, SHARED: shared}
+        note += "; its shared trunk is the BadNet's, put below the repair's head"
+    if parts.novelty is not None:
+        detectors[NO_NOVELTY] = build_detector(parts.badnet, repaired, scale, parts.threshold)
     return EdgeCase(
-        *(parts.badnet, scale, detectors, clean, found.get("clean", clean), found.get("poisoned")),
-        "a repair's detector; its shared trunk is the BadNet's, put below the repair's head",
+        *(parts.badnet, scale, detectors, clean, found.get("clean", clean), found.get("poisoned")), note=note
     )
 
 
@@ -104,9 +105,9 @@ def _stand_ins(
 ) -> EdgeCase:
     few = clean.subset(np.sort(np.random.default_rng(0).permutation(len(clean))[:_CLEAN]))
     split, detectors = split_clean(few, 0), {}
-    for name, shared in ((WHOLE, False), (SHARED, True)):
-        repaired = partly_tuned(network, split.fit, 0, shared)
-        calibrated = calibrate_detector(network, repaired, split, _RATE)
+    own, shared = (partly_tuned(network, split.fit, 0, shared) for shared in (False, True))
+    for name, repaired in ((WHOLE, own), (SHARED, shared), (NO_NOVELTY, shared)):
+        calibrated = calibrate_detector(network, repaired, split, _RATE, with_novelty=name != NO_NOVELTY)
         detectors[name] = build_detector(
             network.model, repaired, network.scale, calibrated.calibration.threshold, calibrated.novelty
         )
