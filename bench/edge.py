@@ -5,10 +5,10 @@ r"""What a detector costs on the device, and whether it answers there as in Kera
     python -m bench.edge --data_dir=DATA --cells='signs, DeepID|CSAW'
 
 For each case the unprotected suspect and its detectors are converted in several precisions. Each installed runtime (L:
-ai-edge-litert, T: tflite-runtime) runs all files in one process, one thread, in blocks by turns; processor time is
-measured, medians are shown, and the unprotected float32 suspect in the same runtime is 1. Labels are compared with
-those of the Keras model that the file was made of, on clean test images, on the same ones stamped at random
-(`export.disagreements`) and, for reporting only, on poisoned ones.
+ai-edge-litert, T: tflite-runtime) runs all files in one process, one thread, by turns; the processor time of the
+quickest run counts (`export.interleaved`), and the unprotected float32 suspect in the same runtime is 1. Labels are
+compared with those of the Keras model that the file was made of, on clean test images, on the same ones stamped at
+random (`export.disagreements`) and, for reporting only, on poisoned ones.
 
 A case is the --out_dir of a repair (--runs), or a recipe (--list): the zoo's development BadNets, CSAW's five, and
 `bench.large_nets`. In recipes a partly tuned copy of the suspect stands in for its repair: what is measured does not

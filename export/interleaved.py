@@ -1,11 +1,11 @@
 """Times files against each other in a process of its own, by turns, so that whatever slows the machine slows them all.
 
 `python -m export.interleaved PIXELS TIMES RUNTIME MODEL...` writes a JSON list of milliseconds an image, in the order
-of the models. What is measured is the processor time of one thread: other work on the machine does not count.
+of the models. It is the processor time of one thread, in the quickest run of many: other work on the machine takes
+caches away, and on a busy one the median run took six times the quickest.
 """
 
 import json
-import statistics
 import sys
 import time
 from collections.abc import Sequence
@@ -14,37 +14,37 @@ import numpy as np
 
 from goodnet.export.runtime import TfliteFile
 
-# Blocks this long are far above the clock's resolution.
-_BLOCK_SECONDS = 0.02
-_BLOCKS = 21
-_TRIALS = 5
+# In a turn, a file runs once to have its weights in the caches again, and then so often.
+_RUNS = 3
+# As many turns as fit into so many seconds for each file, within bounds.
+_SECONDS = 2.0
+_FEWEST_TURNS, _MOST_TURNS = 10, 100
 
 
 def milliseconds(files: Sequence[TfliteFile], images: np.ndarray) -> list[float]:
-    """Milliseconds of processor time that an image takes, the median of blocks, for each file.
+    """Milliseconds of processor time that an image takes in the quickest run, for each file.
 
     Args:
         files: opened with one thread.
-        images: uint8 [n, H, W, C], n >= 1; each block goes on with the next.
+        images: uint8 [n, H, W, C], n >= 1; runs take them in turn.
     """
-    sizes = []
-    for file in files:
-        quickest = min(_seconds(file, images, number, 1) for number in range(_TRIALS))
-        sizes.append(max(1, round(_BLOCK_SECONDS / max(quickest, 1e-6))))
-    blocks: list[list[float]] = [[] for _ in files]
-    for turn in range(_BLOCKS):
-        for file, size, found in zip(files, sizes, blocks, strict=True):
-            file.run(images[turn % len(images)])  # what another file has taken from the caches comes back
-            found.append(1000 * _seconds(file, images, turn * size, size))
-    return [statistics.median(found) for found in blocks]
+    quickest = [_quickest(file, images, 0) for file in files]
+    turns = round(_SECONDS * len(files) / (sum(quickest) * (_RUNS + 1) + 1e-9))
+    for turn in range(1, min(max(turns, _FEWEST_TURNS), _MOST_TURNS)):
+        for number, file in enumerate(files):
+            quickest[number] = min(quickest[number], _quickest(file, images, turn))
+    return [1000 * seconds for seconds in quickest]
 
 
-def _seconds(file: TfliteFile, images: np.ndarray, start: int, count: int) -> float:
-    """Of one image, the mean over `count`."""
-    begin = time.process_time()
-    for number in range(start, start + count):
-        file.run(images[number % len(images)])
-    return (time.process_time() - begin) / count
+def _quickest(file: TfliteFile, images: np.ndarray, turn: int) -> float:
+    """Seconds of the quickest run of a turn."""
+    seconds = []
+    for number in range(_RUNS + 1):
+        image = images[(turn * _RUNS + number) % len(images)]
+        begin = time.process_time()
+        file.run(image)
+        seconds.append(time.process_time() - begin)
+    return min(seconds[1:])
 
 
 def main(pixels: str, times: str, runtime: str | None, models: Sequence[str]) -> None:
