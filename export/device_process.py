@@ -3,12 +3,13 @@
 tflite_runtime can't be loaded into a process that has TensorFlow.
 """
 
+import json
 import math
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -62,9 +63,19 @@ class PixelFile:
         if self._file.tell() < math.prod(self._image_shape):
             raise InputError(f"{tflite_path}: no images to run it on; expected at least one")
         answers = os.path.join(self._folder.name, "answers.npz")
-        _run(tflite_path, self._path, answers, runtime, allow_missing_card)
+        card = "" if allow_missing_card else "card"
+        _run(tflite_path, "goodnet.export.on_device", tflite_path, self._path, answers, runtime or "", card)
         with np.load(answers) as found:
             return dict(found)
+
+    def milliseconds(self, tflite_paths: Sequence[str], runtime: str | None = None) -> list[float]:
+        """Times files on the images that were written, by turns (`export.interleaved`); errors as for `answers`."""
+        self._file.flush()
+        times = os.path.join(self._folder.name, "times.json")
+        where = ", ".join(tflite_paths)
+        _run(where, "goodnet.export.interleaved", self._path, times, runtime or "", *tflite_paths)
+        with open(times, encoding="utf-8") as found:
+            return json.load(found)
 
 
 def device_answers(
@@ -79,15 +90,14 @@ def device_answers(
         return pixels.answers(file.name, runtime, allow_missing_card=True)
 
 
-def _run(tflite_path: str, pixels: str, answers: str, runtime: str | None, allow_missing_card: bool) -> None:
+def _run(where: str, module: str, *arguments: str) -> None:
     root = str(Path(goodnet.__file__).resolve().parent.parent)
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     # -P: a folder that happens to be called `goodnet` where the user stands is not this package.
-    command = [sys.executable, "-P", "-m", "goodnet.export.on_device", tflite_path, pixels, answers, runtime or ""]
-    command.append("" if allow_missing_card else "card")
+    command = [sys.executable, "-P", "-m", module, *arguments]
     done = subprocess.run(
         command, env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.PIPE, text=True, check=False
     )
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        raise InputError(f"{tflite_path}: the TFLite runtime did not run it: {lines[-1]}")
+        raise InputError(f"{where}: the TFLite runtime did not run it: {lines[-1]}")

@@ -1,6 +1,6 @@
 """Tells whether the file that ships answers as the Keras model that was measured."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,6 +107,25 @@ def check_classifier_parity(
         return {"label": tf.argmax(probabilities, axis=-1), "confidence": tf.reduce_max(probabilities, axis=-1)}
 
     return _compare(keras_answers, model.input_shape[1:], tflite_path, images, runtime, "confidence")
+
+
+def milliseconds(
+    tflite_paths: Sequence[str], images: np.ndarray | Iterable[np.ndarray], runtime: str | None = None
+) -> list[float]:
+    """Times files against each other: milliseconds of processor time an image, one thread (`export.interleaved`).
+
+    Args:
+        tflite_paths: files that take the same images.
+        images: uint8 [n, H, W, C], or batches of them; the first batch is used.
+        runtime: as for `check_parity`.
+
+    Raises:
+        InputError: a file can't be run.
+    """
+    batch = next(iter(_batches(images)))
+    with PixelFile(batch.shape[1:]) as pixels:
+        pixels.write(batch)
+        return pixels.milliseconds(tflite_paths, runtime)
 
 
 def _compare(

@@ -8,7 +8,9 @@ PRECISION = define(
     PRECISIONS[0],
     "Arithmetic of detector.tflite: int8 weights and products with ranges measured on the device, int8 throughout with "
     "ranges fixed on clean and on stamped images (for accelerators that know nothing else), half or full precision. "
-    "Unless this is given, half or full precision is written where int8 does not answer as the Keras model.",
+    "`fastest` times int8, full_integer and float16 on this machine and writes the fastest of those that answer as the "
+    "Keras model; a device of another kind may rank them otherwise. Unless this is given, half or full precision is "
+    "written where int8 does not answer as the Keras model.",
 )
 MIN_PARITY = define(
     "min_parity",

@@ -9,7 +9,7 @@ from typing import Any
 from absl import flags
 
 from goodnet.data.use import TEST, TRAIN, VAL
-from goodnet.export.precisions import PRECISIONS
+from goodnet.export.precisions import FASTEST, PRECISIONS
 from goodnet.flags.settings import FiniteParser
 from goodnet.models.networks.names import NAMES
 
@@ -26,7 +26,7 @@ PARSERS: Mapping[str, flags.ArgumentParser] = {
     "max_multiply_adds": flags.IntegerParser(1, 10**15),
     "max_shift": flags.IntegerParser(0),
     "min_parity": FiniteParser(0.0, 1.0),
-    "precision": flags.EnumParser(PRECISIONS),
+    "precision": flags.EnumParser((*PRECISIONS, FASTEST)),
     "seed": flags.IntegerParser(0, 2**32 - 1),
 }
 

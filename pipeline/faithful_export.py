@@ -7,13 +7,14 @@ shares lies below the least share: so many disagreements are no accident of few 
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from goodnet.data.errors import InputError
-from goodnet.export.parity import Parity
+from goodnet.export.parity import Parity, milliseconds
+from goodnet.export.precisions import CANDIDATES, FASTEST
 from goodnet.pipeline.measuring.exact import exact_interval
 from goodnet.pipeline.measuring.rates import Rate
 from goodnet.pipeline.run.progress import log
@@ -48,7 +49,7 @@ class Export:
         precision: of them.
         clean: the parity on clean images.
         stamped: that on stamped ones.
-        passed_over: why other precisions did not do, a line each.
+        passed_over: why other precisions did not do, a line each: they do not answer so, or were slower.
     """
 
     tflite: bytes
@@ -58,18 +59,27 @@ class Export:
     passed_over: tuple[str, ...] = ()
 
 
-def export_faithfully(candidate: Candidate, precision: str, min_parity: float, falls_back: bool) -> Export:
+def export_faithfully(
+    candidate: Candidate,
+    precision: str,
+    min_parity: float,
+    falls_back: bool,
+    timed: Callable[[Sequence[str], Iterable[np.ndarray]], list[float]] = milliseconds,
+) -> Export:
     """Converts a model in a precision, or the next that answers as the model does.
 
     Args:
         candidate: the model.
-        precision: the one to try first.
+        precision: the one to try first; or `FASTEST`, for the fastest of `CANDIDATES` that answer as the model does.
         min_parity: the least share of equal answers, 0..1.
         falls_back: whether another precision will do: not if the user asked for this one.
+        timed: milliseconds an image that files take, by their paths, on batches of images.
 
     Raises:
         InputError: no precision answers as the model does, or the one asked for does not.
     """
+    if precision == FASTEST:
+        return _fastest(candidate, min_parity, timed)
     refused: list[str] = []
     for tried in (precision, *(other for other in _FALL_BACK if other != precision)):
         found = _tried(candidate, tried, min_parity)
@@ -85,6 +95,37 @@ def export_faithfully(candidate: Candidate, precision: str, min_parity: float, f
     raise InputError(
         f"no precision answers as the Keras model ({'; '.join(refused)}); expected a share of {min_parity}"
     )
+
+
+def _fastest(
+    candidate: Candidate, min_parity: float, timed: Callable[[Sequence[str], Iterable[np.ndarray]], list[float]]
+) -> Export:
+    """The fastest of the precisions that answer as the model does, on this machine."""
+    passing: list[Export] = []
+    refused: list[str] = []
+    for precision in CANDIDATES:
+        found = _tried(candidate, precision, min_parity)
+        if isinstance(found, str):
+            refused.append(f"{precision}: {found}")
+        else:
+            passing.append(Export(*found))
+    if not passing:
+        export = export_faithfully(candidate, "float32", min_parity, falls_back=False)
+        return replace(export, passed_over=tuple(refused))
+    with tempfile.TemporaryDirectory(prefix="export") as folder:
+        paths = [os.path.join(folder, f"{export.precision}.tflite") for export in passing]
+        for path, export in zip(paths, passing, strict=True):
+            with open(path, "wb") as file:
+                file.write(export.tflite)
+        times = timed(paths, candidate.clean())
+    ranked = sorted(zip(times, passing, strict=True), key=lambda pair: pair[0])
+    chosen, fastest = ranked[0]
+    slower = [
+        f"{export.precision}: {taken:.3f} ms an image, {fastest.precision} {chosen:.3f}" for taken, export in ranked[1:]
+    ]
+    for line in (f"{fastest.precision} is written, {chosen:.3f} ms an image", *slower, *refused):
+        log.info("export: %s", line)
+    return replace(fastest, passed_over=(*slower, *refused))
 
 
 def _tried(candidate: Candidate, precision: str, min_parity: float) -> tuple[bytes, str, Parity, Parity] | str:

@@ -1,5 +1,6 @@
 """Tests of what is let out, by given parities, and on a network whose channels differ by 10,000 in range."""
 
+import os
 from collections.abc import Mapping
 
 import numpy as np
@@ -60,6 +61,27 @@ class FaithfulExportTest(parameterized.TestCase):
             export_faithfully(_candidate(given), "int8", 0.99, falls_back=False)
         with self.assertRaisesRegex(InputError, f"no precision .*int8: .*{why}.*float16: .*float32: "):
             export_faithfully(_candidate({**given, "float32": (clean, stamped)}), "int8", 0.99, falls_back=True)
+
+    def test_of_those_that_answer_as_keras_the_fastest_is_let_out(self):
+        bad = (_parity(500, 600), _GOOD[1])
+        times = {"int8": 3.0, "full_integer": 1.0, "float16": 2.0}
+
+        def timed(paths, batches):
+            return [times[os.path.basename(path).removesuffix(".tflite")] for path in paths]
+
+        given = dict.fromkeys(times, _GOOD)
+        found = export_faithfully(_candidate(given), "fastest", 0.99, False, timed)
+        self.assertEqual((found.tflite, found.precision), (b"full_integer", "full_integer"))
+        self.assertEqual(
+            found.passed_over,
+            ("float16: 2.000 ms an image, full_integer 1.000", "int8: 3.000 ms an image, full_integer 1.000"),
+        )
+        found = export_faithfully(_candidate({**given, "full_integer": bad}), "fastest", 0.99, False, timed)
+        self.assertEqual(found.precision, "float16")
+        self.assertIn("full_integer: the same label on 500 of 600 clean", found.passed_over[1])
+        none = {**dict.fromkeys(times, bad), "float32": _GOOD}
+        found = export_faithfully(_candidate(none), "fastest", 0.99, False, timed)
+        self.assertEqual(found.precision, "float32")
 
     def test_few_images_do_not_fail_by_one(self):
         few = (_parity(24, 25), _parity(25, 25, 5, 4))
