@@ -36,4 +36,4 @@ def fine_tune(
         rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
         compile_classifier(tuned, keras.optimizers.Adam(rate), logits)
     history = train(tuned, batches, settings.epochs, title="fine-tuning", checkpoint_dir=checkpoint_dir)
-    return tuned, history
+    return devices.alone(tuned), history

@@ -125,7 +125,7 @@ def prune_on_schedule(
         state={"trace": trace.reached},
     )
     _check_reached(gate_sparsity(gated), groups, share)
-    return ScheduledPruning(strip_gates(gated), closed_channels(gated), trace.steps(), history)
+    return ScheduledPruning(devices.alone(strip_gates(gated)), closed_channels(gated), trace.steps(), history)
 
 
 class _Trace(keras.callbacks.Callback):

@@ -161,7 +161,8 @@ class Unlearner:
                 metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
             )
         kept = None if folder is None else os.path.join(folder, "tuning")
-        return tuned, train(tuned, batches, epochs, title="unlearning", checkpoint_dir=kept)
+        trained = train(tuned, batches, epochs, title="unlearning", checkpoint_dir=kept)
+        return self.devices.alone(tuned), trained
 
 
 def _survivors(found: Sequence[InvertedTrigger], ordinary_size: float) -> tuple[InvertedTrigger, ...]:
