@@ -37,11 +37,23 @@ NETWORKS = (
     TransferNetwork("EfficientNetB0", 224, "efficientnet"),
     TransferNetwork("ResNet50", 224, "resnet50"),
 )
-_COLUMNS = ("row", "network", "command", "became", "seconds", "processor_seconds", "largest_mib", "together_mib", "load")
+_COLUMNS = (
+    "row",
+    "network",
+    "command",
+    "became",
+    "seconds",
+    "processor_seconds",
+    "largest_mib",
+    "together_mib",
+    "load",
+)
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _OPEN = "import sys; from goodnet.models.loading.opening import open_model; open_model(sys.argv[1])"
 # Takes the place of the runtime that comes first where both are installed.
-_SECOND_RUNTIME = "import sys; sys.modules['ai_edge_litert'] = None; from goodnet.export.detect import main; sys.exit(main())"
+_SECOND_RUNTIME = (
+    "import sys; sys.modules['ai_edge_litert'] = None; from goodnet.export.detect import main; sys.exit(main())"
+)
 _DETECT_IMAGES = 20
 
 
@@ -50,15 +62,13 @@ def commands(model: str, clean: str, folder: str) -> dict[str, list[list[str]]]:
     out, pictures = os.path.join(folder, "out"), os.path.join(folder, "pictures")
     data = f"--clean_data={clean}"
     epochs = ["--pruning_epochs=1", "--fine_tuning_epochs=1"]
-    detect = [f"--model={os.path.join(out, 'detector.tflite')}", "--benchmark", pictures]
+    detector = os.path.join(out, "detector")
+    detect = [f"--model={detector}.tflite", "--benchmark", pictures]
     return {
         "open": [["-c", _OPEN, model]],
         "audit": [["-m", "pipeline.audit", model, data, f"--out_dir={os.path.join(folder, 'audit')}"]],
         "repair": [["-m", "pipeline.repair", model, data, f"--out_dir={out}", "--method=fine-pruning", *epochs]],
-        "export": [
-            ["-m", "pipeline.export", f"--model={os.path.join(out, 'detector.keras')}", data]
-            + [f"--output={os.path.join(folder, 'again.tflite')}"]
-        ],
+        "export": [["-m", "pipeline.export", f"--model={detector}.keras", data, f"--output={detector}_again.tflite"]],
         "detect": [["-m", "export.detect", *detect], ["-c", _SECOND_RUNTIME, *detect]],
     }
 

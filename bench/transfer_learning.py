@@ -49,7 +49,9 @@ class TransferNetwork:
         model = transfer_case(self.base, self.size, self.module).build(keras)
         images, labels = patterns(_FITTED_ON, self.size, seed=0)
         images = images.astype(np.float32)
-        place = next(number for number, layer in enumerate(model.layers) if isinstance(layer, keras.src.models.Functional))
+        place = next(
+            number for number, layer in enumerate(model.layers) if isinstance(layer, keras.src.models.Functional)
+        )
         _learn_statistics(model.layers[place], _output_before(model, place).predict(images[:_STATISTICS_OF], verbose=0))
         _fit_head(model.layers[-1], _output_before(model, len(model.layers) - 1).predict(images, verbose=0), labels)
         model.save(path)
