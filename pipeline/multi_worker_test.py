@@ -89,6 +89,9 @@ def _work(folder):
     labels = library.detect(result.detector, both).labels
     weights = {f"{number:03}": values for number, values in enumerate(result.model.get_weights())}
     np.savez(os.path.join(folder, "results.npz"), labels=labels, **weights)
+    if strategy is not None:
+        # A worker whose peer has ended would be ended, too.
+        strategy.run(lambda: tf.distribute.get_replica_context().all_reduce("sum", tf.constant(1.0)))
 
 
 if __name__ == "__main__":
