@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from goodnet.data.errors import InputError
-from goodnet.models.legacy_keras import keras, tf
-from goodnet.models.model_copy import copy_with_weights
+from goodnet.models.legacy_keras import tf
 
 
 @dataclass(frozen=True)
@@ -19,13 +18,6 @@ class Devices:
 
     strategy: tf.distribute.Strategy
     names: tuple[str, ...]
-
-    def alone(self, trained: keras.Model) -> keras.Model:
-        """A trained network with variables of this process's own, which all that follows can read by itself.
-
-        One of several workers has a part of the images in any `predict` of a model that was built under the strategy.
-        """
-        return copy_with_weights(trained) if self.strategy is not tf.distribute.get_strategy() else trained
 
 
 def select_devices(kind: str) -> Devices:

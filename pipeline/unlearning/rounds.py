@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from goodnet.models.legacy_keras import keras
-from goodnet.models.model_copy import copy_with_weights
+from goodnet.models.model_copy import copy_with_weights, of_this_process
 from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.inversion.search import SearchSettings, invert_triggers, works
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
@@ -162,7 +162,7 @@ class Unlearner:
             )
         kept = None if folder is None else os.path.join(folder, "tuning")
         trained = train(tuned, batches, epochs, title="unlearning", checkpoint_dir=kept)
-        return self.devices.alone(tuned), trained
+        return of_this_process(tuned), trained
 
 
 def _survivors(found: Sequence[InvertedTrigger], ordinary_size: float) -> tuple[InvertedTrigger, ...]:
