@@ -18,7 +18,7 @@ import keras  # isort: skip
 
 CLASSES = 5
 _FITTED_ON = 60
-_STATISTICS_OF = 20
+_AT_ONCE = 20
 _RIDGE = 1e-2
 _LOGIT = 6.0
 
@@ -52,8 +52,8 @@ class TransferNetwork:
         place = next(
             number for number, layer in enumerate(model.layers) if isinstance(layer, keras.src.models.Functional)
         )
-        _learn_statistics(model.layers[place], _output_before(model, place).predict(images[:_STATISTICS_OF], verbose=0))
-        _fit_head(model.layers[-1], _output_before(model, len(model.layers) - 1).predict(images, verbose=0), labels)
+        _learn_statistics(model.layers[place], _given_to(place, model, images[:_AT_ONCE]))
+        _fit_head(model.layers[-1], _given_to(len(model.layers) - 1, model, images), labels)
         model.save(path)
 
 
@@ -88,8 +88,11 @@ def patterns(count: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return images, labels
 
 
-def _output_before(model: Any, place: int) -> Any:
-    return keras.Model(model.inputs, model.layers[place - 1].output)
+def _given_to(place: int, model: Any, images: np.ndarray) -> np.ndarray:
+    """What a layer of a chain is given."""
+    below = keras.Model(model.inputs, model.layers[place - 1].output)
+    batches = np.split(images, range(_AT_ONCE, len(images), _AT_ONCE))
+    return np.concatenate([np.asarray(below(batch, training=False)) for batch in batches])
 
 
 def _learn_statistics(base: Any, inputs: np.ndarray) -> None:
