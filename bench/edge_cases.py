@@ -25,6 +25,7 @@ from goodnet.models.legacy_keras import keras
 from goodnet.models.loading.opening import open_model
 from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.detection.calibrated import calibrate_detector
+from goodnet.pipeline.detection.novelty import fit_novelty
 from goodnet.pipeline.suspect import chance_policy, open_suspect, scale_candidates
 from goodnet.pipeline.training.augmentation import shift
 
@@ -106,8 +107,9 @@ def _stand_ins(
     few = clean.subset(np.sort(np.random.default_rng(0).permutation(len(clean))[:_CLEAN]))
     split, detectors = split_clean(few, 0), {}
     own, shared = (partly_tuned(network, split.fit, 0, shared) for shared in (False, True))
-    for name, repaired in ((WHOLE, own), (SHARED, shared), (NO_NOVELTY, shared)):
-        calibrated = calibrate_detector(network, repaired, split, _RATE, with_novelty=name != NO_NOVELTY)
+    novelty = fit_novelty(split.fit, split.calibrate, 0)
+    for name, repaired, fitted in ((WHOLE, own, novelty), (SHARED, shared, novelty), (NO_NOVELTY, shared, None)):
+        calibrated = calibrate_detector(network, repaired, split, _RATE, fitted)
         detectors[name] = build_detector(
             network.model, repaired, network.scale, calibrated.calibration.threshold, calibrated.novelty
         )

@@ -43,10 +43,19 @@ def _application(name: str, size: int = 32, **settings: Any) -> ModelCase:
     )
 
 
-def _transfer(
+def transfer_case(
     name: str, size: int = 32, module: str | None = None, units: int = 5, activation: Any = "softmax", **settings: Any
 ) -> ModelCase:
-    """As Keras' guide to transfer learning has it: augmentation, preprocessing, a frozen base, a new head."""
+    """As Keras' guide to transfer learning has it: augmentation, preprocessing, a frozen base, a new head.
+
+    Args:
+        name: the base's, of `keras.applications`.
+        size: of the images, pixels.
+        module: of `keras.applications`, whose preprocessing is part of the network; None for -1..1.
+        units: of the head.
+        activation: of the head.
+        settings: of the base.
+    """
 
     def build(k: Keras) -> Any:
         layers = k.layers
@@ -375,14 +384,14 @@ MODEL_CASES: Mapping[str, ModelCase] = {
     "VGG16 without top": _in_sequential("VGG16"),
     "MobileNetV2 in a Sequential": _in_sequential("MobileNetV2", alpha=0.35),
     "EfficientNetB0 in a Sequential": _in_sequential("EfficientNetB0"),
-    "MobileNetV2, transfer": _transfer("MobileNetV2", alpha=0.35),
-    "MobileNetV2, own preprocessing": _transfer("MobileNetV2", module="mobilenet_v2", alpha=0.35),
-    "MobileNetV2, cats and dogs": _transfer("MobileNetV2", units=1, activation="sigmoid", alpha=0.35),
-    "MobileNetV2, cats and dogs, logit": _transfer("MobileNetV2", units=1, activation=None, alpha=0.35),
-    "EfficientNetB0, transfer": _transfer("EfficientNetB0"),
-    "EfficientNetV2B0, transfer": _transfer("EfficientNetV2B0"),
-    "ResNet50, own preprocessing": _transfer("ResNet50", module="resnet50"),
-    "VGG16, own preprocessing": _transfer("VGG16", module="vgg16"),
-    "DenseNet121, own preprocessing": _transfer("DenseNet121", module="densenet"),
-    "Xception, transfer": _transfer("Xception", 71),
+    "MobileNetV2, transfer": transfer_case("MobileNetV2", alpha=0.35),
+    "MobileNetV2, own preprocessing": transfer_case("MobileNetV2", module="mobilenet_v2", alpha=0.35),
+    "MobileNetV2, cats and dogs": transfer_case("MobileNetV2", units=1, activation="sigmoid", alpha=0.35),
+    "MobileNetV2, cats and dogs, logit": transfer_case("MobileNetV2", units=1, activation=None, alpha=0.35),
+    "EfficientNetB0, transfer": transfer_case("EfficientNetB0"),
+    "EfficientNetV2B0, transfer": transfer_case("EfficientNetV2B0"),
+    "ResNet50, own preprocessing": transfer_case("ResNet50", module="resnet50"),
+    "VGG16, own preprocessing": transfer_case("VGG16", module="vgg16"),
+    "DenseNet121, own preprocessing": transfer_case("DenseNet121", module="densenet"),
+    "Xception, transfer": transfer_case("Xception", 71),
 }

@@ -5,8 +5,9 @@
 
     python -m bench.models --repair --export
 
-Every network of `bench.model_cases` is built by both versions of Keras with random weights, saved as HDF5 and as
-`.keras` in a temporary folder, and opened as a suspect. It needs no data.
+A row is kept in --results as soon as it is there, and not made again. Every network of `bench.model_cases` is built by
+both versions of Keras with random weights, saved as HDF5 and as `.keras` in a temporary folder, and opened as a
+suspect. It needs no data.
 
 With --repair half of the channels that pruning may close are closed and taken out, which must change nothing else, and
 one step of training follows. Where nothing can be closed, a repair unlearns without pruning. With --export the network
@@ -25,6 +26,8 @@ from absl import app, flags
 
 from bench.markdown import markdown
 from bench.model_cases import MODEL_CASES, ModelCase
+from bench.row_file import Row as KeptRow
+from bench.row_file import RowFile
 from goodnet.data.errors import InputError
 from goodnet.export.conversion import convert_classifier
 from goodnet.export.parity import check_classifier_parity
@@ -42,6 +45,11 @@ _ONLY = flags.DEFINE_string("only", "", "A regular expression: only the networks
 _FORMATS = flags.DEFINE_list("formats", ["h5", "keras"], "The endings of the files.")
 _REPAIR = flags.DEFINE_bool("repair", False, "Prune what opens, and train one step.")
 _EXPORT = flags.DEFINE_bool("export", False, "Convert what opens to TFLite, and compare.")
+_RESULTS = flags.DEFINE_string(
+    "results",
+    None,
+    "Where rows are kept. Default: a file in out/ whose name says which of --repair and --export was asked for.",
+)
 _MODULES = {2: keras_2, 3: keras_3}
 _TOLERANCE = 1e-4
 # Large networks are saved in one format by each version.
@@ -166,7 +174,7 @@ def as_classes(outputs: np.ndarray, classes: int) -> np.ndarray:
     return odds / odds.sum(axis=1, keepdims=True)
 
 
-def _row(name: str, version: int, case: ModelCase) -> list[str]:
+def _row(name: str, version: int, case: ModelCase) -> dict[str, str]:
     module = _MODULES[version]
     module.utils.set_random_seed(0)
     module.backend.clear_session()
@@ -175,35 +183,50 @@ def _row(name: str, version: int, case: ModelCase) -> list[str]:
     endings = [_OWN_FORMAT[version]] if case.large else _FORMATS.value
     with tempfile.TemporaryDirectory(prefix="goodnet-models-") as folder:
         rows = {ending: tried(model, folder, ending) for ending in endings}
-    cells = [case.group, name, str(version)]
-    for ending in _FORMATS.value:
-        cells += _cells(rows.get(ending))
     done = next((row for row in rows.values() if row.opens), Row(False))
-    cells += [done.repairs] * _REPAIR.value + [done.exports] * _EXPORT.value
-    return [*cells, "; ".join(dict.fromkeys(row.note for row in rows.values() if row.note))]
+    opened = [ending for ending, row in rows.items() if row.opens]
+    differences = [row.difference for row in rows.values() if row.difference is not None]
+    answers = max(differences, default=None) if len(differences) == len(opened) else float("inf")
+    return {
+        "row": _row_name(name, version),
+        "kind": case.group,
+        "network": name,
+        "Keras": str(version),
+        "opens": "no" if not opened else "yes" if len(opened) == 2 else f"yes (.{opened[0]})",
+        f"equal to {_TOLERANCE:g}": "" if answers is None else "yes" if answers <= _TOLERANCE else f"{answers:.1g}",
+        "repairs": done.repairs,
+        "same class in int8": done.exports,
+        "note": "; ".join(dict.fromkeys(row.note for row in rows.values() if row.note)),
+    }
 
 
-def _cells(row: Row | None) -> list[str]:
-    if row is None:
-        return ["", ""]
-    equal = row.difference is not None and row.difference <= _TOLERANCE
-    difference = "" if row.difference is None else "yes" if equal else f"{row.difference:.1g}"
-    return ["yes" if row.opens else "no", difference]
+_COLUMNS = (
+    "row", "kind", "network", "Keras", "opens", f"equal to {_TOLERANCE:g}", "repairs", "same class in int8", "note"
+)  # fmt: skip
+
+
+def _row_name(name: str, version: int) -> str:
+    return f"{name}, Keras {version}"
+
+
+def summary(rows: Sequence[KeptRow]) -> str:
+    """The rows for people, in the networks' order."""
+    order = list(MODEL_CASES)
+    ordered = sorted(rows, key=lambda row: (order.index(row["network"]), row["Keras"]))
+    return markdown([_COLUMNS[2:], *([row[column].replace("|", "\\|") for column in _COLUMNS[2:]] for row in ordered)])
 
 
 def main(argv: Sequence[str]) -> None:
-    """Prints the table."""
+    """Makes the rows that are missing, and prints the table."""
     del argv
-    head = ["kind", "network", "Keras"]
-    for ending in _FORMATS.value:
-        head += [f".{ending} opens", f"equal to {_TOLERANCE:g}"]
-    head += ["repairs"] * _REPAIR.value + ["same class as int8"] * _EXPORT.value
-    table = [[*head, "note"]]
+    name = "models" + "_repaired" * _REPAIR.value + "_exported" * _EXPORT.value
+    rows = RowFile(_RESULTS.value or os.path.join("out", f"{name}.csv"), _COLUMNS)
     for name, case in MODEL_CASES.items():
         for version in case.versions if re.search(_ONLY.value, name) else ():
-            table.append(_row(name, version, case))
-            print("; ".join(table[-1]), flush=True)
-    print(markdown(table))
+            if _row_name(name, version) not in rows.done():
+                rows.add(_row(name, version, case))
+                print("; ".join(rows.rows()[-1].values()), flush=True)
+    rows.sum_up(summary)
 
 
 if __name__ == "__main__":

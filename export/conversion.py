@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from goodnet.data.batch_sizes import images_at_once
 from goodnet.data.errors import InputError
 from goodnet.export.bias_correction import FEWEST_IMAGES, probability_factors
 from goodnet.export.device_process import device_answers
@@ -37,8 +38,6 @@ from goodnet.models.legacy_keras import keras, tf
 SIGNATURE = "serving_default"
 # Name of the constant N in a detector's graph, by which a file that lost its card still tells a class from class N.
 BACKDOOR_LABEL = "backdoor_label"
-
-_BATCH_SIZE = 256
 
 _Tensors = dict[str, tf.Tensor]
 
@@ -181,9 +180,10 @@ def _with_bias_correction(graph: _Graph, images: list[np.ndarray]) -> _Graph:
     bare = dataclasses.replace(graph, answers=lambda given, image: given)
     quantised = device_answers(_lowered(bare, "int8", []), images, graph.image_shape)
     predict = tf.function(graph.probabilities, reduce_retracing=True)
+    at_once = images_at_once(graph.image_shape)
     batches = [
-        predict(tf.constant(np.stack(images[start : start + _BATCH_SIZE]), tf.float32))
-        for start in range(0, len(images), _BATCH_SIZE)
+        predict(tf.constant(np.stack(images[start : start + at_once]), tf.float32))
+        for start in range(0, len(images), at_once)
     ]
     factors = {
         name: probability_factors(np.concatenate([batch[name] for batch in batches]), quantised[name])

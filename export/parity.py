@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from goodnet.data.batch_sizes import images_at_once
 from goodnet.data.errors import InputError
 from goodnet.export.device_process import PixelFile
 from goodnet.models.classifier import with_probabilities
@@ -12,7 +13,6 @@ from goodnet.models.detector import take_apart
 from goodnet.models.input_scale import InputScale
 from goodnet.models.legacy_keras import keras, tf
 
-_BATCH_SIZE = 256
 # A probability may come out this much above 1.
 _ROUNDING = 1e-3
 
@@ -181,5 +181,6 @@ def _compare(
 
 def _batches(images: np.ndarray | Iterable[np.ndarray]) -> Iterable[np.ndarray]:
     if isinstance(images, np.ndarray):
-        return np.split(images, range(_BATCH_SIZE, len(images), _BATCH_SIZE))
+        at_once = images_at_once(images.shape[1:])
+        return np.split(images, range(at_once, len(images), at_once))
     return images

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 from PIL import Image
 
-from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.legacy_keras import keras, tf, tfmot
 from goodnet.models.networks.architectures import ARCHITECTURES
 
 L = keras.layers
@@ -31,6 +31,22 @@ x = L.Dense(3)(L.Flatten()(keras.ops.concatenate([x, 1.0 - x], axis=-1)[:, 1:, :
 model = keras.Model(image, L.Softmax()(x))
 for ending in ("keras", "h5"):
     model.save(f"{sys.argv[1]}/keras_3.{ending}")
+
+image = L.Input((8, 8, 3))
+x = L.RandomShear(0.1)(L.RandomCrop(8, 8)(image))
+x = L.Normalization(axis=None, mean=100.0, variance=400.0)(keras.ops.image.resize(x, (12, 12)))
+x = keras.ops.stack([x[..., 2], x[..., 0]], axis=-1)
+x = L.Reshape((9, 6))(L.Conv2D(6, 4, strides=4, activation="hard_silu")(x))
+x = x + L.MultiHeadAttention(2, 4, value_dim=3)(L.LayerNormalization()(x), x)
+x = L.GlobalAveragePooling1D()(L.Dropout(0.2, noise_shape=(None, 1, 1))(x))
+keras.Model(image, L.Dense(3, activation="log_softmax")(x)).save(f"{sys.argv[1]}/keras_3_attention.keras")
+
+from keras.src.applications import convnext, inception_resnet_v2
+image = L.Input((8, 8))
+x = L.Conv2D(4, 3, activation=L.LeakyReLU(0.3))(L.Reshape((8, 8, 1))(image))
+y = convnext.StochasticDepth(0.1)(convnext.LayerScale(0.5, 4)(x))
+x = L.Activation("hard_sigmoid")(inception_resnet_v2.CustomScaleLayer(0.17)([x, y]))
+keras.Model(image, L.Dense(1, activation="sigmoid")(L.Flatten()(x))).save(f"{sys.argv[1]}/keras_3_scaled.h5")
 """
 
 
@@ -79,6 +95,10 @@ def _write_models(folder: Path) -> None:
         model.save(folder / f"{name}.h5")
         model.save(folder / f"{name}.keras")
     _functions().save(folder / "keras_2_functions.h5")
+    _attention().save(folder / "keras_2_attention.h5")
+    _channels_first().save(folder / "keras_2_channels_first.keras")
+    for name, wrapped in (("pruning", _pruning_wrappers()), ("clustering", _clustering_wrappers())):
+        wrapped.save(folder / f"keras_2_{name}.h5")
     ARCHITECTURES["deepid"](4, (55, 47, 3)).save_weights(folder / "deepid_weights.h5")
     environment = {key: value for key, value in os.environ.items() if key != "TF_USE_LEGACY_KERAS"}
     command = [sys.executable, "-c", _KERAS_3, str(folder)]
@@ -99,6 +119,32 @@ def _functions() -> keras.Model:
     x = tf.nn.relu(L.Conv2D(4, 3, name="conv")(image / 255.0))
     x = tf.concat([x, 1.0 - x], axis=-1)[:, 1:, :, :]
     return keras.Model(image, tf.nn.softmax(L.Dense(3, name="fc")(tf.reduce_mean(x, axis=[1, 2]))))
+
+
+def _attention() -> keras.Model:
+    image = keras.Input((8, 8, 3), name="image")
+    x = tf.nn.bias_add(tf.image.per_image_standardization(tf.image.resize(image, (12, 12))), [0.1, 0.2, 0.3])
+    x = L.RandomCrop(8, 6, name="crop")(L.RandomWidth(0.1, name="width")(x))
+    x = L.Reshape((6, 4), name="patches")(L.Conv2D(2, 2, strides=2, activation="hard_sigmoid", name="conv")(x))
+    x = L.MultiHeadAttention(2, 3, name="attention")(L.LayerNormalization(name="norm")(x), x)
+    x = L.GlobalAveragePooling1D(name="mean")(L.LeakyReLU(name="leaky")(x))
+    return keras.Model(image, L.Dense(3, activation="sigmoid", name="fc")(x))
+
+
+def _channels_first() -> keras.Model:
+    """One logit, of images with their channels first."""
+    image = keras.Input((3, 8, 8), name="image")
+    x = L.Conv2D(4, 3, activation=L.ReLU(6.0, name="six"), name="conv")(L.Permute((2, 3, 1), name="last")(image))
+    return keras.Model(image, L.Dense(1, name="fc")(L.GlobalMaxPooling2D(name="max")(x)))
+
+
+def _pruning_wrappers() -> keras.Model:
+    return tfmot.sparsity.keras.prune_low_magnitude(_chain())
+
+
+def _clustering_wrappers() -> keras.Model:
+    start = tfmot.clustering.keras.CentroidInitialization.LINEAR
+    return tfmot.clustering.keras.cluster_weights(_chain(), number_of_clusters=3, cluster_centroids_init=start)
 
 
 def _pixels() -> np.ndarray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from goodnet.data.batch_sizes import images_at_once
 from goodnet.data.errors import InputError
 from goodnet.data.image_set import ImageSet
 from goodnet.models.classifier import ClassifierFacts, check_fits, classifier_facts
@@ -17,7 +18,6 @@ from goodnet.models.scaled_network import Probabilities, scaled_probabilities
 from goodnet.models.significance import SIGNIFICANCE, chance_probability
 
 _MOST_IMAGES = 2048
-_BATCH_SIZE = 256
 # Of many candidates all get a first look at few images, and the best few of them the whole sample.
 _FIRST_LOOK = 256
 _FINALISTS = 3
@@ -198,7 +198,7 @@ def try_candidate(answers: Probabilities, sample: ImageSet, scale: InputScale) -
     """Lets a network (`models.scaled_network.scaled_probabilities`) answer on every image with one candidate."""
     projection = np.random.default_rng(0).normal(size=sample.image_shape)
     classes, confidences, logs, inputs = [], [], [], []
-    for images, labels in sample.batches(_BATCH_SIZE):
+    for images, labels in sample.batches(images_at_once(sample.image_shape)):
         scaled = scale.apply(images)
         probabilities = answers(scaled).astype(np.float64)
         # A wrong scale may overflow: NaN is no answer, and the least likely one.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from goodnet.models.legacy_keras import keras
+from goodnet.models.legacy_keras import keras, tf
 
 LayerCopy = Callable[[keras.layers.Layer], keras.layers.Layer]
 
@@ -33,3 +33,12 @@ def copy_with_weights(model: keras.Model) -> keras.Model:
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
     return copy
+
+
+def of_this_process(model: keras.Model) -> keras.Model:
+    """A network that was trained under a strategy, with variables that have nothing to do with it; any other as it is.
+
+    Such a network would answer under its strategy, too: each of several workers on a part of the images.
+    """
+    is_distributed = any(isinstance(variable, tf.distribute.DistributedValues) for variable in model.variables)
+    return copy_with_weights(model) if is_distributed else model

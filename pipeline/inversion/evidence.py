@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from goodnet.data.batch_sizes import images_at_once
 from goodnet.data.image_set import ImageSet
 from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.inversion.few_images import with_variants
@@ -31,7 +32,6 @@ _SCREENING_STEPS, _SCREENING_BATCH = 40, 4
 # Of the logarithm of ordinary triggers' sizes, at least: a few labels may lie close together by chance.
 _LEAST_SPREAD = 0.25
 _SHOWN = 5
-_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def _success(network: ScaledNetwork, trigger: InvertedTrigger, images: ImageSet)
     """Counts the images of other classes that get the trigger's label."""
     others = np.flatnonzero(images.labels != trigger.label)
     hits = 0
-    for batch, _ in images.batches(_BATCH, others):
+    for batch, _ in images.batches(images_at_once(images.image_shape), others):
         pixels = np.rint(trigger.stamp(batch)).astype(np.uint8)
         hits += int((network.classes(pixels) == trigger.label).sum())
     return Rate(hits, len(others))

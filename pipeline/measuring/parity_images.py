@@ -7,16 +7,15 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from goodnet.data.batch_sizes import images_at_once
 from goodnet.data.image_set import ImageSet
 from goodnet.export.disagreements import stamped
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
 
-_BATCH_SIZE = 256
-
 
 def clean_batches(clean: ImageSet, places: np.ndarray) -> Iterator[np.ndarray]:
     """Images at some places, uint8 [n, H, W, C] each."""
-    return (images for images, _ in clean.batches(_BATCH_SIZE, places))
+    return (images for images, _ in clean.batches(images_at_once(clean.image_shape), places))
 
 
 def stamped_batches(
@@ -33,9 +32,9 @@ def stamped_batches(
     Returns:
         Batches uint8 [n, H, W, C]; of the triggers together no more images than there are places, but one each.
     """
-    rng = np.random.default_rng([seed, 4])
-    for images, _ in clean.batches(_BATCH_SIZE, places):
+    rng, at_once = np.random.default_rng([seed, 4]), images_at_once(clean.image_shape)
+    for images, _ in clean.batches(at_once, places):
         yield stamped(images, rng)
     for number, trigger in enumerate(triggers):
-        for images, _ in clean.batches(_BATCH_SIZE, places[number % len(places) :: len(triggers)]):
+        for images, _ in clean.batches(at_once, places[number % len(places) :: len(triggers)]):
             yield np.rint(trigger.stamp(images)).clip(0, 255).astype(np.uint8)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from goodnet.data.batch_sizes import images_at_once
 from goodnet.data.errors import InputError
 from goodnet.data.image_set import ImageSet
 from goodnet.export.device_process import PixelFile
@@ -73,13 +74,13 @@ class Scores:
         return StagePredictions(DETECTOR, np.where(flagged, classes, self.repaired_label), self.suspicion, classes)
 
 
-def predict_scores(scorer: keras.Model, image_set: ImageSet, batch_size: int = 256) -> Scores:
+def predict_scores(scorer: keras.Model, image_set: ImageSet, batch_size: int | None = None) -> Scores:
     """The classes that BadNet and repaired network give every image, and its suspicion; reads batch by batch.
 
     Args:
         scorer: a model of `models.detector.build_scorer`.
         image_set: the images.
-        batch_size: images at once.
+        batch_size: images at once; None for what memory allows.
 
     Raises:
         InputError: a suspicion is NaN.
@@ -88,7 +89,7 @@ def predict_scores(scorer: keras.Model, image_set: ImageSet, batch_size: int = 2
     repaired_label = np.empty(len(image_set), np.int64)
     suspicion = np.empty(len(image_set), np.float32)
     start = 0
-    for images, _ in image_set.batches(batch_size):
+    for images, _ in image_set.batches(batch_size or images_at_once(image_set.image_shape)):
         here = slice(start, start + len(images))
         claimed[here], repaired_label[here], suspicion[here] = scorer.predict_on_batch(images.astype(np.float32))
         start += len(images)
@@ -97,13 +98,13 @@ def predict_scores(scorer: keras.Model, image_set: ImageSet, batch_size: int = 2
     return Scores(claimed, repaired_label, suspicion)
 
 
-def predict_detector(detector: keras.Model, image_set: ImageSet, batch_size: int = 256) -> StagePredictions:
+def predict_detector(detector: keras.Model, image_set: ImageSet, batch_size: int | None = None) -> StagePredictions:
     """The answers of a Keras detector with its own threshold, and the suspicions behind them.
 
     Args:
         detector: a model of `models.detector.build_detector`, fresh or loaded.
         image_set: the images.
-        batch_size: images at once.
+        batch_size: images at once; None for what memory allows.
 
     Returns:
         Labels in 0..N and suspicions.
@@ -116,20 +117,22 @@ def predict_detector(detector: keras.Model, image_set: ImageSet, batch_size: int
     return predict_scores(parts.scorer, image_set, batch_size).detector_predictions(parts.threshold, classes)
 
 
-def predict_on_device(tflite_path: str, classes: int, image_set: ImageSet, batch_size: int = 256) -> StagePredictions:
+def predict_on_device(
+    tflite_path: str, classes: int, image_set: ImageSet, batch_size: int | None = None
+) -> StagePredictions:
     """The answers of the file that ships, run by a TFLite runtime: what a user of the device gets.
 
     Args:
         tflite_path: an exported detector.
         classes: N.
         image_set: the images.
-        batch_size: images read at once.
+        batch_size: images read at once; None likewise.
 
     Raises:
         InputError: the file is no detector for these images, or cannot be run.
     """
     with PixelFile(image_set.image_shape) as pixels:
-        for images, _ in image_set.batches(batch_size):
+        for images, _ in image_set.batches(batch_size or images_at_once(image_set.image_shape)):
             pixels.write(images)
         answers = pixels.answers(tflite_path)
     if "suspicion" not in answers:

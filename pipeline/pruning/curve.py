@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from goodnet.data.batch_sizes import images_at_once
 from goodnet.data.image_set import ImageSet
 from goodnet.models.channels.gates import GateGroup, expected_closed
 from goodnet.models.legacy_keras import keras, tf
@@ -16,7 +17,7 @@ from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.measuring.rates import Rate
 from goodnet.pipeline.pruning.tail import tail_of
 
-_BATCH_SIZE = 128
+_MOST_AT_ONCE = 128
 _MOST_POINTS = 64
 
 
@@ -126,7 +127,7 @@ def _correct_by_share(
         for point in range(points)
     ]
     correct = np.zeros(points, np.int64)
-    for images, labels in clean.batches(_BATCH_SIZE):
+    for images, labels in clean.batches(images_at_once(clean.image_shape, _MOST_AT_ONCE)):
         features = features_of(tf.constant(network.scale.apply(images)))
         true = tf.constant(labels)
         correct += [int(count_correct(features, true, masks_by_site)) for masks_by_site in masks_of_points]

@@ -1,7 +1,7 @@
 """Tuning a network on clean images, after its channels are gone."""
 
 from goodnet.models.legacy_keras import keras
-from goodnet.models.model_copy import copy_with_weights
+from goodnet.models.model_copy import copy_with_weights, of_this_process
 from goodnet.pipeline.training.batches import Batches
 from goodnet.pipeline.training.loop import Epoch, compile_classifier, train
 from goodnet.pipeline.training.run_config import RunConfig
@@ -34,4 +34,4 @@ def fine_tune(
         rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
         compile_classifier(tuned, keras.optimizers.Adam(rate), logits)
     history = train(tuned, batches, settings.epochs, title="fine-tuning", checkpoint_dir=run.folder)
-    return tuned, history
+    return of_this_process(tuned), history

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from goodnet.data.batch_sizes import images_at_once
 from goodnet.data.image_set import ImageSet
 from goodnet.models.channels.gates import GateGroup, group_activation
 from goodnet.models.legacy_keras import keras, tf
 from goodnet.models.scaled_network import ScaledNetwork
 
-_BATCH_SIZE = 128
+_MOST_AT_ONCE = 128
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def profile_activations(network: ScaledNetwork, groups: Sequence[GateGroup], cle
         return [tf.reduce_sum(tf.reduce_mean(tf.abs(value), axis=[1, 2]), axis=0) for value in values]
 
     totals = {site: np.zeros(group.channels, np.float64) for group in groups for site in group.sites}
-    for images, _ in clean.batches(_BATCH_SIZE):
+    for images, _ in clean.batches(images_at_once(clean.image_shape, _MOST_AT_ONCE)):
         for site, value in zip(sites, sums(tf.constant(network.scale.apply(images))), strict=True):
             totals[site] += value.numpy()
     means = {site: total / len(clean) for site, total in totals.items()}

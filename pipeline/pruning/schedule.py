@@ -18,6 +18,7 @@ from goodnet.models.channels.gates import (
     strip_gates,
 )
 from goodnet.models.legacy_keras import keras, tf, tfmot
+from goodnet.models.model_copy import of_this_process
 from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.training.batches import Batches
 from goodnet.pipeline.training.loop import Epoch, compile_classifier, train
@@ -123,7 +124,7 @@ def prune_on_schedule(
         state={"trace": trace.reached},
     )
     _check_reached(gate_sparsity(gated), groups, share)
-    return ScheduledPruning(strip_gates(gated), closed_channels(gated), trace.steps(), history)
+    return ScheduledPruning(of_this_process(strip_gates(gated)), closed_channels(gated), trace.steps(), history)
 
 
 class _Trace(keras.callbacks.Callback):

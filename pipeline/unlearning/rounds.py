@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from goodnet.models.legacy_keras import keras
-from goodnet.models.model_copy import copy_with_weights
+from goodnet.models.model_copy import copy_with_weights, of_this_process
 from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.inversion.search import SearchSettings, invert_triggers, works
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
@@ -206,7 +206,8 @@ class Unlearner:
                 loss=keras.losses.CategoricalCrossentropy(from_logits=facts.logits),
                 metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
             )
-        return tuned, train(tuned, batches, epochs, title="unlearning", checkpoint_dir=part.path("tuning"))
+        trained = train(tuned, batches, epochs, title="unlearning", checkpoint_dir=part.path("tuning"))
+        return of_this_process(tuned), trained
 
 
 def _survivors(found: Sequence[InvertedTrigger], ordinary_size: float) -> tuple[InvertedTrigger, ...]:
