@@ -13,8 +13,9 @@ BIN := $(VENV)/bin
 INSTALL := -m pip install --disable-pip-version-check --only-binary=:all:
 RUNTIME := $(VENV)/.runtime-is-installed
 CHECKERS := $(VENV)/.checkers-are-installed
-# One process a core; each file stays in one, since its tests share what they trained.
+# One process a core, each with one thread; each file stays in one, since its tests share what they trained.
 SHARED_OUT := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
+PYTEST := TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest
 
 .PHONY: setup repair test test-all lint device-test lock clean
 .DELETE_ON_ERROR:
@@ -27,10 +28,10 @@ repair: $(RUNTIME)
 	  $(foreach file,$(POISONED),--poisoned_data='$(file)') $(ARGS)
 
 test: $(CHECKERS)
-	$(BIN)/python -m pytest $(if $(TESTS),--large $(TESTS),$(SHARED_OUT))
+	$(PYTEST) $(if $(TESTS),--large $(TESTS),$(SHARED_OUT))
 
 test-all: $(CHECKERS)
-	$(BIN)/python -m pytest --large $(SHARED_OUT)
+	$(PYTEST) --large $(SHARED_OUT)
 
 lint: $(CHECKERS)
 	$(BIN)/ruff check .

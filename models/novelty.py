@@ -22,7 +22,8 @@ _LEAST_SIDE = 8
 # Filters are laid at least this many times along a side where there is room: variances need no more samples.
 _SAMPLES = 16
 # Added to a filter's variance, in units of the one that it has over clean images: a flat image has a finite logarithm.
-_FLOOR = 0.01
+# Half precision has it: where filters never answer, any other value would count as their deviation.
+_FLOOR = 2.0**-7
 
 
 @dataclass(frozen=True, eq=False)
