@@ -75,7 +75,7 @@ class ScaledNetwork:
             raise InputError(f"the model {self.model.name!r} answers NaN; expected {outputs.shape[1]} numbers")
         return outputs.argmax(axis=1)
 
-    def labels(self, image_set: ImageSet) -> np.ndarray:
+    def labels(self, image_set: ImageSet, batch_size: int | None = None) -> np.ndarray:
         """The most likely class of every image of a set, int64 [n] in 0..N-1; reads batch by batch.
 
         Raises:
@@ -83,7 +83,7 @@ class ScaledNetwork:
         """
         labels = np.empty(len(image_set), np.int64)
         start = 0
-        for images, _ in image_set.batches(images_at_once(image_set.image_shape)):
+        for images, _ in image_set.batches(batch_size or images_at_once(image_set.image_shape)):
             try:
                 labels[start : start + len(images)] = self.classes(images)
             except InputError as error:
