@@ -13,12 +13,14 @@ from absl.testing import absltest
 from goodnet.models.legacy_keras import tf
 from goodnet.pipeline import library
 from goodnet.pipeline.run.manifest import FILE_NAME
-from testing.planted_network import TARGET, bright_rows, planted_network, with_planted_trigger
+from testing.planted_network import bright_rows, planted_network, with_planted_trigger
 
 _CHILD = "GOODNET_WORKER_FOLDER"
 _CLASSES = 8
-_DECIDED = ("evidence", "unlearned", "pruned_share", "closed_channels", "changed")
-_SETTINGS = {"input_scale": "unit", "pruning_epochs": 1, "fine_tuning_epochs": 1, "seed": 3}
+_DECIDED = ("pruned_share", "closed_channels", "changed")
+# A step of two workers that share two cores takes a second: the method with the fewest of them. (What the other one
+# searches, each worker searches by itself.)
+_SETTINGS = {"method": "fine-pruning", "input_scale": "unit", "pruning_epochs": 2, "fine_tuning_epochs": 2, "seed": 3}
 # Gradients of half a batch each are added in another order, step by step; Adam divides by their size, which of small
 # ones makes a step of the learning rate.
 _WEIGHTS_APART, _THRESHOLDS_APART = 5e-3, 5e-3
@@ -28,10 +30,8 @@ class MultiWorkerTest(absltest.TestCase):
     def test_two_workers_decide_as_one_process_does(self):
         alone, *workers = self._runs()
         for worker in workers:
-            for name in _DECIDED[1:]:
+            for name in _DECIDED:
                 self.assertEqual(worker["findings"][name], alone["findings"][name], name)
-            ours, theirs = worker["findings"]["evidence"], alone["findings"]["evidence"]
-            self.assertEqual((ours["verdict"], ours["targets"]), (theirs["verdict"], theirs["targets"]))
             self.assertAlmostEqual(
                 worker["findings"]["threshold"], alone["findings"]["threshold"], delta=_THRESHOLDS_APART
             )
@@ -41,7 +41,7 @@ class MultiWorkerTest(absltest.TestCase):
         # The two hold the same variables, to the last bit.
         for one, other in zip(workers[0]["weights"], workers[1]["weights"], strict=True):
             np.testing.assert_array_equal(one, other)
-        self.assertIn(TARGET, alone["findings"]["unlearned"])
+        self.assertTrue(any(alone["findings"]["closed_channels"].values()))
 
     def _runs(self):
         ports = _free_ports(2)
