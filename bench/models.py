@@ -32,6 +32,7 @@ from goodnet.data.errors import InputError
 from goodnet.export.conversion import convert_classifier
 from goodnet.export.parity import check_classifier_parity
 from goodnet.models.channels.gates import default_gated_convolutions, gate_groups
+from goodnet.models.channels.layer_graph import layer_graph
 from goodnet.models.channels.removal import remove_channels
 from goodnet.models.classifier import classifier_facts
 from goodnet.models.input_scale import UNIT_SCALE
@@ -104,11 +105,12 @@ def tried(model: Any, folder: str, ending: str) -> Row:
     )
 
 
-def repaired(model: Any) -> str:
+def repaired(model: keras_2.Model) -> str:
     """Prunes a network and trains it one step: "pruned", "unpruned", or why it can't be done."""
     images = _images(model.input_shape[1:])
     try:
-        groups = gate_groups(model, default_gated_convolutions(model))
+        graph = layer_graph(model)
+        groups = gate_groups(graph, default_gated_convolutions(graph))
         closed = {site: np.arange(group.channels) < group.channels // 2 for group in groups for site in group.sites}
         reduced, done = remove_channels(model, closed, images), "pruned"
     except InputError as error:
@@ -121,7 +123,7 @@ def repaired(model: Any) -> str:
     return done if np.isfinite(loss) else f"{done}, loss {loss}"
 
 
-def exported(model: Any, folder: str) -> str:
+def exported(model: keras_2.Model, folder: str) -> str:
     """Converts a network to int8: the share of images that get the same class, or why it can't be done."""
     pixels = np.random.default_rng(2).integers(0, 256, (32, *model.input_shape[1:])).astype(np.uint8)
     path = os.path.join(folder, "model.tflite")

@@ -21,7 +21,8 @@ class Costs:
         seconds: of wall time.
         processor_seconds: of all its processes. They are looked at five times a second, so what ran for less is left
             out.
-        largest_mib: the most that the command's process, or one that it waited for, held resident (`getrusage`).
+        largest_mib: the most that one of its processes held resident (`VmHWM`, which `getrusage` mixes up with the
+            process that started it).
         together_mib: the most that all its processes held together, pages that they share counted once (the sum of
             PSS), as often as they are looked at.
     """
@@ -43,7 +44,7 @@ def costs_of(command: Sequence[str], log_path: str, environment: Mapping[str, st
         longest: seconds after which it is stopped.
     """
     processor: dict[int, float] = {}
-    together, stopped = 0, False
+    largest, together, stopped = 0, 0, False
     started = time.monotonic()
     with open(log_path, "w") as log:
         process = subprocess.Popen(
@@ -54,9 +55,9 @@ def costs_of(command: Sequence[str], log_path: str, environment: Mapping[str, st
                 found, status, usage = os.wait4(process.pid, os.WNOHANG)
                 if found:
                     break
-                seconds, memory = _look_at(process.pid)
+                seconds, most, memory = _look_at(process.pid)
                 processor.update(seconds)
-                together = max(together, memory)
+                largest, together = max(largest, most), max(together, memory)
                 if not stopped and time.monotonic() - started > longest:
                     process.send_signal(signal.SIGTERM)
                     stopped = True
@@ -73,13 +74,13 @@ def costs_of(command: Sequence[str], log_path: str, environment: Mapping[str, st
         None if stopped else process.returncode,
         time.monotonic() - started,
         max(own, own + sum(processor.values())),
-        usage.ru_maxrss // 1024,
+        largest // _MIB,
         together // _MIB,
     )
 
 
-def _look_at(root: int) -> tuple[dict[int, float], int]:
-    """Seconds of each process below one and of itself, and bytes that they hold together."""
+def _look_at(root: int) -> tuple[dict[int, float], int, int]:
+    """Of a process and those below it: seconds of each, bytes that the largest has held, and that all hold together."""
     children: dict[int, list[int]] = {}
     seconds: dict[int, float] = {}
     for name in filter(str.isdigit, os.listdir("/proc")):
@@ -91,16 +92,17 @@ def _look_at(root: int) -> tuple[dict[int, float], int]:
             continue
         children.setdefault(int(fields[1]), []).append(int(name))
         seconds[int(name)] = (int(fields[11]) + int(fields[12])) / _TICKS_A_SECOND
-    tree, memory = [root], 0
+    tree = [root]
     for one in tree:
         tree += children.get(one, [])
-        memory += _share(one)
-    return {one: seconds[one] for one in tree if one in seconds}, memory
+    largest = max(_bytes_in(f"/proc/{one}/status", "VmHWM:") for one in tree)
+    together = sum(_bytes_in(f"/proc/{one}/smaps_rollup", "Pss:") for one in tree)
+    return {one: seconds[one] for one in tree if one in seconds}, largest, together
 
 
-def _share(process: int) -> int:
+def _bytes_in(path: str, name: str) -> int:
     try:
-        with open(f"/proc/{process}/smaps_rollup") as file:
-            return next(1024 * int(line.split()[1]) for line in file if line.startswith("Pss:"))
+        with open(path) as file:
+            return next(1024 * int(line.split()[1]) for line in file if line.startswith(name))
     except (OSError, StopIteration):  # It has ended.
         return 0

@@ -1,10 +1,13 @@
 """Tests of a network with its pixel scale."""
 
+from unittest import mock
+
 import numpy as np
 from absl.testing import absltest
 
 from goodnet.data.errors import InputError
 from goodnet.data.image_set import from_arrays
+from goodnet.models import scaled_network
 from goodnet.models.input_scale import SYMMETRIC_SCALE, UNIT_SCALE
 from goodnet.models.legacy_keras import keras
 from goodnet.models.scaled_network import ScaledNetwork
@@ -33,7 +36,8 @@ class ScaledNetworkTest(absltest.TestCase):
         for scale, bias in ((UNIT_SCALE, 0.45), (SYMMETRIC_SCALE, -0.1)):
             network = ScaledNetwork(_network(bias), scale)
             for batch_size in (1, 4, 9, 256):
-                labels = network.labels(images, batch_size)
+                with mock.patch.object(scaled_network, "images_at_once", lambda shape, most=batch_size: most):
+                    labels = network.labels(images)
                 self.assertEqual(labels.dtype, np.int64)
                 np.testing.assert_array_equal(labels, [1] * 4 + [0] * 5)
 

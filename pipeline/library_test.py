@@ -327,7 +327,7 @@ class MessagesTest(absltest.TestCase):
             "pruning_aware",
             "help",
         }
-        elsewhere = {"detect", "reading", "device_check", "style"}
+        elsewhere = {"detect", "reading", "array_sets", "device_bundle", "device_check", "style"}
         root = pathlib.Path(library.__file__).resolve().parent.parent
         binaries = {"attack.py", "audit.py", "command.py", "evaluate.py", "export.py", "repair.py", "embedded_case.py"}
         for package in ("data", "models", "export", "pipeline"):
