@@ -2,11 +2,11 @@
 
 from absl.testing import absltest
 
-from bench.models import exported, repaired
+from bench.model_trials import exported, repaired
 from testing.planted_network import planted_network
 
 
-class ModelsTest(absltest.TestCase):
+class ModelTrialsTest(absltest.TestCase):
     def test_a_network_with_a_convolution_is_pruned_and_one_without_is_not(self):
         self.assertEqual(repaired(planted_network(softmax=True, convolution=True)), "pruned")
         self.assertEqual(repaired(planted_network(softmax=True)), "unpruned")
