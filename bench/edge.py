@@ -17,7 +17,6 @@ depend on how well it is repaired. Trained networks are kept in --cache_dir.
 
 import functools
 import os
-import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +39,9 @@ from goodnet.pipeline.run import command
 
 _RUNS = flags.DEFINE_list("runs", [], "The --out_dir of repairs to measure, too.")
 _PRECISIONS = flags.DEFINE_list("precisions", list(PRECISIONS), "What detectors are converted to.")
+flags.register_validator(
+    "precisions", lambda names: set(names) <= set(PRECISIONS), f"expected some of {', '.join(PRECISIONS)}"
+)
 _IMAGES = flags.DEFINE_integer("images", 200, "Images of each kind that labels are compared on.", lower_bound=1)
 for _shared in (benchmark_flags.CELLS, benchmark_flags.LIST, benchmark_flags.DATA_DIR, running.CACHE_DIR):
     flags.declare_key_flag(_shared.name)
@@ -139,7 +141,7 @@ def main(argv: Sequence[str]) -> None:
     """Prints a table for each case."""
     command.check_arguments(argv, most=0)
     cells = benchmark_flags.CELLS.value
-    names = [] if _RUNS.value and not cells else [name for name in CASES if re.search(cells, name)]
+    names = [] if _RUNS.value and not cells else benchmark_flags.names_matching(list(CASES), cells)
     cache_dir = running.CACHE_DIR.value or os.path.join(command.default_cache_dir(), "edge")
     sources = Sources(benchmark_flags.DATA_DIR.value, cache_dir)
     makers: Mapping[str, Callable[[], EdgeCase]] = {

@@ -3,12 +3,11 @@
 A cell is one repair of one BadNet. "No defense" is no cell: every repair measures the BadNet as it was, too.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.benchmark_flags import names_matching
 from bench.datasets import FACES, FACES_AT_SCALE, GTSRB
-from goodnet.data.errors import InputError
 
 METHODS = ("fine-tuning", "fine-pruning", "full")
 
@@ -88,11 +87,5 @@ def chosen_cells(cells: Sequence[Cell], wanted: str) -> tuple[Cell, ...]:
     Raises:
         InputError: it is none, or no cell matches.
     """
-    try:
-        names = re.compile(wanted)
-    except re.error as error:
-        raise InputError(f"--cells={wanted}: {error}; expected a regular expression") from error
-    chosen = tuple(cell for cell in cells if names.search(cell.name))
-    if not chosen:
-        raise InputError(f"--cells={wanted}: no such cell; expected a part of a name such as {cells[0].name}")
-    return chosen
+    chosen = names_matching([cell.name for cell in cells], wanted)
+    return tuple(cell for cell in cells if cell.name in chosen)

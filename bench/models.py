@@ -22,8 +22,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 
+from bench import benchmark_flags
 from bench.markdown import markdown
 from bench.model_cases import MODEL_CASES, ModelCase
 from bench.model_trials import exported, noise, repaired
@@ -33,6 +34,7 @@ from goodnet.data.errors import InputError
 from goodnet.models.classifier import classifier_facts
 from goodnet.models.legacy_keras import keras as keras_2
 from goodnet.models.loading.opening import open_model
+from goodnet.pipeline.run import command
 
 # After legacy_keras, which decides what tf.keras is.
 import keras as keras_3  # isort: skip
@@ -41,11 +43,7 @@ _ONLY = flags.DEFINE_string("only", "", "A regular expression: only the networks
 _FORMATS = flags.DEFINE_list("formats", ["h5", "keras"], "The endings of the files.")
 _REPAIR = flags.DEFINE_bool("repair", False, "Prune what opens, and train one step.")
 _EXPORT = flags.DEFINE_bool("export", False, "Convert what opens to TFLite, and compare.")
-_RESULTS = flags.DEFINE_string(
-    "results",
-    None,
-    "Where rows are kept. Default: a file in out/ whose name says which of --repair and --export was asked for.",
-)
+flags.declare_key_flag(benchmark_flags.RESULTS.name)
 _MODULES = {2: keras_2, 3: keras_3}
 _TOLERANCE = 1e-4
 # Large networks are saved in one format by each version.
@@ -179,11 +177,12 @@ def summary(rows: Sequence[KeptRow]) -> str:
 
 def main(argv: Sequence[str]) -> None:
     """Makes the rows that are missing, and prints the table."""
-    del argv
+    command.check_arguments(argv, most=0)
+    chosen = benchmark_flags.names_matching(list(MODEL_CASES), _ONLY.value, _ONLY.name)
     name = "models" + "_repaired" * _REPAIR.value + "_exported" * _EXPORT.value
-    rows = RowFile(_RESULTS.value or os.path.join("out", f"{name}.csv"), _COLUMNS)
+    rows = RowFile(benchmark_flags.results_path(os.path.join("out", f"{name}.csv")), _COLUMNS)
     for name, case in MODEL_CASES.items():
-        for version in case.versions if re.search(_ONLY.value, name) else ():
+        for version in case.versions if name in chosen else ():
             if _row_name(name, version) not in rows.done():
                 rows.add(_row(name, version, case))
                 print("; ".join(rows.rows()[-1].values()), flush=True)
@@ -191,4 +190,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command.run(main)

@@ -10,25 +10,29 @@ seconds more.
 """
 
 import os
-import re
 import sys
 import tempfile
 from collections.abc import Sequence
 
 import h5py
-from absl import app, flags
+from absl import flags
 from PIL import Image
 
+from bench import benchmark_flags
 from bench.markdown import markdown
 from bench.process_costs import Costs, costs_of
 from bench.row_file import Row, RowFile
 from bench.transfer_learning import TransferNetwork, write_patterns
+from goodnet.pipeline.run import command
 
-_RESULTS = flags.DEFINE_string("results", os.path.join("out", "sizes.csv"), "Where the rows are kept.")
+_RESULTS = os.path.join("out", "sizes.csv")
 _ONLY = flags.DEFINE_string("only", "", "A regular expression: only the networks whose names it finds.")
+_KNOWN = ("open", "audit", "repair", "export", "detect")
 _COMMANDS = flags.DEFINE_list("commands", ["open", "repair", "export", "detect"], "What to measure; audit too.")
+flags.register_validator("commands", lambda names: set(names) <= set(_KNOWN), f"expected some of {', '.join(_KNOWN)}")
 _IMAGES = flags.DEFINE_integer("images", 100, "How many clean images.", lower_bound=50)
 _LONGEST = flags.DEFINE_float("longest", 900, "Seconds after which a command is stopped, and its row says so.")
+flags.declare_key_flag(benchmark_flags.RESULTS.name)
 
 NETWORKS = (
     TransferNetwork("MobileNetV2", 96),
@@ -140,14 +144,14 @@ def summary(rows: Sequence[Row]) -> str:
 
 def main(argv: Sequence[str]) -> None:
     """Measures, and prints the table."""
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected argument {argv[1]!r}")
-    rows = RowFile(_RESULTS.value, _COLUMNS)
+    command.check_arguments(argv, most=0)
+    chosen = benchmark_flags.names_matching([network.name for network in NETWORKS], _ONLY.value, _ONLY.name)
+    rows = RowFile(benchmark_flags.results_path(_RESULTS), _COLUMNS)
     for network in NETWORKS:
-        if re.search(_ONLY.value, network.name):
+        if network.name in chosen:
             measure(network, rows)
     rows.sum_up(summary)
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command.run(main)

@@ -84,10 +84,7 @@ class Detector:
         return detector
 
     def _open(self, file: TfliteFile, threshold: float | None) -> None:
-        if not file.outputs >= _DETECTOR_OUTPUTS:
-            raise ModelError(
-                f"{file.path}: its outputs are {sorted(file.outputs)}; expected {sorted(_DETECTOR_OUTPUTS)}"
-            )
+        _check_outputs(file, _DETECTOR_OUTPUTS)
         self.file = file
         built_in = file.card.threshold if file.card else None
         if file.card and built_in is None:
@@ -134,10 +131,7 @@ class Classifier:
         return classifier
 
     def _open(self, file: TfliteFile) -> None:
-        if not file.outputs >= _CLASSIFIER_OUTPUTS:
-            raise ModelError(
-                f"{file.path}: its outputs are {sorted(file.outputs)}; expected {sorted(_CLASSIFIER_OUTPUTS)}"
-            )
+        _check_outputs(file, _CLASSIFIER_OUTPUTS)
         self.file = file
 
     def classify(self, image: np.ndarray) -> Classification:
@@ -206,3 +200,8 @@ def _stricter(file: TfliteFile, built_in: float | None, threshold: float) -> flo
             f" flags has no other label any more; expected at most {built_in:.6g}, or export the detector again"
         )
     return threshold
+
+
+def _check_outputs(file: TfliteFile, expected: set[str]) -> None:
+    if not file.outputs >= expected:
+        raise ModelError(f"{file.path}: its outputs are {sorted(file.outputs)}; expected {sorted(expected)}")

@@ -55,7 +55,7 @@ def main(argv: Sequence[str]) -> int | None:
         _pictures(draws, zoo_flags.PICTURES.value, cache_dir)
         return None
     methods = _methods(zoo_flags.METHODS.value)
-    results = ZooRows(benchmark_flags.RESULTS.value if benchmark_flags.RESULTS.present else _RESULTS)
+    results = ZooRows(benchmark_flags.results_path(_RESULTS))
     if benchmark_flags.LIST.value:
         done = results.done()
         for one in draws:
