@@ -4,7 +4,8 @@ Which precision is what, and why `int8` measures the range of activations on the
 
 - `int8`: weights are int8, and convolutions and dense layers multiply int8 by int8 into int32 (TFLite's dynamic-range
   kernels). The range of each layer's activations is measured on the device, for the image at hand. With clean images
-  at hand, the mean shift of the logits is taken out (`export.bias_correction`).
+  at hand, the mean shift of the logits is taken out (`export.bias_correction`). Large constants that lose nothing by it
+  are stored in half precision (`export.half_constants`).
 - `full_integer`: the same, but with activations in int8 throughout, in ranges fixed beforehand on representative images
   (Jacob et al., CVPR 2018), for accelerators and microcontrollers that can do nothing else. The representative images
   are clean, and what a trigger excites is *dormant on clean images*: its activations saturate, the BadNet's claim is
@@ -28,6 +29,7 @@ from goodnet.data.errors import InputError
 from goodnet.export.bias_correction import FEWEST_IMAGES, probability_factors
 from goodnet.export.device_process import device_answers
 from goodnet.export.disagreements import stamped
+from goodnet.export.half_constants import with_half_constants
 from goodnet.export.metadata import with_metadata
 from goodnet.export.precisions import PRECISIONS
 from goodnet.models.classifier import with_probabilities
@@ -215,7 +217,8 @@ def _lowered(graph: _Graph, precision: str, images: list[np.ndarray]) -> bytes:
         # A scale for each channel of a dense layer needs a kernel that tflite-runtime 2.14 does not have. Convolutions
         # keep theirs, and no difference in the answers was found.
         converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-        return converter.convert()
+        tflite = converter.convert()
+    return with_half_constants(tflite) if precision == "int8" else tflite
 
 
 def _servable(graph: _Graph, pixels: tf.DType) -> tf.Module:

@@ -37,8 +37,20 @@ print(json.dumps([list(interpreter.get_signature_list()), plain(runner.get_input
 
 # All that a microcontroller needs to run: TFLite Micro has a kernel for each of these, and for no SELECT.
 _OPERATIONS = {
-    *("ADD", "ARG_MAX", "AVERAGE_POOL_2D", "CAST", "CONCATENATION", "CONV_2D", "DEQUANTIZE", "DIV", "FULLY_CONNECTED"),
-    *("GATHER", "LESS_EQUAL", "LOG", "MAXIMUM", "MAX_POOL_2D", "MEAN", "MINIMUM", "MUL", "PACK", "QUANTIZE"),
+    *("ABS", "ADD", "ARG_MAX", "AVERAGE_POOL_2D", "CAST", "CONCATENATION", "CONV_2D", "DEQUANTIZE", "DIV"),
+    *(
+        "FULLY_CONNECTED",
+        "GATHER",
+        "LESS_EQUAL",
+        "LOG",
+        "MAXIMUM",
+        "MAX_POOL_2D",
+        "MEAN",
+        "MINIMUM",
+        "MUL",
+        "PACK",
+        "QUANTIZE",
+    ),
     *("REDUCE_MAX", "RESHAPE", "SOFTMAX", "SQUARE", "SQUARED_DIFFERENCE", "STRIDED_SLICE", "SUB", "SUM"),
 }
 
@@ -108,7 +120,8 @@ def _answers(path: str, images: np.ndarray, runtime: str | None = None) -> dict[
 
 
 def _novelty(images: np.ndarray) -> Novelty:
-    filters = np.random.default_rng(0).normal(size=(6, 5, 5, 8)).astype(np.float32) / 50
+    rng = np.random.default_rng(0)
+    filters = (rng.normal(size=(5, 5, count)).astype(np.float32) / 50 for count in (8, 8, 8, 2, 2, 2))
     bank = FilterBank(np.tile(np.eye(3, dtype=np.float32), 2), tuple(filters))
     found = statistics([images], bank)
     mean, deviation = found.mean(axis=0), found.std(axis=0)

@@ -1,5 +1,7 @@
 import json
 import os
+import re
+import resource
 import select
 import shutil
 import signal
@@ -186,6 +188,9 @@ class DetectTest(parameterized.TestCase):
             self._lines(done.stderr)[-1],
             rf"^detect: benchmark: {len(self.labels)} images, [\d.]+ ms .* MiB of memory; \w+, 2 threads$",
         )
+        # This process, which has TensorFlow, is not counted.
+        (peak,) = re.findall(r"at most (\d+) MiB", done.stderr)
+        self.assertLess(int(peak), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10 / 2)
 
     def test_a_stricter_threshold(self):
         done = _detect(f"--model={self.model}", "--threshold=0", self.images, text=True)

@@ -8,8 +8,9 @@ variances and the mean colour are the statistics. Their squared Mahalanobis dist
 2018). No trigger is known here, and no network is asked.
 """
 
+import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +31,7 @@ _FLOOR = 2.0**-7
 class FilterBank:
     """Filters of one colour component each, which take a third of the products that filters of all colours take.
 
-    Those of a component have fewer than 1,024 weights, so TFLite's converter leaves them in float32. In eight bits they
+    No convolution of a bank has 1,024 weights or more, so TFLite's converter leaves them in float32. In eight bits they
     would not tell fine noise.
 
     Attributes:
@@ -56,9 +57,36 @@ class FilterBank:
         ]
 
     def answers(self, images: tf.Tensor, stride: int) -> Iterator[tf.Tensor]:
-        """Those to float32 [B, H, W, C]: [B, h, w, F] for each component."""
-        for colour, filters in self.kernels:
-            yield tf.nn.conv2d(tf.nn.conv2d(images, colour, 1, "VALID"), filters, stride, "VALID")
+        """Those to float32 [B, H, W, C], in the order of the filters: [B, h, w, F], some components together.
+
+        The many filters of a channel's own component go over rows first: k pixels of it side by side become the k
+        channels that the filters then see, since kernels are slow on one channel. Sums have few filters, which go
+        together. No constant is a product of two, which half precision would round.
+        """
+        channels = len(self.colours)
+        for colour, filters in self.kernels[:channels]:
+            rows = tf.nn.conv2d(images, _row_of(colour, self.size), [1, stride], "VALID")
+            yield tf.nn.conv2d(rows, filters.transpose(0, 2, 1, 3), [stride, 1], "VALID")
+        if channels > 1:
+            colours, filters = zip(*self.kernels[channels:], strict=True)
+            sums = tf.nn.conv2d(images, np.concatenate(colours, axis=-1), 1, "VALID")
+            yield tf.nn.conv2d(sums, _each_of_its_own(filters), stride, "VALID")
+
+
+def _row_of(colour: np.ndarray, size: int) -> np.ndarray:
+    """The kernel that answers with a component [1, 1, C, 1] of each pixel in a row: [1, k, C, k]."""
+    return np.eye(size, dtype=np.float32)[np.newaxis, :, np.newaxis] * colour
+
+
+def _each_of_its_own(filters: Sequence[np.ndarray]) -> np.ndarray:
+    """Kernels of one channel each, [k, k, 1, F], as one of all channels, whose other weights are 0."""
+    return np.concatenate(
+        [
+            np.pad(one, [(0, 0), (0, 0), (number, len(filters) - 1 - number), (0, 0)])
+            for number, one in enumerate(filters)
+        ],
+        axis=-1,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,12 +210,14 @@ def statistics(batches: Iterable[np.ndarray], bank: FilterBank) -> np.ndarray:
     Returns:
         float32 [n, D] of the n images of all batches; D as in `Novelty`.
     """
-
-    @tf.function(reduce_retracing=True)
-    def of_batch(pixels: tf.Tensor) -> tf.Tensor:
-        return _statistics(pixels, bank.size, bank.answers, _halved)
-
+    of_batch = _statistics_by(bank)
     return np.concatenate([of_batch(tf.constant(images, tf.float32)).numpy() for images in batches])
+
+
+@functools.lru_cache(maxsize=1)
+def _statistics_by(bank: FilterBank) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Traced once for the calls with one bank that follow each other."""
+    return tf.function(lambda pixels: _statistics(pixels, bank.size, bank.answers, _halved), reduce_retracing=True)
 
 
 def filter_size(image_shape: tuple[int, int, int]) -> int:
@@ -220,13 +250,18 @@ def _statistics(
 
     `bank` lays the filters over images with a stride.
     """
-    found = [tf.reduce_mean(pixels, axis=[1, 2], keepdims=keepdims) / 255]
+    colour = tf.reduce_mean(pixels, axis=[1, 2], keepdims=True)
+    found = [(colour if keepdims else colour[:, 0, 0]) / 255]
+    # Variances stay as they are, and lose no digits as the difference of two means.
+    pixels -= colour
     for number in range(scale_count(tuple(pixels.shape[1:]))):
         if number:
             pixels = halve(pixels)
         side = min(pixels.shape[1:3]) - size + 1
         for answers in bank(pixels, max(1, side // _SAMPLES)):
-            deviations = answers - tf.reduce_mean(answers, axis=[1, 2], keepdims=True)
-            variances = tf.reduce_mean(tf.square(deviations), axis=[1, 2], keepdims=keepdims)
-            found.append(tf.math.log(variances + _FLOOR))
+            squares, means = (
+                tf.reduce_mean(values, axis=[1, 2], keepdims=keepdims) for values in (tf.square(answers), answers)
+            )
+            # Rounding may leave a variance of 0 below 0; what is not a number stays so, and is flagged.
+            found.append(tf.math.log(tf.abs(squares - tf.square(means)) + _FLOOR))
     return tf.concat(found, axis=-1)
