@@ -4,9 +4,9 @@ from absl.testing import absltest
 
 from goodnet.flags import exporting, inputs, running
 from goodnet.models.input_scale import DEFAULT_SCALES
+from goodnet.pipeline.inputs.suspect import scale_candidates
 from goodnet.pipeline.methods.repair_method import RepairSettings
 from goodnet.pipeline.repair_steps import Options
-from goodnet.pipeline.suspect import scale_candidates
 
 
 class DefaultsTest(absltest.TestCase):

@@ -32,14 +32,14 @@ from goodnet.models.classifier import check_fits, classifier_facts
 from goodnet.models.detector import is_detector, take_apart
 from goodnet.models.legacy_keras import keras
 from goodnet.models.loading.opening import open_model
-from goodnet.pipeline.artefacts import export_classifier, export_detector
-from goodnet.pipeline.case import as_taken
-from goodnet.pipeline.device_bundle import device_bundle
-from goodnet.pipeline.faithful_export import Export
+from goodnet.pipeline.exporting.device_bundle import device_bundle
+from goodnet.pipeline.exporting.faithful_export import Export
+from goodnet.pipeline.exporting.model_export import export_classifier, export_detector
+from goodnet.pipeline.inputs.case import as_taken
+from goodnet.pipeline.inputs.suspect import chance_policy, open_suspect, scale_candidates
 from goodnet.pipeline.run import command
 from goodnet.pipeline.run.output_files import check_replaceable, sha256_of, write_bytes
 from goodnet.pipeline.run.progress import log
-from goodnet.pipeline.suspect import chance_policy, open_suspect, scale_candidates
 
 _OUTPUT = flags.DEFINE_string("output", None, "The .tflite file to write. Default: beside the model, with its name.")
 _IMAGE_CLASSIFIER = flags.DEFINE_string(

@@ -23,15 +23,15 @@ from goodnet.data.class_names import target_for_each
 from goodnet.data.errors import InputError
 from goodnet.flags import exporting, inputs, running
 from goodnet.flags.settings import define_flags, settings_of_flags
-from goodnet.pipeline.case import Case
-from goodnet.pipeline.embedded_case import embedded_case
+from goodnet.pipeline.inputs.case import Case
+from goodnet.pipeline.inputs.embedded_case import embedded_case
+from goodnet.pipeline.inputs.suspect import scale_candidates
 from goodnet.pipeline.methods.repair_method import RepairSettings
 from goodnet.pipeline.repair_steps import Options, repair
 from goodnet.pipeline.run import command
 from goodnet.pipeline.run.finished_runs import default_run_dir
 from goodnet.pipeline.run.output_files import check_inputs
 from goodnet.pipeline.run.work_folder import check_unnamed
-from goodnet.pipeline.suspect import scale_candidates
 from goodnet.pipeline.training.devices import Devices, select_devices
 from goodnet.pipeline.training.run_config import RunConfig
 

@@ -22,12 +22,12 @@ from goodnet.models.input_scale import DEFAULT_SCALES
 from goodnet.models.legacy_keras import keras
 from goodnet.pipeline.detection.calibrated import calibrate_detector
 from goodnet.pipeline.detection.novelty import fit_novelty
+from goodnet.pipeline.inputs.suspect import open_suspect
 from goodnet.pipeline.measuring.metrics import attack_success, clean_accuracy, robust_accuracy
 from goodnet.pipeline.measuring.predictions import predict_scores
 from goodnet.pipeline.methods.repair_method import Repair, RepairSettings
 from goodnet.pipeline.run.output_files import sha256_of
 from goodnet.pipeline.run.source_digest import source_digest
-from goodnet.pipeline.suspect import open_suspect
 from goodnet.pipeline.training.devices import select_devices
 from goodnet.pipeline.training.run_config import RunConfig
 

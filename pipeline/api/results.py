@@ -12,10 +12,10 @@ import numpy as np
 
 from goodnet.models.input_scale import InputScale
 from goodnet.models.legacy_keras import keras
-from goodnet.pipeline.arguments import speaking_of_arguments
-from goodnet.pipeline.case import Case
+from goodnet.pipeline.api.arguments import speaking_of_arguments
+from goodnet.pipeline.api.keras_models import in_keras_3
+from goodnet.pipeline.inputs.case import Case
 from goodnet.pipeline.inversion.evidence import Evidence
-from goodnet.pipeline.live_model import in_keras_3
 from goodnet.pipeline.measuring.evaluation import Evaluation
 from goodnet.pipeline.repair_steps import REPORT, copy_run, refuse_to_replace_inputs
 from goodnet.pipeline.reporting.evidence import evidence_as_json, summary
