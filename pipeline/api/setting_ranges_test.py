@@ -8,7 +8,7 @@ from absl import flags
 from absl.testing import absltest
 
 from goodnet.data.errors import InputError
-from goodnet.flags import exporting, inputs, running  # noqa: F401
+from goodnet.flags import inputs, running  # noqa: F401
 from goodnet.models.input_scale import SCALES_BY_NAME
 from goodnet.pipeline.api import library
 from goodnet.pipeline.api.setting_ranges import checked
