@@ -1,4 +1,4 @@
-"""How a run goes: where it writes, on which device, with which seed, what any training is told, and what is exported."""
+"""How a run goes: where it writes, on which device, with which seed; how it trains, and what it exports."""
 
 from absl import flags
 

@@ -42,7 +42,7 @@ class FiniteParser(flags.FloatParser):
         return value
 
 
-# What shared settings may be, by name: as flags, and as arguments in Python. NumPy's and TensorFlow's seeds are 32 bits.
+# What shared settings may be, by name, for flags and for arguments in Python. Seeds of NumPy and TensorFlow: 32 bits.
 PARSERS: Mapping[str, flags.ArgumentParser] = {
     "architecture": flags.EnumParser(NAMES),
     "batch_size": flags.IntegerParser(1),
