@@ -20,8 +20,8 @@ from goodnet.pipeline.run.output_files import sha256_of, write_bytes, write_whol
 
 
 @dataclass(frozen=True)
-class Written:
-    """The detector that was written: as a Keras model, and how it was exported for the device."""
+class WrittenDetector:
+    """The detector as a Keras model, and its export for the device."""
 
     detector: keras.Model
     export: Export
@@ -38,7 +38,7 @@ def write_artefacts(
     min_parity: float = 0.99,
     falls_back: bool = True,
     suspect_sha256: str | None = None,
-) -> Written:
+) -> WrittenDetector:
     """Writes the pruned, the repaired and the detector's files, and the archive for a device.
 
     Nothing but clean images of the fit split decides on the precision; what they are stamped with is drawn at random,
@@ -81,7 +81,7 @@ def write_artefacts(
     tflite = add_bundle(export.tflite, card)
     write_bytes(artefacts.detector_tflite, tflite)
     write_bytes(artefacts.device_bundle, device_bundle(tflite, card))
-    return Written(detector, export)
+    return WrittenDetector(detector, export)
 
 
 def unfreeze(model: keras.Model) -> None:

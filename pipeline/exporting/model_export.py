@@ -1,4 +1,4 @@
-"""Exports a detector, or a plain classifier: which images the file is made with, and which it is compared on.
+"""Exports a detector or a plain classifier; chooses the images that set the file's ranges and those it is compared on.
 
 Nothing but clean images decides on the precision. What they are stamped with is drawn at random, or was inverted.
 """
@@ -92,7 +92,7 @@ def representative_images(clean: ImageSet, seed: int) -> Iterator[np.ndarray]:
 
 
 def representative_indices(clean: ImageSet, seed: int) -> np.ndarray:
-    """Which images these are: int64, ascending."""
+    """Which images `representative_images` takes: int64, ascending."""
     count = min(len(clean), _REPRESENTATIVE_IMAGES)
     return np.sort(np.random.default_rng(seed).choice(len(clean), count, replace=False))
 
