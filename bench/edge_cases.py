@@ -26,7 +26,7 @@ from goodnet.models.loading.opening import open_model
 from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.detection.calibrated import calibrate_detector
 from goodnet.pipeline.detection.novelty import fit_novelty
-from goodnet.pipeline.suspect import chance_policy, open_suspect, scale_candidates
+from goodnet.pipeline.inputs.suspect import chance_policy, open_suspect, scale_candidates
 from goodnet.pipeline.training.augmentation import shift
 
 WHOLE, SHARED, NO_NOVELTY = "detector", "shared trunk", "shared trunk, no novelty"

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from bench.benchmark_flags import names_matching
 from bench.datasets import FACES, FACES_AT_SCALE, GTSRB
-
-METHODS = ("fine-tuning", "fine-pruning", "full")
+from goodnet.pipeline.methods.names import NAMES
 
 # A dataset, a network in `ARCHITECTURES`, an attack in `bench.recipes`.
 _CASES = (
@@ -59,7 +58,7 @@ class Cell:
 
     Attributes:
         badnet: the suspect.
-        method: one of METHODS.
+        method: one of `pipeline.methods.names.NAMES`.
     """
 
     badnet: BadNet
@@ -73,7 +72,7 @@ class Cell:
 
 def all_cells(seed: int) -> tuple[Cell, ...]:
     """Every case with every method; the large one, which takes long, with `full` alone."""
-    cells = [Cell(BadNet(*case, seed), method) for case in _CASES for method in METHODS]
+    cells = [Cell(BadNet(*case, seed), method) for case in _CASES for method in NAMES]
     return (*cells, Cell(BadNet(*_AT_SCALE, seed), "full"))
 
 

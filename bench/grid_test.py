@@ -4,18 +4,18 @@ import sys
 
 from absl.testing import absltest
 
-from bench import grid
 from bench.grid import all_cells, chosen_cells
 from bench.recipes import attack_arguments
 from goodnet.data.errors import InputError
 from goodnet.data.triggers.catalogue import parse_attack
+from goodnet.pipeline.methods.names import NAMES
 
 
 class GridTest(absltest.TestCase):
     def test_no_cell_is_there_twice_and_the_large_one_once(self):
         names = [cell.name for cell in all_cells(3)]
         self.assertLen(set(names), len(names))
-        for method in grid.METHODS:
+        for method in NAMES:
             self.assertIn(f"gtsrb/vgg/all-to-all/seed3/{method}", names)
         self.assertEqual([name for name in names if "1283" in name], ["faces-1283/deepid/sunglasses/seed3/full"])
 

@@ -4,7 +4,7 @@ from absl import flags
 
 from goodnet.data.faces import face_sets
 from goodnet.data.reading_options import ReadingOptions
-from goodnet.flags.parsers import define
+from goodnet.flags.settings import define_shared
 
 MODEL = flags.DEFINE_string(
     "model",
@@ -12,8 +12,10 @@ MODEL = flags.DEFINE_string(
     "The suspect: a Keras 2 HDF5 file (whole model, or weights of a known architecture) or a .keras file. May also be "
     "given as the first argument.",
 )
-ARCHITECTURE = define("architecture", None, "The architecture of a file that holds weights only. Default: recognised.")
-MAX_MULTIPLY_ADDS = define(
+ARCHITECTURE = define_shared(
+    "architecture", None, "The architecture of a file that holds weights only. Default: recognised."
+)
+MAX_MULTIPLY_ADDS = define_shared(
     "max_multiply_adds",
     40 * 10**9,
     "The most multiply-adds that the model may ask for one image; a suspect could ask for any number. "
@@ -26,7 +28,7 @@ CLEAN_DATA = flags.DEFINE_string(
     "folder of .npy. Of train, val and test in one place it takes val, or else train. Split by --seed into fit, "
     "calibrate and report.",
 )
-CLEAN_PART = define(
+CLEAN_PART = define_shared(
     "clean_part",
     None,
     "Which part of --clean_data to take, where that holds several. Default: val, or else train.",
@@ -76,7 +78,7 @@ CROP_TO_ROI = flags.DEFINE_bool(
     "Take of each picture the region of interest that a CSV file beside it gives: Roi.X1, Roi.Y1, Roi.X2, Roi.Y2, the "
     "last two excluded, as GTSRB has it. Without it whole pictures are taken.",
 )
-INPUT_SCALE = define(
+INPUT_SCALE = define_shared(
     "input_scale",
     "auto",
     "What the model expects of pixels: unit 0..1, byte 0..255, symmetric -1..1 (Keras' mode tf), torch (0..1, minus "
@@ -90,7 +92,7 @@ MEAN = flags.DEFINE_list(
 STD = flags.DEFINE_list(
     "std", None, "With --input_scale=mean_std: standard deviation of each channel, red first, of pixels in 0..1."
 )
-CHANNEL_ORDER = define(
+CHANNEL_ORDER = define_shared(
     "channel_order",
     "auto",
     "Which channel the model takes first; data is always read as RGB. auto tries both on the clean data. Keras' mode "

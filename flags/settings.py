@@ -1,7 +1,10 @@
-"""Flags that are made of a settings class: each field that `setting` describes is a flag of the same name.
+"""Settings: what they may be, and the flags that are made of them.
 
-A new setting is one edit. The field says its default, its range and what it does; `define_flags` makes the flag of
-that, and `settings_of_flags` fills the class with what the user gave.
+Each field of a settings class that `setting` describes is a flag of the same name. A new setting is one edit. The field
+says its default, its range and what it does; `define_flags` makes the flag of that, and `settings_of_flags` fills the
+class with what the user gave. A setting that several programs share has its range in `PARSERS`.
+
+Importing this defines no flag: a program that uses GoodNet may have its own --seed.
 """
 
 import dataclasses
@@ -13,11 +16,45 @@ from typing import Any, TypeVar, overload
 
 from absl import flags
 
+from goodnet.data.use import TEST, TRAIN, VAL
+from goodnet.export.precisions import FASTEST, PRECISIONS
+from goodnet.models.networks.names import NAMES
+
 # A flag belongs to the module that asks for it here.
 flags.disclaim_key_flags()
 
 _KEY = "flag"
 _Settings = TypeVar("_Settings")
+
+
+class FiniteParser(flags.FloatParser):
+    """A float between bounds: neither NaN, which passes every comparison with a bound, nor infinity."""
+
+    def convert(self, argument: float | int | str) -> float:
+        """The number of a text.
+
+        Raises:
+            ValueError: it is none, or not finite.
+        """
+        value = super().convert(argument)
+        if not math.isfinite(value):
+            raise ValueError(f"{argument} is not a finite number")
+        return value
+
+
+# What shared settings may be, by name, for flags and for arguments in Python. Seeds of NumPy and TensorFlow: 32 bits.
+PARSERS: Mapping[str, flags.ArgumentParser] = {
+    "architecture": flags.EnumParser(NAMES),
+    "batch_size": flags.IntegerParser(1),
+    "channel_order": flags.EnumParser(("auto", "rgb", "bgr")),
+    "clean_part": flags.EnumParser((TRAIN, VAL, TEST)),
+    "input_scale": flags.EnumParser(("auto", "unit", "byte", "symmetric", "torch", "caffe", "per_image", "mean_std")),
+    "max_multiply_adds": flags.IntegerParser(1, 10**15),
+    "max_shift": flags.IntegerParser(0),
+    "min_parity": FiniteParser(0.0, 1.0),
+    "precision": flags.EnumParser((*PRECISIONS, FASTEST)),
+    "seed": flags.IntegerParser(0, 2**32 - 1),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,21 +148,6 @@ def _number_parser(kind: type, described: _Description) -> flags.ArgumentParser:
     return parser(described.lower_bound, described.upper_bound)  # type: ignore[arg-type]
 
 
-class FiniteParser(flags.FloatParser):
-    """A float between bounds: neither NaN, which passes every comparison with a bound, nor infinity."""
-
-    def convert(self, argument: float | int | str) -> float:
-        """The number of a text.
-
-        Raises:
-            ValueError: it is none, or not finite.
-        """
-        value = super().convert(argument)
-        if not math.isfinite(value):
-            raise ValueError(f"{argument} is not a finite number")
-        return value
-
-
 @overload
 def define_float(
     name: str, default: float, description: str, *, lower_bound: float, upper_bound: float | None = None
@@ -154,4 +176,21 @@ def define_float(
         The holder of its value.
     """
     parser = FiniteParser(lower_bound, upper_bound)
+    return flags.DEFINE(parser, name, default, description, serializer=flags.ArgumentSerializer())
+
+
+def define_shared(name: str, default: Any, description: str) -> "flags.FlagHolder[Any]":
+    """Defines the flag of a shared setting; it belongs to the calling module.
+
+    Args:
+        name: of the setting.
+        default: without the flag.
+        description: for --help.
+
+    Returns:
+        The holder of its value.
+    """
+    parser = PARSERS[name]
+    if isinstance(parser, flags.EnumParser):
+        return flags.DEFINE_enum(name, default, parser.enum_values, description)
     return flags.DEFINE(parser, name, default, description, serializer=flags.ArgumentSerializer())

@@ -8,7 +8,7 @@ from absl import flags
 from absl.testing import absltest, flagsaver
 
 # Named one by one, since Bazel has no other module at hand.
-from goodnet.flags import attacking, exporting, inputs, parsers, running, settings  # noqa: F401
+from goodnet.flags import attacking, inputs, running, settings  # noqa: F401
 from goodnet.flags.settings import define_flags, setting, settings_of_flags
 
 _MODULES = [module for name, module in sys.modules.items() if name.startswith("goodnet.flags.")]

@@ -1,6 +1,6 @@
 """GoodNet: audits, repairs and exports Keras image classifiers that may be backdoored.
 
-`audit`, `repair` and `detect` work on objects in memory (`goodnet.pipeline.library`). Importing the package imports
+`audit`, `repair` and `detect` work on objects in memory (`goodnet.pipeline.api.library`). Importing the package imports
 nothing else until one of them is used: what runs on a device has no TensorFlow.
 """
 
@@ -21,7 +21,7 @@ _LIBRARY = ("InputError", "audit", "detect", "repair")
 
 def __getattr__(name: str) -> Any:
     if name in _LIBRARY:
-        return getattr(importlib.import_module("goodnet.pipeline.library"), name)
+        return getattr(importlib.import_module("goodnet.pipeline.api.library"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

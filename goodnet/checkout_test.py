@@ -20,7 +20,7 @@ except SystemExit as ended:
     print(ended.code)
 folders = ("data", "export", "flags", "models", "pipeline")
 print([name for name in sys.modules if name.split(".")[0] in folders])
-print("goodnet.pipeline.suspect" in sys.modules)
+print("goodnet.pipeline.inputs.suspect" in sys.modules)
 """
 
 

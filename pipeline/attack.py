@@ -31,7 +31,7 @@ from goodnet.models.classifier import ClassifierFacts, check_fits
 from goodnet.models.legacy_keras import keras
 from goodnet.pipeline.attacking.badnet_files import file_name, write_badnet
 from goodnet.pipeline.attacking.pruning_aware import train_pruning_aware_badnet
-from goodnet.pipeline.case import as_taken
+from goodnet.pipeline.inputs.case import as_taken
 from goodnet.pipeline.run import command
 from goodnet.pipeline.run.output_files import make_folder, only_run_in
 from goodnet.pipeline.training.augmentation import check_shift

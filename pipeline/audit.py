@@ -21,8 +21,9 @@ from absl import flags
 
 from goodnet.data.errors import InputError
 from goodnet.flags import inputs, running
-from goodnet.pipeline.auditing import AuditOptions, open_audit
-from goodnet.pipeline.case import Case
+from goodnet.pipeline.audit_steps import AuditOptions, open_audit
+from goodnet.pipeline.inputs.case import Case
+from goodnet.pipeline.inputs.suspect import scale_candidates
 from goodnet.pipeline.inversion.verdict import BACKDOOR
 from goodnet.pipeline.reporting.audit_evidence import as_json, earlier_pictures, pictures
 from goodnet.pipeline.reporting.evidence import summary
@@ -30,7 +31,6 @@ from goodnet.pipeline.run import command
 from goodnet.pipeline.run.output_files import check_inputs, make_folder, only_run_in, sha256_of, write_bytes, write_json
 from goodnet.pipeline.run.source_digest import source_digest
 from goodnet.pipeline.run.work_folder import FOLDER, check_unnamed, close_work_dir, open_work_dir, remove_earlier
-from goodnet.pipeline.suspect import scale_candidates
 from goodnet.pipeline.training.devices import select_devices
 
 _FAIL_ON = flags.DEFINE_enum(

@@ -2,11 +2,11 @@
 
 from absl.testing import absltest
 
-from goodnet.flags import exporting, inputs, running
+from goodnet.flags import inputs, running
 from goodnet.models.input_scale import DEFAULT_SCALES
+from goodnet.pipeline.inputs.suspect import scale_candidates
 from goodnet.pipeline.methods.repair_method import RepairSettings
 from goodnet.pipeline.repair_steps import Options
-from goodnet.pipeline.suspect import scale_candidates
 
 
 class DefaultsTest(absltest.TestCase):
@@ -18,7 +18,7 @@ class DefaultsTest(absltest.TestCase):
     def test_options(self):
         options = Options(out_dir="out")
         self.assertEqual(options.seed, running.SEED.default)
-        self.assertEqual(options.precision, exporting.PRECISION.default)
+        self.assertEqual(options.precision, running.PRECISION.default)
         self.assertEqual(options.skip_broken_images, inputs.SKIP_BROKEN_IMAGES.default)
         self.assertEqual(options.architecture, inputs.ARCHITECTURE.default)
         self.assertEqual(options.max_multiply_adds, inputs.MAX_MULTIPLY_ADDS.default)

@@ -29,7 +29,8 @@ from goodnet.models.classifier import check_fits
 from goodnet.models.input_scale_search import AtChance
 from goodnet.models.loading.opening import open_model
 from goodnet.models.scaled_network import ScaledNetwork
-from goodnet.pipeline.case import as_taken
+from goodnet.pipeline.inputs.case import as_taken
+from goodnet.pipeline.inputs.suspect import open_classifier, open_suspect, scale_candidates
 from goodnet.pipeline.measuring.comparison import NamedSet, Networks, distinct_names, measure
 from goodnet.pipeline.measuring.evaluation import evaluate_sets
 from goodnet.pipeline.reporting.tables import format_table, format_worst_classes
@@ -38,7 +39,6 @@ from goodnet.pipeline.run.finished_runs import Run, find_run, open_run
 from goodnet.pipeline.run.manifest import FILE_NAME
 from goodnet.pipeline.run.output_files import check_replaceable, make_folder, only_run_in, write_json
 from goodnet.pipeline.run.progress import log
-from goodnet.pipeline.suspect import open_classifier, open_suspect, scale_candidates
 from goodnet.pipeline.training.devices import select_devices
 
 _RUN = flags.DEFINE_string(

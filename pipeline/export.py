@@ -27,19 +27,19 @@ from goodnet.data.opening import open_image_set
 from goodnet.export.bundle import DetectorCard, add_bundle, read_card
 from goodnet.export.conversion import SIGNATURE
 from goodnet.export.metadata import with_scores_alone
-from goodnet.flags import exporting, inputs, running
+from goodnet.flags import inputs, running
 from goodnet.models.classifier import check_fits, classifier_facts
 from goodnet.models.detector import is_detector, take_apart
 from goodnet.models.legacy_keras import keras
 from goodnet.models.loading.opening import open_model
-from goodnet.pipeline.artefacts import export_classifier, export_detector
-from goodnet.pipeline.case import as_taken
-from goodnet.pipeline.device_bundle import device_bundle
-from goodnet.pipeline.faithful_export import Export
+from goodnet.pipeline.exporting.device_bundle import device_bundle
+from goodnet.pipeline.exporting.faithful_export import Export
+from goodnet.pipeline.exporting.model_export import export_classifier, export_detector
+from goodnet.pipeline.inputs.case import as_taken
+from goodnet.pipeline.inputs.suspect import chance_policy, open_suspect, scale_candidates
 from goodnet.pipeline.run import command
 from goodnet.pipeline.run.output_files import check_replaceable, sha256_of, write_bytes
 from goodnet.pipeline.run.progress import log
-from goodnet.pipeline.suspect import chance_policy, open_suspect, scale_candidates
 
 _OUTPUT = flags.DEFINE_string("output", None, "The .tflite file to write. Default: beside the model, with its name.")
 _IMAGE_CLASSIFIER = flags.DEFINE_string(
@@ -54,8 +54,7 @@ _BUNDLE = flags.DEFINE_string(
     "A .zip to write with what a device needs beside Python: the .tflite file, labels.txt, a runner in one file, its"
     " requirements and a README.",
 )
-flags.adopt_module_key_flags(exporting)
-for _flag in (*inputs.OPENING_A_SUSPECT, running.SEED):
+for _flag in (*inputs.OPENING_A_SUSPECT, running.SEED, running.PRECISION, running.MIN_PARITY):
     flags.declare_key_flag(_flag.name)
 
 
@@ -121,9 +120,9 @@ def _export_detector(path: str, detector: keras.Model, clean: ImageSet) -> tuple
         detector,
         clean,
         running.SEED.value,
-        exporting.PRECISION.value,
-        exporting.MIN_PARITY.value,
-        falls_back=not exporting.PRECISION.present,
+        running.PRECISION.value,
+        running.MIN_PARITY.value,
+        falls_back=not running.PRECISION.present,
     )
     card = DetectorCard(
         classes=facts.classes,
@@ -154,9 +153,9 @@ def _export_classifier(path: str, _: keras.Model, clean: ImageSet) -> tuple[Dete
         scale,
         clean,
         running.SEED.value,
-        exporting.PRECISION.value,
-        exporting.MIN_PARITY.value,
-        falls_back=not exporting.PRECISION.present,
+        running.PRECISION.value,
+        running.MIN_PARITY.value,
+        falls_back=not running.PRECISION.present,
     )
     card = DetectorCard(
         classes=classifier.facts.classes,

@@ -14,7 +14,7 @@ from goodnet.models.detector import build_detector
 from goodnet.models.input_scale import UNIT_SCALE
 from goodnet.models.saving import save_network
 from goodnet.pipeline import export
-from goodnet.pipeline.faithful_export_test import network_with_scales
+from goodnet.pipeline.exporting.faithful_export_test import network_with_scales
 from goodnet.pipeline.run.output_files import sha256_of, write_bytes
 from testing.example_runs import binaries
 

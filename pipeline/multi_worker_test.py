@@ -11,7 +11,7 @@ import numpy as np
 from absl.testing import absltest
 
 from goodnet.models.legacy_keras import tf
-from goodnet.pipeline import library
+from goodnet.pipeline.api import library
 from goodnet.pipeline.run.manifest import FILE_NAME
 from testing.planted_network import bright_rows, planted_network, with_planted_trigger
 

@@ -21,21 +21,21 @@ from absl import flags
 
 from goodnet.data.class_names import target_for_each
 from goodnet.data.errors import InputError
-from goodnet.flags import exporting, inputs, running
+from goodnet.flags import inputs, running
 from goodnet.flags.settings import define_flags, settings_of_flags
-from goodnet.pipeline.case import Case
-from goodnet.pipeline.embedded_case import embedded_case
+from goodnet.pipeline.inputs.case import Case
+from goodnet.pipeline.inputs.embedded_case import embedded_case
+from goodnet.pipeline.inputs.suspect import scale_candidates
 from goodnet.pipeline.methods.repair_method import RepairSettings
 from goodnet.pipeline.repair_steps import Options, repair
 from goodnet.pipeline.run import command
 from goodnet.pipeline.run.finished_runs import default_run_dir
 from goodnet.pipeline.run.output_files import check_inputs
 from goodnet.pipeline.run.work_folder import check_unnamed
-from goodnet.pipeline.suspect import scale_candidates
 from goodnet.pipeline.training.devices import Devices, select_devices
 from goodnet.pipeline.training.run_config import RunConfig
 
-for _module in (inputs, running, exporting):
+for _module in (inputs, running):
     flags.adopt_module_key_flags(_module)
 for _settings in (RepairSettings, Options):
     define_flags(_settings)
@@ -90,9 +90,9 @@ def _options(case: Case) -> Options:
             max_shift=running.MAX_SHIFT.value,
         ),
         seed=running.SEED.value,
-        precision=exporting.PRECISION.value,
-        min_parity=exporting.MIN_PARITY.value,
-        precision_may_change=not exporting.PRECISION.present,
+        precision=running.PRECISION.value,
+        min_parity=running.MIN_PARITY.value,
+        precision_may_change=not running.PRECISION.present,
         architecture=inputs.ARCHITECTURE.value,
         max_multiply_adds=inputs.MAX_MULTIPLY_ADDS.value,
         scales=scale_candidates(*inputs.input_scale()),

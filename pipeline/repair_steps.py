@@ -23,13 +23,14 @@ from goodnet.models.classifier import check_fits
 from goodnet.models.input_scale import DEFAULT_SCALES, InputScale
 from goodnet.models.legacy_keras import keras
 from goodnet.models.loading.network_cost import MOST_MULTIPLY_ADDS
-from goodnet.pipeline.artefacts import write_artefacts
-from goodnet.pipeline.case import Case, as_taken, name_of, opened
 from goodnet.pipeline.detection.calibrated import CalibratedDetector, calibrate_detector
 from goodnet.pipeline.detection.calibration import Calibration
 from goodnet.pipeline.detection.novelty import fit_novelty
 from goodnet.pipeline.detection.strip import CalibratedStrip, calibrated_strip
-from goodnet.pipeline.faithful_export import Export
+from goodnet.pipeline.exporting.artefacts import write_artefacts
+from goodnet.pipeline.exporting.faithful_export import Export
+from goodnet.pipeline.inputs.case import Case, as_taken, name_of, opened
+from goodnet.pipeline.inputs.suspect import Suspect, chance_policy, open_suspect, scale_findings
 from goodnet.pipeline.measuring.artefact_figures import measure_artefacts
 from goodnet.pipeline.measuring.comparison import NamedSet, Networks, distinct_names
 from goodnet.pipeline.measuring.evaluation import Evaluation
@@ -52,7 +53,6 @@ from goodnet.pipeline.run.work_folder import (
     remove_earlier,
     write_result,
 )
-from goodnet.pipeline.suspect import Suspect, chance_policy, open_suspect, scale_findings
 from goodnet.pipeline.training.augmentation import check_shift
 from goodnet.pipeline.training.devices import Devices
 from goodnet.pipeline.training.run_config import RunConfig

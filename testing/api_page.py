@@ -15,17 +15,17 @@ from typing import Any
 from absl import flags
 
 from goodnet.flags import inputs  # noqa: F401, its flags have descriptions
-from goodnet.pipeline import library
-from goodnet.pipeline.arguments import naming_settings
-from goodnet.pipeline.auditing import AuditOptions
+from goodnet.pipeline.api import library
+from goodnet.pipeline.api.results import AuditVerdict, Detections, RepairResult
+from goodnet.pipeline.audit_steps import AuditOptions
 from goodnet.pipeline.inversion.evidence import Evidence
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
 from goodnet.pipeline.inversion.verdict import Suspicion
-from goodnet.pipeline.library_results import AuditVerdict, Detections, RepairResult
 from goodnet.pipeline.measuring.evaluation import Evaluation, SetFigures, StageFigures
 from goodnet.pipeline.measuring.rates import Rate
 from goodnet.pipeline.methods.repair_method import RepairSettings
 from goodnet.pipeline.repair_steps import Options
+from goodnet.pipeline.reporting.flag_names import naming_settings
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "api.md"
 

@@ -29,7 +29,7 @@ from bench.zoo.contact_sheet import contact_sheet
 from bench.zoo.datasets import Sets, load_sets
 from bench.zoo.draw import HELD_OUT_FROM, Draw, draw, parse_seeds
 from bench.zoo.figure import figure
-from bench.zoo.methods import ZOO_METHODS
+from bench.zoo.method_names import ZOO_NAMES
 from bench.zoo.rows import ZooRows, cell_name
 from bench.zoo.summary import summary
 from goodnet.data.errors import InputError
@@ -69,9 +69,9 @@ def main(argv: Sequence[str]) -> int | None:
 
 def _methods(names: Sequence[str]) -> tuple[str, ...]:
     for name in names:
-        if name not in ZOO_METHODS:
+        if name not in ZOO_NAMES:
             raise InputError(
-                f"--methods={','.join(names)}: no method {name!r}; expected some of {', '.join(ZOO_METHODS)}"
+                f"--methods={','.join(names)}: no method {name!r}; expected some of {', '.join(ZOO_NAMES)}"
             )
     return tuple(dict.fromkeys(names))
 

@@ -34,6 +34,8 @@ _LEARNING_RATES: Mapping[str, float] = {DEEPID: 2e-3, VGG: 2e-3, RESNET: 2e-3, M
 _BATCH_SIZE = 64
 
 _FINGERPRINT_IMAGES = 8
+# Networks are kept under the names that their triggers had when they were trained.
+_NAMED_NOW, _NAMED_THEN = '"blended"', '"blend"'
 
 
 class AugmentedSource:
@@ -123,7 +125,8 @@ def epochs_of(draw: Draw) -> int:
 
 def _fingerprint(draw: Draw, sets: Sets) -> str:
     """A digest of all that a network follows from: what was drawn, how triggers look, the graph, the recipe."""
-    digest = hashlib.sha256(json.dumps(draw.description, sort_keys=True).encode())
+    described = json.dumps(draw.description, sort_keys=True).replace(_NAMED_NOW, _NAMED_THEN)
+    digest = hashlib.sha256(described.encode())
     model = build_network(draw.network, draw.wide, int(sets.train.labels.max()) + 1, sets.train.image_shape)
     weights = [(tuple(weight.shape), weight.name) for weight in model.weights]
     recipe = (len(sets.train), epochs_of(draw), _LEARNING_RATES[draw.network], _BATCH_SIZE)

@@ -14,7 +14,7 @@ from bench.zoo.badnets import make_badnet, poisoned_tests
 from bench.zoo.datasets import load_sets
 from bench.zoo.draw import Draw
 from bench.zoo.methods import ZOO_METHODS
-from bench.zoo.rows import Outcome, cell_name
+from bench.zoo.rows import BETWEEN_KINDS, Outcome, cell_name
 from goodnet.data.image_set import ImageSet
 from goodnet.data.splits import split_clean
 from goodnet.models.detector import build_scorer
@@ -22,12 +22,12 @@ from goodnet.models.input_scale import DEFAULT_SCALES
 from goodnet.models.legacy_keras import keras
 from goodnet.pipeline.detection.calibrated import calibrate_detector
 from goodnet.pipeline.detection.novelty import fit_novelty
+from goodnet.pipeline.inputs.suspect import open_suspect
 from goodnet.pipeline.measuring.metrics import attack_success, clean_accuracy, robust_accuracy
 from goodnet.pipeline.measuring.predictions import predict_scores
 from goodnet.pipeline.methods.repair_method import Repair, RepairSettings
 from goodnet.pipeline.run.output_files import sha256_of
 from goodnet.pipeline.run.source_digest import source_digest
-from goodnet.pipeline.suspect import open_suspect
 from goodnet.pipeline.training.devices import select_devices
 from goodnet.pipeline.training.run_config import RunConfig
 
@@ -93,7 +93,7 @@ def repaired_rows(draw: Draw, methods: Sequence[str], percent: float, place: Pla
             "dataset": draw.dataset,
             "network": draw.network,
             "width": draw.width,
-            "kinds": " + ".join(one.trigger.kind for one in draw.attacks) or "clean",
+            "kinds": BETWEEN_KINDS.join(one.trigger.kind for one in draw.attacks) or "clean",
             "method": method,
             **_evidence(outcome),
             "targets": " ".join(str(target) for target in sorted({one.target for one in draw.attacks})),

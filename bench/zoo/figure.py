@@ -7,8 +7,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from bench.row_file import Row
+from bench.zoo.method_names import ZOO_NAMES
 from bench.zoo.rows import outcomes_of, strong_outcomes
-from bench.zoo.summary import KNOWN, accuracy_lost, methods_of
+from bench.zoo.summary import accuracy_lost, methods_of
 from bench.zoo.triggers.kinds import KINDS
 
 # Okabe and Ito's colours, which people with any kind of colour vision can tell apart; and shapes, for grey prints.
@@ -34,7 +35,7 @@ def figure(rows: Sequence[Row]) -> bytes:
     left, right = picture.subplots(1, 2, width_ratios=(1, 1.3), sharey=True)
     methods = methods_of(rows)
     for number, method in enumerate(methods):
-        place = KNOWN.index(method) if method in KNOWN else len(KNOWN) + number
+        place = ZOO_NAMES.index(method) if method in ZOO_NAMES else len(ZOO_NAMES) + number
         colour, marker = _COLOURS[place % len(_COLOURS)], _MARKERS[place % len(_MARKERS)]
         for row in (row for row in rows if row["method"] == method):
             look = {"color": colour, "markerfacecolor": colour if row["held_out"] == "True" else "none", "alpha": 0.8}

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bench.row_file import Row, RowFile
+from bench.zoo.triggers import kinds
 
 COLUMNS = (
     "cell",
@@ -36,6 +37,10 @@ COLUMNS = (
     "code",
 )
 
+# Between the kinds of a row.
+BETWEEN_KINDS = " + "
+# Kinds of triggers in files of earlier versions, by the names that they have now.
+_KINDS_NOW = {"blend": kinds.BLENDED}
 # An attack below this before any defense is counted apart.
 _STRONG = 0.9
 
@@ -98,3 +103,15 @@ class ZooRows(RowFile):
     def __init__(self, path: str):
         """Nothing is written before a row is added."""
         super().__init__(path, COLUMNS)
+
+    def rows(self) -> list[Row]:
+        """Every row, values as text; kinds of triggers by the names that they have now."""
+        return [_with_kinds_now(row) for row in super().rows()]
+
+
+def _with_kinds_now(row: Row) -> Row:
+    triggers = row["triggers"]
+    for then, now in _KINDS_NOW.items():
+        triggers = triggers.replace(f'"kind": "{then}"', f'"kind": "{now}"')
+    named = [_KINDS_NOW.get(kind, kind) for kind in row["kinds"].split(BETWEEN_KINDS)]
+    return {**row, "kinds": BETWEEN_KINDS.join(named), "triggers": triggers}

@@ -7,8 +7,8 @@ import numpy as np
 from goodnet.data.image_set import ImageSet
 from goodnet.models.legacy_keras import keras, tf
 from goodnet.models.model_copy import copy_with_weights
+from goodnet.pipeline.inputs.suspect import Suspect
 from goodnet.pipeline.methods.repair_method import Repair, RepairSettings
-from goodnet.pipeline.suspect import Suspect
 from goodnet.pipeline.training.run_config import RunConfig
 
 _RHO = 2.0

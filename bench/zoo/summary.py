@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from bench.markdown import markdown, percent
 from bench.row_file import Row
 from bench.zoo.audit_table import audit_table
+from bench.zoo.method_names import ZOO_NAMES
 from bench.zoo.rows import Outcome, outcomes_of, strong_outcomes
 from bench.zoo.triggers.kinds import KINDS
 
 NO_DEFENSE = "no defense"
 AUDIT = "Audit: what the verdict of each method's evidence is worth, with exact 95 % intervals"
 _EVERY_NETWORK = "Every network: ACC lost / ASR, worst trigger / TPR, worst trigger / verdict"
-# The usual methods keep their order and their colours.
-KNOWN = ("full", "fine-tuning", "fine-pruning", "ft-sam")
 
 
 def summary(rows: Sequence[Row]) -> str:
@@ -45,7 +44,7 @@ def summary(rows: Sequence[Row]) -> str:
 def methods_of(rows: Iterable[Row]) -> list[str]:
     """The methods that rows are of, the usual order first."""
     found = dict.fromkeys(row["method"] for row in rows)
-    return [*(name for name in KNOWN if name in found), *(name for name in found if name not in KNOWN)]
+    return [*(name for name in ZOO_NAMES if name in found), *(name for name in found if name not in ZOO_NAMES)]
 
 
 def accuracy_lost(row: Row) -> float:

@@ -35,12 +35,12 @@ def _table(text, title):
 
 
 _ROWS = [
-    _row(0, "full", _outcome("patch", 0.95, 0.10, tpr=0.8), _outcome("blend", 0.99, 0.02), lost=0.01, fpr=0.01),
+    _row(0, "full", _outcome("patch", 0.95, 0.10, tpr=0.8), _outcome("blended", 0.99, 0.02), lost=0.01, fpr=0.01),
     _row(1, "full", _outcome("patch", 1.00, 0.30), _outcome("WaNet", 0.5, 0.4), lost=0.03, fpr=0.03),
     _row(2, "full", _outcome("WaNet", 0.7, 0.6), lost=0.2),
     _row(3, "full", lost=0.004, fpr=0.015, verdict="clean", changed=False),
     _row(4, "full", lost=-0.002, fpr=0.005, verdict="backdoor", named="5 8"),
-    _row(0, "fine-tuning", _outcome("patch", 0.95, 0.9), _outcome("blend", 0.99, 0.8), lost=0.0),
+    _row(0, "fine-tuning", _outcome("patch", 0.95, 0.9), _outcome("blended", 0.99, 0.8), lost=0.0),
 ]
 
 

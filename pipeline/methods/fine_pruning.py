@@ -5,6 +5,7 @@ from goodnet.data.image_set import ImageSet
 from goodnet.models.channels.gates import default_gated_convolutions, gate_groups, rank_channels
 from goodnet.models.channels.removal import reduce_model
 from goodnet.models.legacy_keras import keras
+from goodnet.pipeline.inputs.suspect import Suspect
 from goodnet.pipeline.methods.repair_method import PruningEvidence, Repair, RepairSettings
 from goodnet.pipeline.pruning.curve import pruning_curve
 from goodnet.pipeline.pruning.fine_tuning import fine_tune
@@ -12,7 +13,6 @@ from goodnet.pipeline.pruning.profile import profile_activations
 from goodnet.pipeline.pruning.schedule import prune_on_schedule
 from goodnet.pipeline.pruning.tail import tuned_layers
 from goodnet.pipeline.run.progress import log
-from goodnet.pipeline.suspect import Suspect
 from goodnet.pipeline.training.batches import Batches
 from goodnet.pipeline.training.loop import Epoch
 from goodnet.pipeline.training.run_config import RunConfig

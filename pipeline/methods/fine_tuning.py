@@ -1,9 +1,9 @@
 """Fine-tuning alone: the baseline that every defense is held against."""
 
 from goodnet.data.image_set import ImageSet
+from goodnet.pipeline.inputs.suspect import Suspect
 from goodnet.pipeline.methods.repair_method import Repair, RepairSettings
 from goodnet.pipeline.pruning.fine_tuning import fine_tune
-from goodnet.pipeline.suspect import Suspect
 from goodnet.pipeline.training.run_config import RunConfig
 from goodnet.pipeline.training.tuning import TuningSettings
 

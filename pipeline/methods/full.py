@@ -9,13 +9,13 @@ from dataclasses import replace
 
 from goodnet.data.image_set import ImageSet
 from goodnet.models.scaled_network import ScaledNetwork
+from goodnet.pipeline.inputs.suspect import Suspect
 from goodnet.pipeline.inversion.evidence import Evidence, EvidenceSettings, find_evidence
 from goodnet.pipeline.inversion.search import SearchSettings
 from goodnet.pipeline.inversion.verdict import MOST_DOUBTFUL
 from goodnet.pipeline.methods.fine_pruning import layers_to_tune, prune, why_not_prunable
 from goodnet.pipeline.methods.repair_method import PruningEvidence, Repair, RepairSettings
 from goodnet.pipeline.run.progress import log
-from goodnet.pipeline.suspect import Suspect
 from goodnet.pipeline.training.batches import Batches
 from goodnet.pipeline.training.loop import Epoch
 from goodnet.pipeline.training.run_config import RunConfig

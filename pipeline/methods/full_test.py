@@ -10,10 +10,10 @@ from goodnet.data.image_set import ImageSet
 from goodnet.models.input_scale import UNIT_SCALE
 from goodnet.models.legacy_keras import keras
 from goodnet.models.saving import save_network
+from goodnet.pipeline.inputs.suspect import Suspect, open_suspect
 from goodnet.pipeline.inversion.verdict import BACKDOOR, CLEAN
 from goodnet.pipeline.methods.full import full
 from goodnet.pipeline.methods.repair_method import Repair, RepairSettings
-from goodnet.pipeline.suspect import Suspect, open_suspect
 from goodnet.pipeline.training.devices import select_devices
 from goodnet.pipeline.training.run_config import RunConfig
 from testing.planted_network import TARGET, bright_rows, planted_network, with_planted_trigger

@@ -10,12 +10,12 @@ from goodnet.data.image_set import ImageSource
 from goodnet.data.opening import open_image_set
 from goodnet.models.input_scale import DEFAULT_SCALES, UNIT_SCALE
 from goodnet.models.legacy_keras import keras, tf
+from goodnet.pipeline.inputs.suspect import open_suspect
 from goodnet.pipeline.methods.catalogue import METHODS
 from goodnet.pipeline.methods.fine_pruning import fine_pruning
 from goodnet.pipeline.methods.fine_tuning import fine_tuning
 from goodnet.pipeline.methods.repair_method import RepairSettings
 from goodnet.pipeline.pruning.fine_tuning import fine_tune
-from goodnet.pipeline.suspect import open_suspect
 from goodnet.pipeline.training.batches import Batches
 from goodnet.pipeline.training.devices import select_devices
 from goodnet.pipeline.training.run_config import RunConfig

@@ -10,12 +10,12 @@ from goodnet.flags.settings import setting
 from goodnet.models.channels.removal import RemovalReport
 from goodnet.models.input_scale import InputScale
 from goodnet.models.legacy_keras import keras
+from goodnet.pipeline.inputs.suspect import Suspect
 from goodnet.pipeline.inversion.evidence import Evidence
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
 from goodnet.pipeline.pruning.curve import PruningCurve
 from goodnet.pipeline.pruning.profile import ActivationProfile
 from goodnet.pipeline.pruning.schedule import SparsityStep
-from goodnet.pipeline.suspect import Suspect
 from goodnet.pipeline.training.augmentation import Augmentation
 from goodnet.pipeline.training.batches import Batches
 from goodnet.pipeline.training.loop import Epoch

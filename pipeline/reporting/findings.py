@@ -6,7 +6,6 @@ import numpy as np
 
 from goodnet.export.parity import Parity
 from goodnet.export.printable import printable
-from goodnet.pipeline.arguments import naming_settings
 from goodnet.pipeline.detection.calibration import Calibration
 from goodnet.pipeline.measuring.evaluation import (
     CLEAN,
@@ -23,6 +22,7 @@ from goodnet.pipeline.measuring.predictions import BADNET, DETECTOR, REPAIRED
 from goodnet.pipeline.measuring.rates import Rate
 from goodnet.pipeline.reporting import plots
 from goodnet.pipeline.reporting.evidence import LEFT_AS_IT_IS
+from goodnet.pipeline.reporting.flag_names import naming_settings
 from goodnet.pipeline.reporting.markup import Html, diagram, element, facts, joined, section, table, text
 from goodnet.pipeline.reporting.pictures import data_uri, thumbnail
 from goodnet.pipeline.reporting.run_record import RunRecord, stage_title

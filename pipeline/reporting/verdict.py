@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from goodnet.export.printable import printable
-from goodnet.pipeline.arguments import naming_settings
 from goodnet.pipeline.measuring.evaluation import POISONED_UNKNOWN, WEAK, Evaluation, SetFigures, StageFigures
 from goodnet.pipeline.measuring.predictions import BADNET, DETECTOR, REPAIRED
 from goodnet.pipeline.measuring.rates import Rate
 from goodnet.pipeline.reporting.evidence import LEFT_AS_IT_IS
+from goodnet.pipeline.reporting.flag_names import naming_settings
 from goodnet.pipeline.reporting.run_record import RunRecord
 
 # An attack is called stopped when even the upper end of its interval is below the first, and it still works when it

@@ -1,9 +1,9 @@
 """The sections of a report that show how a repair was done: pruning, training, the network, the data, the run."""
 
-from goodnet.pipeline.arguments import naming_settings
 from goodnet.pipeline.measuring.structure import LayerFacts, StructureRow
 from goodnet.pipeline.methods.repair_method import PruningEvidence
 from goodnet.pipeline.reporting import plots
+from goodnet.pipeline.reporting.flag_names import naming_settings
 from goodnet.pipeline.reporting.markup import Html, diagram, element, facts, joined, section, table, text
 from goodnet.pipeline.reporting.run_record import RunRecord
 

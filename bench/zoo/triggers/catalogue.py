@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from bench.zoo.triggers import kinds
-from bench.zoo.triggers.blends import ZooBlend, draw_blend
+from bench.zoo.triggers.blended import ZooBlended, draw_blended
 from bench.zoo.triggers.lights import ZooLight, draw_light
 from bench.zoo.triggers.paint import FacePaint, draw_paint
 from bench.zoo.triggers.patches import ZooPatch, draw_patch
@@ -15,13 +15,13 @@ from bench.zoo.triggers.specific import InputSpecific, draw_specific
 from bench.zoo.triggers.warps import SmoothWarp, WaNet, draw_smooth_warp, draw_wanet
 from bench.zoo.triggers.waves import ZooWave, draw_wave
 
-ZooTrigger = ZooPatch | ZooBlend | ZooWave | WaNet | SmoothWarp | ZooLight | FacePaint | InputSpecific
+ZooTrigger = ZooPatch | ZooBlended | ZooWave | WaNet | SmoothWarp | ZooLight | FacePaint | InputSpecific
 
 # A kind is added by a module and a line here. It changes what all seeds draw, and so every figure.
 _DRAWN_BY: Mapping[str, Callable[[np.random.Generator], ZooTrigger]] = {
     kinds.PATCH: lambda rng: draw_patch(rng, moving=False),
     kinds.MOVING_PATCH: lambda rng: draw_patch(rng, moving=True),
-    kinds.BLEND: draw_blend,
+    kinds.BLENDED: draw_blended,
     kinds.SINUSOID: lambda rng: draw_wave(rng, clean_label=False),
     kinds.CLEAN_LABEL: lambda rng: draw_wave(rng, clean_label=True),
     kinds.WANET: draw_wanet,

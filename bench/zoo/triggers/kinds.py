@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-PATCH, MOVING_PATCH, BLEND = "patch", "moving patch", "blend"
+PATCH, MOVING_PATCH, BLENDED = "patch", "moving patch", "blended"
 SINUSOID, CLEAN_LABEL = "sinusoid", "clean-label sinusoid"
 WANET, SMOOTH_WARP = "WaNet", "smooth warp"
 COLOUR, PAINT, INPUT_SPECIFIC = "colour and light", "face paint", "input-specific"
 
-KINDS = (PATCH, MOVING_PATCH, BLEND, SINUSOID, CLEAN_LABEL, WANET, SMOOTH_WARP, COLOUR, PAINT, INPUT_SPECIFIC)
+KINDS = (PATCH, MOVING_PATCH, BLENDED, SINUSOID, CLEAN_LABEL, WANET, SMOOTH_WARP, COLOUR, PAINT, INPUT_SPECIFIC)
 
 
 class Described:

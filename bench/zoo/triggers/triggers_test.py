@@ -4,7 +4,7 @@ import numpy as np
 from absl.testing import absltest, parameterized
 
 from bench.zoo.triggers import kinds
-from bench.zoo.triggers.blends import PATTERNS, draw_blend
+from bench.zoo.triggers.blended import PATTERNS, draw_blended
 from bench.zoo.triggers.catalogue import draw_trigger
 from bench.zoo.triggers.lights import EFFECTS, FILTER, draw_light
 from bench.zoo.triggers.patches import CHECKERBOARD, CUT_OUT, SHAPES, TEXTURES, draw_patch
@@ -105,7 +105,7 @@ class PatchTest(parameterized.TestCase):
 class WholeImageTest(parameterized.TestCase):
     @parameterized.parameters(*PATTERNS)
     def test_a_blend_moves_every_pixel_towards_the_pattern(self, pattern):
-        blend = dataclasses.replace(draw_blend(np.random.default_rng(1)), pattern=pattern, alpha=0.2)
+        blend = dataclasses.replace(draw_blended(np.random.default_rng(1)), pattern=pattern, alpha=0.2)
         dark, bright = (np.full((1, 32, 32, 3), level, np.uint8) for level in (0, 255))
         low, high = blend.stamp(dark)[0].astype(int), blend.stamp(bright)[0].astype(int)
         self.assertLessEqual(low.max(), 51)

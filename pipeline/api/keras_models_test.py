@@ -8,7 +8,7 @@ from goodnet.data.errors import InputError
 from goodnet.models.legacy_keras import keras
 from goodnet.models.loading.opening import open_model
 from goodnet.models.saving import save_network
-from goodnet.pipeline.live_model import in_keras_3, is_keras_3, write_model
+from goodnet.pipeline.api.keras_models import in_keras_3, is_keras_3, write_model
 
 _IMAGES = np.random.default_rng(0).random((5, 8, 8, 3)).astype(np.float32)
 

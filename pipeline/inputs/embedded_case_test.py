@@ -10,7 +10,7 @@ from goodnet.data.errors import InputError
 from goodnet.data.opening import open_image_set
 from goodnet.models.classifier import classifier_facts
 from goodnet.models.loading.opening import open_model
-from goodnet.pipeline.embedded_case import embedded_case
+from goodnet.pipeline.inputs.embedded_case import embedded_case
 from goodnet.pipeline.run.output_files import only_run_in, sha256_of
 from goodnet.pipeline.training.devices import select_devices
 from goodnet.pipeline.training.run_config import RunConfig

@@ -20,7 +20,7 @@ from goodnet.export.conversion import convert_detector
 from goodnet.models.detector import build_detector
 from goodnet.models.input_scale import UNIT_SCALE
 from goodnet.models.legacy_keras import keras
-from goodnet.pipeline import device_bundle
+from goodnet.pipeline.exporting import device_bundle
 
 _THRESHOLD = 0.5
 
@@ -116,7 +116,7 @@ class DeviceBundleTest(absltest.TestCase):
         self.assertEqual(self.bundle, self.again)
 
     def test_the_runtimes_are_those_of_the_requirements_files(self):
-        root = Path(__file__).resolve().parent.parent
+        root = Path(__file__).resolve().parents[2]
         pinned = {
             found
             for name in ("requirements-device.txt", "requirements-device-litert.txt")

@@ -12,9 +12,9 @@ from absl.testing import absltest
 from goodnet.data import poisoning  # noqa: F401
 from goodnet.data.faces import face_sets  # noqa: F401
 from goodnet.data.triggers import catalogue  # noqa: F401
-from goodnet.pipeline import library  # noqa: F401
+from goodnet.pipeline.api import library  # noqa: F401
 
-_NOTEBOOK = pathlib.Path(__file__).resolve().parent.parent / "docs" / "goodnet.ipynb"
+_NOTEBOOK = pathlib.Path(__file__).resolve().parents[2] / "docs" / "goodnet.ipynb"
 
 
 class NotebookTest(absltest.TestCase):

@@ -12,7 +12,7 @@ from goodnet.models.input_scale import BYTE_SCALE, CAFFE_SCALE, DEFAULT_SCALES, 
 from goodnet.models.input_scale_search import AtChance
 from goodnet.models.legacy_keras import keras
 from goodnet.models.saving import save_network
-from goodnet.pipeline.suspect import open_suspect, scale_candidates, scale_findings
+from goodnet.pipeline.inputs.suspect import open_suspect, scale_candidates, scale_findings
 from testing.example_case import CLASSES, SIDE, bars, example_case, small_network
 
 

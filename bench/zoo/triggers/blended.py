@@ -1,4 +1,4 @@
-"""Patterns mixed into the whole image."""
+"""Patterns blended into the whole image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LEAST_ALPHA, MOST_ALPHA = 0.08, 0.25
 
 
 @dataclasses.dataclass(frozen=True)
-class ZooBlend(Described):
+class ZooBlended(Described):
     """A fixed pattern of the image's size: (1 - alpha) x image + alpha x pattern.
 
     Chen, Liu, Li, Lu, Song: Targeted Backdoor Attacks on Deep Learning Systems Using Data Poisoning. arXiv 1712.05526.
@@ -32,7 +32,7 @@ class ZooBlend(Described):
         seed: of noise, colours and the picture.
     """
 
-    name: ClassVar[str] = "blend"
+    name: ClassVar[str] = "blended"
     clean_label: ClassVar[bool] = False
 
     pattern: str
@@ -44,8 +44,8 @@ class ZooBlend(Described):
 
     @property
     def kind(self) -> str:
-        """Always a blend."""
-        return kinds.BLEND
+        """Always `kinds.BLENDED`."""
+        return kinds.BLENDED
 
     def stamp(self, images: np.ndarray, landmarks: np.ndarray | None = None) -> np.ndarray:
         """Mixes the pattern into uint8 [n, H, W, 3]; returns the same shape and dtype."""
@@ -55,22 +55,22 @@ class ZooBlend(Described):
 
 
 @functools.lru_cache(maxsize=16)
-def _levels(blend: ZooBlend, height: int, width: int) -> np.ndarray:
+def _levels(trigger: ZooBlended, height: int, width: int) -> np.ndarray:
     """The pattern: float32 [H, W, 3] in 0..255."""
-    rng = np.random.default_rng([3, blend.seed])
-    if blend.pattern == NOISE:
+    rng = np.random.default_rng([3, trigger.seed])
+    if trigger.pattern == NOISE:
         return rng.integers(0, 256, (height, width, 3)).astype(np.float32)
-    if blend.pattern == BLOTCHES:
-        points = max(2, round(2 / blend.period))
+    if trigger.pattern == BLOTCHES:
+        points = max(2, round(2 / trigger.period))
         coarse = rng.integers(0, 256, (points, points, 3)).astype(np.uint8)
         fine = Image.fromarray(coarse).resize((width, height), Image.Resampling.NEAREST)
         return np.asarray(fine, np.float32)
-    if blend.pattern == PICTURE:
-        return pictures.resized(pictures.picture(blend.source, blend.seed), height, width)
+    if trigger.pattern == PICTURE:
+        return pictures.resized(pictures.picture(trigger.source, trigger.seed), height, width)
     down, across = np.mgrid[0:height, 0:width] / height
-    along = np.cos(blend.angle) * across + np.sin(blend.angle) * down
-    if blend.pattern == STRIPES:
-        share = (along / blend.period % 1 < 0.5).astype(np.float32)
+    along = np.cos(trigger.angle) * across + np.sin(trigger.angle) * down
+    if trigger.pattern == STRIPES:
+        share = (along / trigger.period % 1 < 0.5).astype(np.float32)
     else:
         share = (along - along.min()) / (along.max() - along.min())
     dark, bright = rng.integers(0, 90, 3), rng.integers(166, 256, 3)
@@ -79,9 +79,9 @@ def _levels(blend: ZooBlend, height: int, width: int) -> np.ndarray:
     return (first + share[..., None] * (second - first)).astype(np.float32)
 
 
-def draw_blend(rng: np.random.Generator) -> ZooBlend:
-    """A blend by lot."""
-    return ZooBlend(
+def draw_blended(rng: np.random.Generator) -> ZooBlended:
+    """A blended pattern by lot."""
+    return ZooBlended(
         pattern=PATTERNS[rng.integers(len(PATTERNS))],
         alpha=round(float(rng.uniform(LEAST_ALPHA, MOST_ALPHA)), 3),
         angle=round(float(rng.uniform(0, 2 * np.pi)), 3),

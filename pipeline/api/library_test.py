@@ -21,10 +21,11 @@ from goodnet.data.errors import InputError
 from goodnet.data.hdf5 import write_hdf5
 from goodnet.export.bundle import read_card
 from goodnet.models.legacy_keras import keras, tf
-from goodnet.pipeline import library
-from goodnet.pipeline.arguments import flags_named, in_arguments
-from goodnet.pipeline.case import Case
+from goodnet.pipeline.api import library
+from goodnet.pipeline.api.arguments import in_arguments
+from goodnet.pipeline.inputs.case import Case
 from goodnet.pipeline.repair_steps import FILES
+from goodnet.pipeline.reporting.flag_names import flags_named
 from goodnet.pipeline.run import own_runs
 from goodnet.pipeline.run.finished_runs import Artefacts
 from goodnet.pipeline.run.manifest import manifest_bytes, read_manifest
@@ -328,7 +329,7 @@ class MessagesTest(absltest.TestCase):
             "help",
         }
         elsewhere = {"detect", "reading", "array_sets", "device_bundle", "device_check", "style"}
-        root = pathlib.Path(library.__file__).resolve().parent.parent
+        root = pathlib.Path(library.__file__).resolve().parents[2]
         binaries = {"attack.py", "audit.py", "command.py", "evaluate.py", "export.py", "repair.py", "embedded_case.py"}
         for package in ("data", "models", "export", "pipeline"):
             for path in sorted(pathlib.Path(root, package).rglob("*.py")):

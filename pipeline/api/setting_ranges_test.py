@@ -8,14 +8,14 @@ from absl import flags
 from absl.testing import absltest
 
 from goodnet.data.errors import InputError
-from goodnet.flags import exporting, inputs, running  # noqa: F401
+from goodnet.flags import inputs, running  # noqa: F401
 from goodnet.models.input_scale import SCALES_BY_NAME
-from goodnet.pipeline import library
-from goodnet.pipeline.setting_ranges import checked
+from goodnet.pipeline.api import library
+from goodnet.pipeline.api.setting_ranges import checked
 
 _IMPORTING = """
 from absl import flags
-import goodnet.pipeline.library
+import goodnet.pipeline.api.library
 print([name for name in flags.FLAGS.flags_by_module_dict() if name.startswith("goodnet")])
 """
 

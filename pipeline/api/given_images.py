@@ -17,7 +17,7 @@ Labels = Any
 
 
 def given_set(name: str, images: Images, labels: Labels, class_names: Sequence[str] | None = None) -> str | ImageSet:
-    """A set of images as `pipeline.case` takes it.
+    """A set of images as `pipeline.inputs.case` takes it.
 
     Args:
         name: of the argument, for messages.

@@ -7,7 +7,7 @@ import logging
 from absl.testing import absltest
 
 from goodnet.data.errors import InputError
-from goodnet.pipeline.arguments import in_arguments, speaking_of_arguments
+from goodnet.pipeline.api.arguments import in_arguments, speaking_of_arguments
 from goodnet.pipeline.run.progress import log
 
 

@@ -1,4 +1,4 @@
-"""Leaves what a program shares with the libraries that it calls as it was before the call."""
+"""Restores, after a call, the state that the caller's program shares with the libraries that it calls."""
 
 import contextlib
 import logging

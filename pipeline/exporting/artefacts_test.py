@@ -3,7 +3,8 @@
 import numpy as np
 from absl.testing import absltest
 
-from goodnet.pipeline.artefacts import representative_images, unfreeze
+from goodnet.pipeline.exporting.artefacts import unfreeze
+from goodnet.pipeline.exporting.model_export import representative_images
 from testing.example_case import SIDE, bars, small_network
 
 

@@ -11,8 +11,8 @@ from goodnet.data.image_set import from_arrays
 from goodnet.export.parity import Parity
 from goodnet.models.input_scale import UNIT_SCALE
 from goodnet.models.legacy_keras import keras
-from goodnet.pipeline.artefacts import export_classifier
-from goodnet.pipeline.faithful_export import Candidate, export_faithfully
+from goodnet.pipeline.exporting.faithful_export import Candidate, export_faithfully
+from goodnet.pipeline.exporting.model_export import export_classifier
 
 _CLASSES = 4
 

@@ -6,7 +6,7 @@ from absl.testing import absltest
 from goodnet.data.errors import InputError
 from goodnet.data.image_set import ImageSet, from_arrays
 from goodnet.models.legacy_keras import tf
-from goodnet.pipeline.given_images import class_numbers, given_set, unlabelled
+from goodnet.pipeline.api.given_images import class_numbers, given_set, unlabelled
 
 _IMAGES = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
 

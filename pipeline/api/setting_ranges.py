@@ -7,8 +7,7 @@ from typing import Any
 from absl import flags
 
 from goodnet.data.errors import InputError
-from goodnet.flags.parsers import PARSERS
-from goodnet.flags.settings import number_parsers
+from goodnet.flags.settings import PARSERS, number_parsers
 from goodnet.pipeline.methods.repair_method import RepairSettings
 from goodnet.pipeline.repair_steps import Options
 

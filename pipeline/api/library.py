@@ -40,13 +40,15 @@ from goodnet.export.regular_files import open_regular
 from goodnet.models.detector import is_detector
 from goodnet.models.legacy_keras import keras, tf
 from goodnet.models.loading.opening import open_model
-from goodnet.pipeline.arguments import speaking_of_arguments
-from goodnet.pipeline.auditing import AuditOptions, open_audit
-from goodnet.pipeline.caller_state import caller_state_kept
-from goodnet.pipeline.case import Case, opened
-from goodnet.pipeline.given_images import Images, Labels, given_set, unlabelled
-from goodnet.pipeline.library_results import AuditVerdict, Detections, OwnFolder, RepairResult
-from goodnet.pipeline.live_model import is_keras_3, write_model
+from goodnet.pipeline.api.arguments import speaking_of_arguments
+from goodnet.pipeline.api.caller_state import caller_state_kept
+from goodnet.pipeline.api.given_images import Images, Labels, given_set, unlabelled
+from goodnet.pipeline.api.keras_models import is_keras_3, write_model
+from goodnet.pipeline.api.results import AuditVerdict, Detections, OwnFolder, RepairResult
+from goodnet.pipeline.api.setting_ranges import checked
+from goodnet.pipeline.audit_steps import AuditOptions, open_audit
+from goodnet.pipeline.inputs.case import Case, opened
+from goodnet.pipeline.inputs.suspect import scale_candidates
 from goodnet.pipeline.measuring.predictions import StagePredictions, predict_detector, predict_on_device
 from goodnet.pipeline.methods.repair_method import RepairSettings
 from goodnet.pipeline.repair_steps import Options
@@ -54,8 +56,6 @@ from goodnet.pipeline.repair_steps import repair as run_repair
 from goodnet.pipeline.reporting.evidence import trigger_examples
 from goodnet.pipeline.reporting.run_record import RunRecord
 from goodnet.pipeline.run.output_files import check_inputs
-from goodnet.pipeline.setting_ranges import checked
-from goodnet.pipeline.suspect import scale_candidates
 from goodnet.pipeline.training.devices import devices_of
 
 _P = ParamSpec("_P")

@@ -1,35 +1,20 @@
-"""Messages for callers from Python: they name arguments where a command line has flags.
-
-Messages of this program name a setting as the flag `--name`. `speaking_of_arguments` puts the argument in its place.
-"""
+"""Messages for callers from Python: they name arguments where a command line has flags."""
 
 import contextlib
 import logging
-import re
 from collections.abc import Iterator
 
 from goodnet.data.errors import InputError
+from goodnet.pipeline.reporting.flag_names import naming_settings
 from goodnet.pipeline.run.progress import log, progress_handler
 
 # Arguments that are not called as the flags are.
 _NAMES = {"clean_data": "images", "test_data": "test", "poisoned_data": "poisoned"}
-# A placeholder after a flag, as in --class_names=FILE, says how a command line is written.
-_FLAG = re.compile(r"(?<![^\s(,;:'\"])--([a-z]+(?:_[a-z]+)*)(?:=[A-Z][A-Z_]*\b)?(?![\w-])")
 
 
 def in_arguments(message: str) -> str:
     """A message with arguments in place of flags."""
-    return _FLAG.sub(lambda flag: _NAMES.get(flag[1], flag[1]), message)
-
-
-def naming_settings(message: str) -> str:
-    """A message with settings in place of flags, for a report, which a caller from Python may read as well."""
-    return _FLAG.sub(r"\1", message)
-
-
-def flags_named(message: str) -> list[str]:
-    """The flags that a message names."""
-    return _FLAG.findall(message)
+    return naming_settings(message, _NAMES)
 
 
 @contextlib.contextmanager

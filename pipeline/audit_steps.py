@@ -8,10 +8,10 @@ from goodnet.data.reading_options import AS_STORED, ReadingOptions
 from goodnet.models.input_scale import DEFAULT_SCALES, InputScale
 from goodnet.models.legacy_keras import keras
 from goodnet.models.loading.network_cost import MOST_MULTIPLY_ADDS
-from goodnet.pipeline.case import Case, as_taken, opened
+from goodnet.pipeline.inputs.case import Case, as_taken, opened
+from goodnet.pipeline.inputs.suspect import Suspect, chance_policy, open_suspect
 from goodnet.pipeline.inversion.evidence import Evidence, EvidenceSettings, find_evidence
 from goodnet.pipeline.inversion.search import SearchSettings
-from goodnet.pipeline.suspect import Suspect, chance_policy, open_suspect
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ import numpy as np
 
 from goodnet.models.input_scale import InputScale
 from goodnet.models.legacy_keras import keras
-from goodnet.pipeline.arguments import speaking_of_arguments
-from goodnet.pipeline.case import Case
+from goodnet.pipeline.api.arguments import speaking_of_arguments
+from goodnet.pipeline.api.keras_models import in_keras_3
+from goodnet.pipeline.inputs.case import Case
 from goodnet.pipeline.inversion.evidence import Evidence
-from goodnet.pipeline.live_model import in_keras_3
 from goodnet.pipeline.measuring.evaluation import Evaluation
 from goodnet.pipeline.repair_steps import REPORT, copy_run, refuse_to_replace_inputs
 from goodnet.pipeline.reporting.evidence import evidence_as_json, summary
@@ -81,7 +81,7 @@ class AuditVerdict:
 
 
 class OwnFolder:
-    """A temporary folder that goes with this object, or when the process ends."""
+    """A temporary folder. It is removed with this object, or when the process ends."""
 
     def __init__(self) -> None:
         """Makes the folder."""
@@ -93,14 +93,14 @@ class OwnFolder:
 class RepairResult:
     """A repaired model, its detector, and what was measured.
 
-    The files of the run are in a temporary folder that goes with this object; `export` copies them out.
+    The files of the run are in a temporary folder, which is removed with this object; `export` copies them out.
 
     Attributes:
         verdict: on the model as it came; None where the method looks for no evidence.
-        changed: whether the model was repaired; a model that nothing speaks against is left as it is.
+        changed: whether the model was repaired; a model without evidence of a backdoor is left as it is.
         evaluation: the figures, by set and network.
         table: the same as text.
-        input_scale: what `model` expects of pixels, as the model did that it came from.
+        input_scale: what `model` expects of pixels; the model that was given expects the same.
         record: what the report is made of.
     """
 
@@ -145,7 +145,7 @@ class RepairResult:
         """The report: one HTML file that needs nothing else.
 
         Args:
-            path: where to write it; None to leave it where it is, to go with this object.
+            path: where to write it; None for the temporary folder, which is removed with this object.
 
         Returns:
             The file's path.

@@ -8,7 +8,7 @@ from absl import logging as absl_logging
 from absl.testing import absltest
 
 from goodnet.models.legacy_keras import keras, tf
-from goodnet.pipeline.caller_state import caller_state_kept
+from goodnet.pipeline.api.caller_state import caller_state_kept
 
 
 def _draws():
