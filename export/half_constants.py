@@ -25,10 +25,15 @@ def with_half_constants(tflite: bytes) -> bytes:
 
     model = flatbuffer_utils.convert_bytearray_to_object(bytearray(tflite))
     (graph,) = model.subgraphs
+    # Kernels that multiply in eight bits take their biases, which may be all 0, in float32 alone.
+    integer = {place for place, tensor in enumerate(graph.tensors) if tensor.type == schema.TensorType.INT8}
+    mixed = {int(place) for one in graph.operators if integer & set(one.inputs) for place in one.inputs}
     unpacking = []
     for number, buffer in enumerate(model.buffers):
-        holders = [tensor for tensor in graph.tensors if tensor.buffer == number]
-        if buffer.data is None or any(one.type != schema.TensorType.FLOAT32 for one in holders):
+        holders = {place: tensor for place, tensor in enumerate(graph.tensors) if tensor.buffer == number}
+        if buffer.data is None or mixed & set(holders):
+            continue
+        if any(one.type != schema.TensorType.FLOAT32 for one in holders.values()):
             continue
         values = np.frombuffer(bytes(buffer.data), "<f4")
         with np.errstate(over="ignore"):
@@ -36,14 +41,14 @@ def with_half_constants(tflite: bytes) -> bytes:
         if len(values) < _FEWEST_VALUES or not np.array_equal(halves, values):
             continue
         buffer.data = np.frombuffer(halves.tobytes(), np.uint8)
-        for tensor in holders:
+        for place, tensor in holders.items():
             packed = schema.TensorT()
             packed.name, packed.shape = tensor.name + b"_half", tensor.shape
             packed.type, packed.buffer = schema.TensorType.FLOAT16, number
             tensor.buffer = 0
             operator = schema.OperatorT()
             operator.opcodeIndex = len(model.operatorCodes)
-            operator.inputs, operator.outputs = [len(graph.tensors)], [graph.tensors.index(tensor)]
+            operator.inputs, operator.outputs = [len(graph.tensors)], [place]
             operator.builtinOptionsType = schema.BuiltinOptions.DequantizeOptions
             operator.builtinOptions = schema.DequantizeOptionsT()
             unpacking.append(operator)

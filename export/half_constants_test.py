@@ -5,11 +5,12 @@ import tempfile
 import numpy as np
 from absl.testing import absltest
 
-from goodnet.export.conversion import SIGNATURE
+from goodnet.export.conversion import SIGNATURE, convert_classifier
 from goodnet.export.device_process import device_answers
 from goodnet.export.half_constants import with_half_constants
 from goodnet.export.runtime import RUNTIMES
-from goodnet.models.legacy_keras import tf
+from goodnet.models.input_scale import UNIT_SCALE
+from goodnet.models.legacy_keras import keras, tf
 
 
 def _converted(values: np.ndarray) -> bytes:
@@ -41,6 +42,15 @@ class HalfConstantsTest(absltest.TestCase):
             self.assertGreater(np.ptp(expected["first"]), 0)
             for name in ("first", "second"):
                 np.testing.assert_array_equal(found[name], expected[name])
+
+    def test_biases_of_kernels_in_eight_bits_stay(self):
+        image = keras.Input((6, 6, 3))
+        wide = keras.layers.Conv2D(1200, 1, activation="relu")(keras.layers.Conv2D(48, 3)(image))
+        model = keras.Model(image, keras.layers.Dense(4)(keras.layers.GlobalAveragePooling2D()(wide)))
+        images = np.random.default_rng(0).integers(0, 256, (5, 6, 6, 3), np.uint8)
+        tflite = convert_classifier(model, UNIT_SCALE)
+        for runtime in RUNTIMES:
+            self.assertTrue(np.isfinite(device_answers(tflite, images, images.shape[1:], runtime)["scores"]).all())
 
     def test_what_would_lose_a_digit_stays(self):
         values = np.ones((40, 50), np.float32)
