@@ -243,6 +243,7 @@ class _Builder:
             if rank is None or set(kwargs) != {"slice_spec"}:
                 raise InputError(f"{where}: an index without a tensor; expected both")
             _about(spec, lambda: batch_axis.check_index(kwargs["slice_spec"], rank))
+            kwargs["slice_spec"] = _without_ellipsis(kwargs["slice_spec"], rank)
         else:
             _about(spec, lambda: batch_axis.check_function(function, kwargs, rank))
         op_layers = keras.src.layers.core.tf_op_layer
@@ -266,6 +267,15 @@ class _Builder:
             name = f"{candidates[-1]}_{self._numbers[candidates[-1]]}"
         self._names.add(name)
         return name
+
+
+def _without_ellipsis(index: Sequence[Any], rank: int) -> tuple[Any, ...]:
+    """The same index of a tensor of `rank` axes; Keras' own files have no word for an ellipsis."""
+    if index.count(Ellipsis) != 1:
+        return tuple(index)
+    place = index.index(Ellipsis)
+    others = sum(item is not None for item in index) - 1
+    return (*index[:place], *[slice(None)] * (rank - others), *index[place + 1 :])
 
 
 def _in_order(spec: ModelSpec, offsets: Mapping[str, int]) -> Iterator[tuple[LayerSpec | ModelSpec, int]]:

@@ -15,6 +15,7 @@ from goodnet.models.classifier import classifier_facts
 from goodnet.models.legacy_keras import keras, tf, tfmot
 from goodnet.models.loading.opening import open_model
 from goodnet.models.networks.architectures import ARCHITECTURES
+from goodnet.models.saving import save_network
 
 _LAYERS = keras.layers
 
@@ -421,10 +422,13 @@ class Keras3Test(parameterized.TestCase):
     def test_same_outputs_as_keras_3(self, name, suffix):
         with np.load(self.folder / f"{name}.npz") as stored:
             images, outputs = stored["images"], stored["outputs"]
-        for flat in (True, False):
+        for flat in (False, True):
             opened = open_model(str(self.folder / f"{name}{suffix}"), flat=flat)
             np.testing.assert_allclose(opened(images), outputs, atol=1e-5)
         self.assertIsInstance(opened, keras.Model)
+        again = os.path.join(self.create_tempdir(), f"again{suffix}")
+        save_network(opened, again)
+        np.testing.assert_allclose(open_model(again)(images), outputs, atol=1e-5)
 
 
 class CsawTest(absltest.TestCase):
