@@ -20,7 +20,7 @@ from goodnet.pipeline.api.results import AuditVerdict, Detections, RepairResult
 from goodnet.pipeline.audit_steps import AuditOptions
 from goodnet.pipeline.inversion.evidence import Evidence
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
-from goodnet.pipeline.inversion.verdict import Suspicion
+from goodnet.pipeline.inversion.verdict import LabelEvidence
 from goodnet.pipeline.measuring.evaluation import Evaluation, SetFigures, StageFigures
 from goodnet.pipeline.measuring.rates import Rate
 from goodnet.pipeline.methods.repair_method import RepairSettings
@@ -36,7 +36,7 @@ _FUNCTIONS: Mapping[Callable[..., Any], tuple[type, ...]] = {
     library.detect: (),
 }
 _RESULTS: tuple[type, ...] = (AuditVerdict, RepairResult, Detections)
-_PARTS: tuple[type, ...] = (Evidence, Suspicion, InvertedTrigger, Evaluation, SetFigures, StageFigures, Rate)
+_PARTS: tuple[type, ...] = (Evidence, LabelEvidence, InvertedTrigger, Evaluation, SetFigures, StageFigures, Rate)
 # Settings that no settings class has: what they do, the flags of their names say.
 _FLAGS = ("input_scale", "channel_order", "mean", "std", "resize", "exif_orientation", "crop_to_roi", "clean_part")
 _INTRODUCTION = """# Python API

@@ -13,7 +13,7 @@ from goodnet.models.legacy_keras import keras
 from goodnet.pipeline.detection.calibration import calibrate
 from goodnet.pipeline.inversion.evidence import Evidence
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
-from goodnet.pipeline.inversion.verdict import BACKDOOR, CLEAN, Suspicion, Verdict
+from goodnet.pipeline.inversion.verdict import BACKDOOR, CLEAN, LabelEvidence, Verdict
 from goodnet.pipeline.measuring.artefact_figures import ArtefactFigures
 from goodnet.pipeline.measuring.evaluation import Evaluation, evaluate_sets, measured_set
 from goodnet.pipeline.measuring.examples import misclassified_clean, successful_attacks
@@ -79,8 +79,8 @@ def example_evidence(verdict: str = BACKDOOR) -> Evidence:
     corner, haze = np.zeros((8, 8, 3), np.float32), np.full((8, 8, 3), 12.0, np.float32)
     corner[6:, 6:] = -90
     suspicions = (
-        Suspicion(InvertedTrigger(0, corner, 1.4, 0.98, True), 5.5, Rate(38, 40)),
-        Suspicion(InvertedTrigger(3, haze, 0.4, 0.1, False), None, Rate(0, 40)),
+        LabelEvidence(InvertedTrigger(0, corner, 1.4, 0.98, True), 5.5, Rate(38, 40)),
+        LabelEvidence(InvertedTrigger(3, haze, 0.4, 0.1, False), None, Rate(0, 40)),
     )
     targets = (0,) if verdict == BACKDOOR else ()
     return Evidence(Verdict(verdict, "a reason", targets), suspicions, np.inf, 0.5, 100, 32, 16, 9, 80, 40)

@@ -18,7 +18,7 @@ from goodnet.pipeline.inversion.few_images import with_variants
 from goodnet.pipeline.inversion.search import SearchSettings, invert_triggers, works
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
 from goodnet.pipeline.inversion.trigger_cache import cached_triggers
-from goodnet.pipeline.inversion.verdict import Ordinary, Suspicion, Verdict, judge
+from goodnet.pipeline.inversion.verdict import LabelEvidence, Ordinary, Verdict, judge
 from goodnet.pipeline.measuring.rates import Rate
 from goodnet.pipeline.run.progress import log
 
@@ -52,7 +52,7 @@ class Evidence:
     """
 
     verdict: Verdict
-    suspicions: tuple[Suspicion, ...]
+    suspicions: tuple[LabelEvidence, ...]
     ordinary_size: float
     ordinary_spread: float
     labels: int
@@ -111,7 +111,7 @@ def find_evidence(
     suspicions = []
     for trigger in _smallest_first(triggers)[:_SHOWN]:
         success = _success(network, trigger, clean if held_out is None else held_out)
-        suspicions.append(Suspicion(trigger, _index(sizes[trigger.label], ordinary), success))
+        suspicions.append(LabelEvidence(trigger, _index(sizes[trigger.label], ordinary), success))
         log.info("evidence: %s", suspicions[-1])
     never = int(np.isinf(ordinary).sum())
     usual = _middle_and_spread(ordinary)

@@ -26,7 +26,7 @@ VISIBLE = 5.0
 
 
 @dataclass(frozen=True)
-class Suspicion:
+class LabelEvidence:
     """What is known of one label.
 
     Attributes:
@@ -90,7 +90,7 @@ def chance_index(labels: int, share: float) -> float:
     return NormalDist().inv_cdf(1 - share / labels)
 
 
-def judge(suspicions: Sequence[Suspicion], labels: int, ordinary: Ordinary) -> Verdict:
+def judge(suspicions: Sequence[LabelEvidence], labels: int, ordinary: Ordinary) -> Verdict:
     """Decides on the verdict.
 
     Args:
@@ -133,7 +133,7 @@ def _incomparable(ordinary: Ordinary) -> str | None:
     return None
 
 
-def _doubt(one: Suspicion, alarm: float) -> str | None:
+def _doubt(one: LabelEvidence, alarm: float) -> str | None:
     """Says why an outlier is not a target; None if it is one."""
     held_out = one.held_out
     if one.index is None or one.index <= alarm:

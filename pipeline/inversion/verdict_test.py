@@ -11,8 +11,8 @@ from goodnet.pipeline.inversion.verdict import (
     FALSE_ALARMS,
     INCONCLUSIVE,
     LEAST_REFERENCE,
+    LabelEvidence,
     Ordinary,
-    Suspicion,
     chance_index,
     judge,
 )
@@ -23,9 +23,9 @@ _DOUBT_INDEX = chance_index(_LABELS, DOUBTS)
 _DOUBTFUL = (chance_index(_LABELS, FALSE_ALARMS) + _DOUBT_INDEX) / 2
 
 
-def _suspicion(index: float | None, held_out: Rate | None = None, label: int = 7) -> Suspicion:
+def _suspicion(index: float | None, held_out: Rate | None = None, label: int = 7) -> LabelEvidence:
     trigger = InvertedTrigger(label, np.ones((2, 2, 3), np.float32), 4.0, 0.99, True)
-    return Suspicion(trigger, index, held_out or Rate(48, 50))
+    return LabelEvidence(trigger, index, held_out or Rate(48, 50))
 
 
 def _judge(suspicions, reference=_LABELS, never=0, spread=0.3):

@@ -16,7 +16,7 @@ from goodnet.pipeline.inversion.verdict import (
     LEAST_SUCCESS,
     LEAST_SURE_SUCCESS,
     VISIBLE,
-    Suspicion,
+    LabelEvidence,
     chance_index,
 )
 from goodnet.pipeline.measuring.rates import Rate
@@ -60,7 +60,7 @@ def evidence_as_json(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def _suspicion(one: Suspicion) -> dict[str, Any]:
+def _suspicion(one: LabelEvidence) -> dict[str, Any]:
     trigger = one.trigger
     return {
         "label": trigger.label,
@@ -71,7 +71,7 @@ def _suspicion(one: Suspicion) -> dict[str, Any]:
     }
 
 
-def _values(one: Evidence | Suspicion, *without: str) -> dict[str, Any]:
+def _values(one: Evidence | LabelEvidence, *without: str) -> dict[str, Any]:
     return {field.name: _plain(getattr(one, field.name)) for field in fields(one) if field.name not in without}
 
 
@@ -137,11 +137,11 @@ def _found(record: RunRecord, evidence: Evidence) -> list[object]:
     ]
 
 
-def _index(one: Suspicion) -> str:
+def _index(one: LabelEvidence) -> str:
     return "never" if one.index is None else f"{one.index:.1f}"
 
 
-def _works_on(one: Suspicion) -> str:
+def _works_on(one: LabelEvidence) -> str:
     return f"{one.held_out.count} of {one.held_out.total}" if one.held_out.total else "no image"
 
 

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 
 from absl.testing import absltest
 
-from goodnet.pipeline.inversion.verdict import BACKDOOR, Suspicion
+from goodnet.pipeline.inversion.verdict import BACKDOOR, LabelEvidence
 from goodnet.pipeline.measuring.rates import Rate
 from goodnet.pipeline.reporting.evidence import evidence_as_json, summary
 from testing.example_record import example_evidence
@@ -19,7 +19,7 @@ class EvidenceTest(absltest.TestCase):
         self.assertEqual((found["fitted_images"], found["held_out_images"]), (80, 40))
         self.assertIsNone(found["ordinary_size"])
         corner, haze = found["suspicions"]
-        self.assertContainsSubset({field.name for field in fields(Suspicion)} - {"trigger"}, corner)
+        self.assertContainsSubset({field.name for field in fields(LabelEvidence)} - {"trigger"}, corner)
         self.assertEqual((corner["label"], corner["size"], corner["sparse"], corner["index"]), (0, 1.4, True, 5.5))
         self.assertEqual((corner["success_fitted"], corner["held_out"]["count"]), (0.98, 38))
         self.assertIsNone(haze["index"])
