@@ -6,6 +6,7 @@ can undo the choice.
 """
 
 import os
+import sys
 
 import goodnet.models.interpreter_limits  # noqa: F401
 
@@ -13,7 +14,17 @@ os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
-import tensorflow_model_optimization as tfmot
 import tf_keras as keras
+
+# tfmot looks for a part of Keras 2 in Keras 3, where it is not: a fifth of all time to import, half of it matplotlib's.
+_KERAS_3 = "keras"
+_is_there = _KERAS_3 in sys.modules
+if not _is_there:
+    sys.modules[_KERAS_3] = None  # type: ignore[assignment]  # Whoever imports it now gets an ImportError.
+try:
+    import tensorflow_model_optimization as tfmot
+finally:
+    if not _is_there:
+        del sys.modules[_KERAS_3]
 
 __all__ = ["keras", "tf", "tfmot"]
