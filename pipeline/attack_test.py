@@ -11,14 +11,14 @@ from goodnet.data.image_set import from_arrays
 from goodnet.data.opening import open_image_set
 from goodnet.models.legacy_keras import keras
 from testing.example_case import CLASSES, bars, example_case
-from testing.example_runs import binaries
+from testing.example_runs import shared_binaries
 
 
 class AttackTest(absltest.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.binaries = cls.enterClassContext(binaries())
+        cls.binaries = shared_binaries()
         cls.case = example_case()
 
     def setUp(self):

@@ -9,7 +9,7 @@ import signal
 from absl.testing import absltest
 
 from goodnet.data.hdf5 import write_hdf5
-from testing.example_runs import binaries
+from testing.example_runs import shared_binaries
 from testing.planted_network import TARGET, bright_rows, planted_network
 
 _CLASSES = 8
@@ -19,7 +19,7 @@ class AuditTest(absltest.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.binaries = cls.enterClassContext(binaries())
+        cls.binaries = shared_binaries()
 
     def setUp(self):
         super().setUp()

@@ -17,7 +17,7 @@ from goodnet.pipeline.repair_steps import Case, Options, repair
 from goodnet.pipeline.run.output_files import sha256_of
 from goodnet.pipeline.training.devices import select_devices
 from testing.example_case import TARGET, example_case
-from testing.example_runs import binaries
+from testing.example_runs import shared_binaries
 
 # In the order of their classes, which is not that of the alphabet.
 _NAMES = ("lying", "standing", "rising", "falling")
@@ -38,7 +38,7 @@ class EvaluateTest(absltest.TestCase):
         super().setUpClass()
         cache = cls.enterClassContext(tempfile.TemporaryDirectory())
         cls.enterClassContext(mock.patch.dict(os.environ, {"XDG_CACHE_HOME": cache}))
-        cls.binaries = cls.enterClassContext(binaries())
+        cls.binaries = shared_binaries()
         cls.case = example_case()
         settings = RepairSettings(pruning_epochs=2, fine_tuning_epochs=1, max_shift=0)
         cls.run_dir = os.path.join(cls.case.folder, "bad_repaired")

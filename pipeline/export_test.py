@@ -16,7 +16,7 @@ from goodnet.models.saving import save_network
 from goodnet.pipeline import export
 from goodnet.pipeline.exporting.faithful_export_test import network_with_scales
 from goodnet.pipeline.run.output_files import sha256_of, write_bytes
-from testing.example_runs import binaries
+from testing.example_runs import shared_binaries
 
 
 class ExportTest(absltest.TestCase):
@@ -28,23 +28,23 @@ class ExportTest(absltest.TestCase):
         network = network_with_scales(images)
         save_network(build_detector(network, network, UNIT_SCALE, 0.9), model)
         argv = (f"--model={model}", f"--clean_data={clean}", f"--output={output}")
-        with binaries() as started:
-            refused = started.run("export", *argv, "--precision=int8")
-            self.assertEqual(refused.status, 1)
-            self.assertRegex(refused.stderr, "error: --precision=int8: the same label on .* such as float16\n$")
-            self.assertFalse(os.path.exists(output))
-            alone = os.path.join(folder, "scores.tflite")
-            bundle = os.path.join(folder, "device.zip")
-            twice = started.run("export", *argv, f"--bundle={output}")
-            self.assertEqual(twice.status, 1)
-            self.assertRegex(twice.stderr, "error: --bundle=.*: the file of --output, too; expected another one\n$")
-            nowhere = started.run("export", *argv, f"--bundle={folder}/none/device.zip")
-            self.assertEqual(nowhere.status, 1)
-            self.assertRegex(nowhere.stderr, "error: --bundle=.*/none/device.zip: No such file or directory; expected ")
-            self.assertFalse(os.path.exists(output))
-            replacing = started.run("export", *argv, f"--image_classifier={model}")
-            self.assertRegex(replacing.stderr, "error: --image_classifier=.*: the file of --model, too; expected ")
-            ended = started.run("export", *argv, f"--image_classifier={alone}", f"--bundle={bundle}")
+        started = shared_binaries()
+        refused = started.run("export", *argv, "--precision=int8")
+        self.assertEqual(refused.status, 1)
+        self.assertRegex(refused.stderr, "error: --precision=int8: the same label on .* such as float16\n$")
+        self.assertFalse(os.path.exists(output))
+        alone = os.path.join(folder, "scores.tflite")
+        bundle = os.path.join(folder, "device.zip")
+        twice = started.run("export", *argv, f"--bundle={output}")
+        self.assertEqual(twice.status, 1)
+        self.assertRegex(twice.stderr, "error: --bundle=.*: the file of --output, too; expected another one\n$")
+        nowhere = started.run("export", *argv, f"--bundle={folder}/none/device.zip")
+        self.assertEqual(nowhere.status, 1)
+        self.assertRegex(nowhere.stderr, "error: --bundle=.*/none/device.zip: No such file or directory; expected ")
+        self.assertFalse(os.path.exists(output))
+        replacing = started.run("export", *argv, f"--image_classifier={model}")
+        self.assertRegex(replacing.stderr, "error: --image_classifier=.*: the file of --model, too; expected ")
+        ended = started.run("export", *argv, f"--image_classifier={alone}", f"--bundle={bundle}")
         self.assertEqual(ended.status, 0, ended.stderr)
         self.assertIn("warning: export: float16 is written instead of int8", ended.stderr)
         self.assertEqual(read_card(output).precision, "float16")

@@ -18,7 +18,7 @@ from goodnet.pipeline.run.manifest import read_manifest
 from goodnet.pipeline.run.output_files import sha256_of
 from testing.example_case import TARGET as PATCH_TARGET
 from testing.example_case import bars, example_case
-from testing.example_runs import binaries
+from testing.example_runs import shared_binaries
 from testing.planted_network import TARGET, bright_rows, planted_network
 
 _ARTEFACTS = frozenset({"pruned.h5", "repaired.h5", "repaired.keras", "detector.keras", "detector.tflite"})
@@ -31,7 +31,7 @@ class RepairTest(absltest.TestCase):
         super().setUpClass()
         cache = cls.enterClassContext(tempfile.TemporaryDirectory())
         cls.enterClassContext(mock.patch.dict(os.environ, {"XDG_CACHE_HOME": cache}))
-        cls.binaries = cls.enterClassContext(binaries())
+        cls.binaries = shared_binaries()
         cls.case = example_case()
 
     def setUp(self):

@@ -4,7 +4,9 @@ One process imports everything and computes nothing; each run is a fork of it, w
 signals and exit status.
 """
 
+import atexit
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -88,7 +90,7 @@ class Binaries:
         """
         self._runs += 1
         stdout, stderr = (os.path.join(self._folder, f"{self._runs}.{kind}") for kind in ("out", "err"))
-        request = {"name": name, "argv": argv, "stdout": stdout, "stderr": stderr}
+        request = {"name": name, "argv": argv, "stdout": stdout, "stderr": stderr, "environ": dict(os.environ)}
         pid = _ask(self._server, {**request, "killed_at": killed_at, "folder": folder, "killed_by": killed_by})
         return Running(self._server, int(pid), stdout, stderr)
 
@@ -112,6 +114,17 @@ def binaries(*through: str) -> Iterator[Binaries]:
         yield Binaries(server, folder)
         assert server.stdin is not None
         server.stdin.close()
+
+
+@functools.cache
+def shared_binaries() -> Binaries:
+    """One such process for all test files that this process runs: each import of TensorFlow takes seconds.
+
+    A run has the environment that the test has when it starts it.
+    """
+    stack = contextlib.ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(binaries())
 
 
 def _ask(server: "subprocess.Popen[str]", request: object) -> str:
@@ -157,6 +170,8 @@ def _become(module: ModuleType, request: dict) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for number, kind in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(request[kind], os.O_WRONLY | os.O_APPEND), number)
+    os.environ.clear()
+    os.environ.update(request["environ"])
     sys.argv = [request["name"], *request["argv"]]
     if request["killed_at"] is not None:
         sys.addaudithook(_Killer(request["folder"], request["killed_at"], request["killed_by"]))

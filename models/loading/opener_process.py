@@ -22,6 +22,9 @@ import socket
 import sys
 from typing import Any
 
+# oneDNN compiles a kernel for every shape, which takes longer than the few images that a network is tried on.
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
+
 from goodnet.data.errors import InputError
 from goodnet.data.reading_process import end_this_process_after, end_with_parent, lower_limit, no_room, seconds_for
 from goodnet.models.legacy_keras import tf

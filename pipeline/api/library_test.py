@@ -32,7 +32,7 @@ from goodnet.pipeline.run.manifest import manifest_bytes, read_manifest
 from goodnet.pipeline.run.output_files import sha256_of
 from goodnet.pipeline.run.progress import log
 from goodnet.pipeline.training.devices import devices_of
-from testing.example_runs import binaries
+from testing.example_runs import shared_binaries
 from testing.planted_network import TARGET, bright_rows, planted_network, with_planted_trigger
 
 _CLASSES = 8
@@ -103,9 +103,8 @@ class LibraryTest(parameterized.TestCase):
         model, clean, out_dir = (os.path.join(self.folder, name) for name in ("bad.h5", "clean.h5", "by_command"))
         self.network.save(model)
         write_hdf5(clean, self.clean)
-        with binaries() as commands:
-            flags = [f"--{name}={value}" for name, value in _SETTINGS.items()]
-            ended = commands.run("repair", model, f"--clean_data={clean}", f"--out_dir={out_dir}", *flags)
+        flags = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+        ended = shared_binaries().run("repair", model, f"--clean_data={clean}", f"--out_dir={out_dir}", *flags)
         self.assertEqual(ended.status, 0, ended.stderr)
         self.assert_same_weights(self.out_dir, out_dir)
         ours, theirs = (read_manifest(folder)["findings"] for folder in (self.out_dir, out_dir))
