@@ -16,7 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow as tf
 import tf_keras as keras
 
-# tfmot looks for a part of Keras 2 in Keras 3, where it is not: a fifth of all time to import, half of it matplotlib's.
+# tfmot looks for a part of Keras 2 in Keras 3, where it is not: a fifth of all time to import.
 _KERAS_3 = "keras"
 _is_there = _KERAS_3 in sys.modules
 if not _is_there:

@@ -14,6 +14,7 @@ from goodnet.pipeline.inputs.suspect import open_suspect
 from goodnet.pipeline.methods.catalogue import METHODS
 from goodnet.pipeline.methods.fine_pruning import fine_pruning
 from goodnet.pipeline.methods.fine_tuning import fine_tuning
+from goodnet.pipeline.methods.names import NAMES
 from goodnet.pipeline.methods.repair_method import RepairSettings
 from goodnet.pipeline.pruning.fine_tuning import fine_tune
 from goodnet.pipeline.training.batches import Batches
@@ -124,6 +125,7 @@ class MethodsTest(absltest.TestCase):
             np.testing.assert_allclose(weight, one, atol=1e-6)
 
     def test_the_catalogue_has_the_methods_a_researcher_compares(self):
+        self.assertEqual(tuple(METHODS), NAMES)
         self.assertEqual(METHODS["fine-pruning"], fine_pruning)
         self.assertEqual(METHODS["fine-tuning"], fine_tuning)
 
