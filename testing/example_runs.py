@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from types import ModuleType
 
 _PATIENCE_SECONDS = 300
+# As it is before any test runs: one that puts another in its place for its own time may be the first to start a run.
+_TEMPORARY_FOLDER = tempfile.gettempdir()
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def binaries(*through: str) -> Iterator[Binaries]:
     """
     command = [*through, sys.executable, "-m", "testing.example_runs"]
     with (
-        tempfile.TemporaryDirectory(prefix="runs-") as folder,
+        tempfile.TemporaryDirectory(prefix="runs-", dir=_TEMPORARY_FOLDER) as folder,
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server,
     ):
         yield Binaries(server, folder)
