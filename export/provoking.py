@@ -8,11 +8,14 @@ known or needed.
 
 import numpy as np
 
+from goodnet.data.batch_sizes import images_at_once
 from goodnet.models.detector import take_apart
 from goodnet.models.legacy_keras import keras, tf
 
 _STEPS = 10
 _GREY_LEVELS = 12.0
+# A gradient keeps what every layer of both nets made, so it has so many times fewer images at once than an answer.
+_KEPT = 4
 
 
 def provoked(detector: keras.Model, images: np.ndarray) -> np.ndarray:
@@ -27,7 +30,7 @@ def provoked(detector: keras.Model, images: np.ndarray) -> np.ndarray:
     """
     scorer = take_apart(detector).scorer
 
-    @tf.function
+    @tf.function(reduce_retracing=True)
     def uphill(pixels: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             tape.watch(pixels)
@@ -37,7 +40,11 @@ def provoked(detector: keras.Model, images: np.ndarray) -> np.ndarray:
         slope = tf.zeros_like(pixels) if slope is None else tf.where(slope == slope, slope, 0.0)
         return tf.clip_by_value(pixels + _GREY_LEVELS * tf.sign(slope), 0.0, 255.0)
 
-    moved = tf.constant(images, tf.float32)
-    for _ in range(_STEPS):
-        moved = uphill(moved)
-    return np.rint(moved.numpy()).astype(np.uint8)
+    at_once = max(1, images_at_once(images.shape[1:]) // _KEPT)
+    moved = np.empty_like(images)
+    for start in range(0, len(images), at_once):
+        batch = tf.constant(images[start : start + at_once], tf.float32)
+        for _ in range(_STEPS):
+            batch = uphill(batch)
+        moved[start : start + at_once] = np.rint(batch.numpy())
+    return moved

@@ -9,10 +9,10 @@ from goodnet.models.legacy_keras import keras
 _SHAPE, _CLASSES = (8, 8, 3), 4
 
 
-def _net(change: float) -> keras.Model:
+def _net(change: float, shape: tuple[int, int, int] = _SHAPE) -> keras.Model:
     """A net whose weights differ by a share from those of the others."""
     keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.layers.Flatten(input_shape=_SHAPE), keras.layers.Dense(_CLASSES)])
+    model = keras.Sequential([keras.layers.Flatten(input_shape=shape), keras.layers.Dense(_CLASSES)])
     kernel, bias = model.get_weights()
     model.set_weights([4 * kernel * (1 + change * np.random.default_rng(1).normal(size=kernel.shape)), bias])
     return model
@@ -36,6 +36,15 @@ class ProvokingTest(absltest.TestCase):
     def test_where_the_two_nets_are_the_same_images_are_left_alone(self):
         detector = build_detector(_net(0.0), _net(0.0), UNIT_SCALE, 0.5)
         np.testing.assert_array_equal(provoked(detector, self.images), self.images)
+
+    def test_large_images_of_which_few_are_moved_at_once(self):
+        shape = (300, 300, 3)
+        detector = build_detector(_net(0.0, shape), _net(0.3, shape), UNIT_SCALE, 0.5)
+        images = np.random.default_rng(0).integers(64, 192, (5, *shape), np.uint8)
+        alone = np.concatenate([provoked(detector, images[number : number + 1]) for number in range(5)])
+        self.assertGreater(np.mean(alone != images), 0.5)
+        # Rounding decides the sign of a slope that is nearly none.
+        self.assertLess(np.mean(provoked(detector, images) != alone), 1e-3)
 
 
 if __name__ == "__main__":
