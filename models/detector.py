@@ -12,6 +12,7 @@ the class that the repaired net sees.
 A second signal, the novelty of an image, may stand beside the first (`models.novelty`); suspicion is the larger.
 """
 
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -233,6 +234,9 @@ def take_apart(detector: keras.Model) -> DetectorParts:
     Raises:
         InputError: the model is not such a detector.
     """
+    known = _KNOWN_PARTS.get(detector) if isinstance(detector, keras.Model) else None
+    if known is not None:
+        return known
     if not is_detector(detector):
         raise InputError(
             f"model {getattr(detector, 'name', detector)!r}: it is no detector; expected one that this project built,"
@@ -244,9 +248,11 @@ def take_apart(detector: keras.Model) -> DetectorParts:
     novelty = next((layer for layer in detector.layers if layer.name == NOVELTY), None)
     _, outputs = _score(image, badnet, repaired, input_scale, novelty)
     scorer = keras.Model(image, outputs, name="scorer")
-    return DetectorParts(
+    parts = DetectorParts(
         badnet, repaired, input_scale, threshold, scorer, None if novelty is None else novelty_of(novelty)
     )
+    _KNOWN_PARTS[detector] = parts
+    return parts
 
 
 def is_detector(model: keras.Model) -> bool:
@@ -277,6 +283,9 @@ def is_detector(model: keras.Model) -> bool:
     )
 
 
+# A scorer is traced anew for each object that it is, which takes seconds for a large network. A detector that is no
+# longer used goes, and its parts with it.
+_KNOWN_PARTS: "weakref.WeakKeyDictionary[keras.Model, DetectorParts]" = weakref.WeakKeyDictionary()
 _PART_LAYERS = ("badnet", "repaired", "input_scale", "threshold")
 
 

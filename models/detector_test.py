@@ -1,6 +1,8 @@
+import gc
 import os
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 from absl.testing import absltest, parameterized
@@ -192,6 +194,15 @@ class DetectorTest(parameterized.TestCase):
         np.testing.assert_array_equal(detector(images), before)
         # Dropout and batch statistics stay out of it even where somebody asks for training.
         np.testing.assert_allclose(detector(images, training=True), before, atol=1e-6)
+
+    def test_parts_are_made_once_and_go_with_their_detector(self):
+        detector = build_detector(_net(0), _net(1), UNIT_SCALE, 0.5)
+        parts = take_apart(detector)
+        self.assertIs(take_apart(detector), parts)
+        scorer = weakref.ref(parts.scorer)
+        del detector, parts
+        gc.collect()
+        self.assertIsNone(scorer())
 
     def test_a_suspect_with_layers_of_the_same_names_is_no_detector(self):
         image = keras.Input(_SHAPE)

@@ -149,7 +149,9 @@ def _is_zombie(pid: int) -> bool:
 def _serve() -> None:
     from goodnet.models.loading import opener
     from goodnet.pipeline import attack, audit, evaluate, export, repair
+    from goodnet.pipeline.run.source_digest import source_digest
 
+    source_digest()  # It is kept, and so is the same for all forks.
     modules = {"attack": attack, "audit": audit, "evaluate": evaluate, "export": export, "repair": repair}
     for line in sys.stdin:
         request = json.loads(line)
