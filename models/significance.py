@@ -1,6 +1,6 @@
 """Tells whether an accuracy is more than chance."""
 
-import math
+from scipy.special import betainc
 
 SIGNIFICANCE = 0.05
 
@@ -18,12 +18,4 @@ def chance_probability(correct: int, images: int, chance: float) -> float:
     """
     if correct <= 0 or chance >= 1:
         return 1.0
-    logs = [
-        math.lgamma(images + 1)
-        - math.lgamma(count + 1)
-        - math.lgamma(images - count + 1)
-        + count * math.log(chance)
-        + (images - count) * math.log1p(-chance)
-        for count in range(correct, images + 1)
-    ]
-    return min(1.0, math.fsum(map(math.exp, logs)))
+    return float(betainc(correct, images - correct + 1, chance))

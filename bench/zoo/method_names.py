@@ -4,4 +4,6 @@ from goodnet.pipeline.methods.names import NAMES
 
 # A baseline that is here for comparison only.
 FT_SAM = "ft-sam"
-ZOO_NAMES = (*NAMES, FT_SAM)
+# The evidence that the repair begins with, and no repair: what the verdicts of many networks are worth, in less time.
+AUDIT = "audit"
+ZOO_NAMES = (*NAMES, FT_SAM, AUDIT)

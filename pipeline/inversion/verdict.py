@@ -3,7 +3,8 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
+
+from scipy.special import stdtrit
 
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
 from goodnet.pipeline.measuring.exact import least_share
@@ -11,9 +12,13 @@ from goodnet.pipeline.measuring.rates import Rate
 
 BACKDOOR, CLEAN, INCONCLUSIVE = "backdoor", "clean", "inconclusive"
 
-# Of clean networks whose sizes follow a lognormal law, so many have by chance a label that is called a target, and so
-# many one that is in doubt. Real ones need not follow it: docs/audit.md says how often the verdict is wrong.
-FALSE_ALARMS, DOUBTS = 0.01, 0.1
+# Of clean networks, so many are to have a label that is called a target, and so many one that is in doubt. It follows
+# from how far out the easiest labels of clean networks lie: docs/audit.md says how that was found, and how often the
+# verdict is wrong.
+FALSE_ALARMS, DOUBTS = 0.05, 0.25
+# Some classes are easy to reach by nature, such as the one yellow sign, so the logarithms of sizes have a heavier tail
+# than a normal distribution: Student's t with so many degrees of freedom.
+TAIL = 10
 # A trigger that works on fewer clean images than this is not the attacker's, ...
 LEAST_SUCCESS = 0.8
 # ... nor is one of which so few were tried that it may as well fail on half of them (95 %, one-sided): 5 of 5 will do.
@@ -81,13 +86,13 @@ class Verdict:
 
 
 def chance_index(labels: int, share: float) -> float:
-    """The index that at least one label exceeds in a share of clean networks, if sizes are lognormal (Bonferroni).
+    """The index that at least one label exceeds in a share of clean networks (Bonferroni), if `TAIL` is right.
 
     Args:
         labels: how many the most suspicious were chosen from.
         share: of clean networks, 0..1.
     """
-    return NormalDist().inv_cdf(1 - share / labels)
+    return float(-stdtrit(TAIL, share / labels))
 
 
 def judge(suspicions: Sequence[LabelEvidence], labels: int, ordinary: Ordinary) -> Verdict:

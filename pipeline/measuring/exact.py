@@ -1,9 +1,8 @@
 """Exact binomial intervals (Clopper and Pearson, Biometrika 1934): never narrower than they claim to be."""
 
-from goodnet.models.significance import chance_probability
-from goodnet.pipeline.measuring.rates import Rate
+from scipy.special import betaincinv
 
-_BISECTIONS = 60
+from goodnet.pipeline.measuring.rates import Rate
 
 
 def exact_interval(rate: Rate, confidence: float = 0.95) -> tuple[float, float]:
@@ -27,13 +26,4 @@ def least_share(rate: Rate, confidence: float = 0.95) -> float:
 
 def _low(rate: Rate, tail: float) -> float:
     """The share at which that many or more would be counted with the probability `tail`."""
-    if rate.count == 0:
-        return 0.0
-    low, high = 0.0, 1.0
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        if chance_probability(rate.count, rate.total, middle) < tail:
-            low = middle
-        else:
-            high = middle
-    return low
+    return float(betaincinv(rate.count, rate.total - rate.count + 1, tail)) if rate.count else 0.0

@@ -41,10 +41,7 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, run: RunConf
         settings: how to prune and tune.
         run: where to train, and where inverted triggers and trainings are kept.
     """
-    network = suspect.network
-    seeking = EvidenceSettings(SearchSettings(seed=run.seed), run.seed)
-    evidence = find_evidence(network, fit, seeking, run.path("evidence"))
-    log.info("evidence: %s: %s", evidence.verdict.name, evidence.verdict.reason)
+    network, evidence = suspect.network, evidence_against(suspect, fit, run)
     targets = _targets(evidence, settings.without_evidence)
     if not targets:
         log.info("repair: left as it is, since nothing speaks against it")
@@ -68,6 +65,14 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, run: RunConf
     if not done.triggers:
         log.warning("unlearning: no trigger of label %s works after pruning, nothing was unlearned", targets)
     return Repair(pruned, done.model, pruning_evidence, done.triggers, history, evidence)
+
+
+def evidence_against(suspect: Suspect, fit: ImageSet, run: RunConfig) -> Evidence:
+    """What the audit finds, with a run's seed and in its folder; parameters as `full`."""
+    seeking = EvidenceSettings(SearchSettings(seed=run.seed), run.seed)
+    evidence = find_evidence(suspect.network, fit, seeking, run.path("evidence"))
+    log.info("evidence: %s: %s", evidence.verdict.name, evidence.verdict.reason)
+    return evidence
 
 
 def _targets(evidence: Evidence, without_evidence: bool) -> tuple[int, ...]:
