@@ -10,7 +10,12 @@ SEED = define_shared("seed", 0, "All that is random follows from it.")
 DEVICE = flags.DEFINE_enum(
     "device", "auto", ["auto", "cpu", "gpu"], "Where to train: every GPU that TensorFlow sees, else the CPU."
 )
-BATCH_SIZE = define_shared("batch_size", 64, "Images in a training batch, over all devices.")
+BATCH_SIZE = define_shared(
+    "batch_size",
+    None,
+    "Images in a training batch, over all devices. Default: 64, and fewer that are larger than 128 x 128 pixels (20 of "
+    "224 x 224), so that they take no more memory.",
+)
 MAX_SHIFT = define_shared("max_shift", 2, "Pixels that images are shifted by, at random, in training.")
 RESUME = flags.DEFINE_bool("resume", False, "Go on from the last finished stage of an interrupted run into --out_dir.")
 CACHE_DIR = flags.DEFINE_string(

@@ -18,6 +18,7 @@ from dataclasses import asdict, replace
 
 from absl import flags
 
+from goodnet.data.batch_sizes import training_batch
 from goodnet.data.errors import InputError
 from goodnet.data.faces.face_sets import face_sets
 from goodnet.data.hdf5 import write_hdf5
@@ -75,7 +76,7 @@ def main(argv: Sequence[str]) -> None:
             poison_share=attacking.POISON_SHARE.value,
             epochs=attacking.EPOCHS.value,
             learning_rate=_learning_rate(training),
-            batch_size=running.BATCH_SIZE.value,
+            batch_size=running.BATCH_SIZE.value or training_batch(training.image_shape),
             max_shift=running.MAX_SHIFT.value,
         )
         model, decoys = _train(training, attacks, settings)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from goodnet.data.batch_sizes import training_batch
 from goodnet.data.image_set import ImageSet
 from goodnet.flags.settings import setting
 from goodnet.models.channels.removal import RemovalReport
@@ -27,7 +28,7 @@ class RepairSettings:
     """The user's settings of a repair. A field that is a `setting` describes itself.
 
     Attributes:
-        batch_size: images in a batch.
+        batch_size: images in a batch; None for 64, and fewer that are larger than 128 x 128 pixels.
         max_shift: pixels of random shift, in training.
     """
 
@@ -52,7 +53,7 @@ class RepairSettings:
         lower_bound=0,
     )
     learning_rate: float = setting(5e-4, "Adam's learning rate in the repair.", lower_bound=0.0)
-    batch_size: int = 64
+    batch_size: int | None = None
     max_shift: int = 2
     max_zoom: float = setting(
         0.1,
@@ -83,7 +84,8 @@ class RepairSettings:
     def batches(self, clean: ImageSet, input_scale: InputScale, seed: int) -> Batches:
         """How clean images are fed in training."""
         augmentation = Augmentation(self.max_shift, self.max_zoom, self.max_light)
-        return Batches(clean, input_scale, self.batch_size, seed, augmentation)
+        batch_size = self.batch_size or training_batch(clean.image_shape)
+        return Batches(clean, input_scale, batch_size, seed, augmentation)
 
 
 @dataclass(frozen=True)
