@@ -234,8 +234,7 @@ def take_apart(detector: keras.Model) -> DetectorParts:
     Raises:
         InputError: the model is not such a detector.
     """
-    known = _KNOWN_PARTS.get(detector) if isinstance(detector, keras.Model) else None
-    if known is not None:
+    if (known := _KNOWN_PARTS.get(detector)) is not None:
         return known
     if not is_detector(detector):
         raise InputError(
