@@ -1,7 +1,8 @@
 """Evidence of a backdoor: what the smallest triggers of a network's labels say, for the audit and for the repair.
 
 A label is the target of a backdoor if a far smaller change of the pixels leads to it than to ordinary labels (Neural
-Cleanse, Wang et al., IEEE S&P 2019), and if the change works on clean images that it was not fitted to.
+Cleanse, Wang et al., IEEE S&P 2019), if the change leads there by features unlike those of the label's own images, and
+if it works on clean images that it was not fitted to.
 """
 
 import functools
@@ -14,7 +15,9 @@ import numpy as np
 from goodnet.data.batch_sizes import images_at_once
 from goodnet.data.image_set import ImageSet
 from goodnet.models.scaled_network import ScaledNetwork
+from goodnet.pipeline.inversion.alignment import alignments
 from goodnet.pipeline.inversion.few_images import with_variants
+from goodnet.pipeline.inversion.index import alignment_indices, joint_indices, middle_and_spread, size_indices
 from goodnet.pipeline.inversion.search import SearchSettings, invert_triggers, works
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
 from goodnet.pipeline.inversion.trigger_cache import cached_triggers
@@ -29,8 +32,6 @@ _VARIANTS = 40
 # With more labels than this a short search says which of them get a whole one, beside some that stand for all others.
 _SCREENED_ABOVE, _FINALISTS, _REFERENCE = 48, 16, 32
 _SCREENING_STEPS, _SCREENING_BATCH = 40, 4
-# Of the logarithm of ordinary triggers' sizes, at least: a few labels may lie close together by chance.
-_LEAST_SPREAD = 0.25
 _SHOWN = 5
 
 
@@ -43,6 +44,7 @@ class Evidence:
         suspicions: of the most suspicious labels, most suspicious first, the targets among them.
         ordinary_size: pixels, the median of the labels' smallest triggers; infinite where most were never reached.
         ordinary_spread: robust standard deviation of the logarithms of these sizes; infinite where none is known.
+        ordinary_alignment: median of the labels' alignments, -1..1; NaN where none is known.
         labels: N.
         inverted: how many of them got the whole search.
         reference: how many of these stand for ordinary ones.
@@ -55,6 +57,7 @@ class Evidence:
     suspicions: tuple[LabelEvidence, ...]
     ordinary_size: float
     ordinary_spread: float
+    ordinary_alignment: float
     labels: int
     inverted: int
     reference: int
@@ -106,21 +109,23 @@ def find_evidence(
         chosen = (*finalists, *reference)
     log.info("evidence: the smallest triggers of %d of %d labels", len(chosen), classes)
     triggers = search("triggers", chosen, settings.search)
-    sizes = {one.label: one.size if works(one) else np.inf for one in triggers}
-    ordinary = np.array([sizes[label] for label in reference])
+    ordinary = np.isin([one.label for one in triggers], reference)
+    sizes = np.array([one.size if works(one) else np.inf for one in triggers])
+    aligned = alignments(network, clean, triggers, settings.seed)
     suspicions = []
-    for trigger in _smallest_first(triggers)[:_SHOWN]:
-        success = _success(network, trigger, clean if held_out is None else held_out)
-        suspicions.append(LabelEvidence(trigger, _index(sizes[trigger.label], ordinary), success))
+    for suspicion in _most_suspicious(triggers, sizes, aligned, ordinary):
+        tried = _success(network, suspicion.trigger, clean if held_out is None else held_out)
+        suspicions.append(replace(suspicion, held_out=tried))
         log.info("evidence: %s", suspicions[-1])
-    never = int(np.isinf(ordinary).sum())
-    usual = _middle_and_spread(ordinary)
+    never = int(np.isinf(sizes[ordinary]).sum())
+    usual = middle_and_spread(np.log(sizes[ordinary]))
     spread = np.inf if usual is None else usual[1]
     return Evidence(
         judge(suspicions, classes, Ordinary(len(reference), never, spread)),
         tuple(suspicions),
-        float(np.median(ordinary)),
+        float(np.median(sizes[ordinary])),
         spread,
+        _median(aligned[ordinary]),
         classes,
         len(chosen),
         len(reference),
@@ -128,6 +133,27 @@ def find_evidence(
         len(fit),
         0 if held_out is None else len(held_out),
     )
+
+
+def _most_suspicious(
+    triggers: Sequence[InvertedTrigger], sizes: np.ndarray, aligned: np.ndarray, ordinary: np.ndarray
+) -> list[LabelEvidence]:
+    """The labels with the largest indices, then those never reached by success; not tried on held-out images yet."""
+    by_size, by_alignment = size_indices(sizes, ordinary), alignment_indices(aligned, ordinary)
+    numbers = np.stack([joint_indices(by_size, by_alignment), by_size, aligned, by_alignment])
+    success = np.array([one.success for one in triggers])
+    # NaN sorts last.
+    order = np.lexsort((-success, -numbers[0]))[:_SHOWN]
+    return [LabelEvidence(triggers[place], *map(_known, numbers[:, place]), Rate(0, 0)) for place in order]
+
+
+def _known(number: float) -> float | None:
+    return None if np.isnan(number) else float(number)
+
+
+def _median(numbers: np.ndarray) -> float:
+    known = numbers[np.isfinite(numbers)]
+    return float(np.median(known)) if len(known) else np.nan
 
 
 def _apart(clean: ImageSet, seed: int) -> tuple[ImageSet, ImageSet | None]:
@@ -141,28 +167,6 @@ def _apart(clean: ImageSet, seed: int) -> tuple[ImageSet, ImageSet | None]:
 def _smallest_first(triggers: Sequence[InvertedTrigger]) -> list[InvertedTrigger]:
     """The triggers that work, ordered by size, then the others, ordered by success."""
     return sorted(triggers, key=lambda one: (not works(one), one.size if works(one) else -one.success))
-
-
-def _middle_and_spread(ordinary: np.ndarray) -> tuple[float, float] | None:
-    """Median and robust standard deviation of the sizes' logarithms; None where none is finite."""
-    known = np.log(ordinary[np.isfinite(ordinary)])
-    if not len(known):
-        return None
-    middle = np.median(np.log(ordinary))
-    if not np.isfinite(middle):
-        middle = known.max()
-    # Sizes that are infinite lie above the middle, and as far as the largest at least.
-    apart = np.abs(np.log(np.minimum(ordinary, np.exp(known.max()))) - middle)
-    return float(middle), float(max(1.4826 * np.median(apart), _LEAST_SPREAD))
-
-
-def _index(size: float, ordinary: np.ndarray) -> float | None:
-    """How many robust standard deviations the size lies below the ordinary ones, on logarithms; None if unknown."""
-    usual = _middle_and_spread(ordinary)
-    if usual is None or not np.isfinite(size):
-        return None
-    middle, spread = usual
-    return float((middle - np.log(size)) / spread)
 
 
 def _success(network: ScaledNetwork, trigger: InvertedTrigger, images: ImageSet) -> Rate:

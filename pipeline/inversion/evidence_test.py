@@ -10,7 +10,7 @@ from goodnet.data.image_set import ImageSet
 from goodnet.models.input_scale import UNIT_SCALE
 from goodnet.models.legacy_keras import keras
 from goodnet.models.scaled_network import ScaledNetwork
-from goodnet.pipeline.inversion.evidence import Evidence, EvidenceSettings, _index, find_evidence
+from goodnet.pipeline.inversion.evidence import Evidence, EvidenceSettings, find_evidence
 from goodnet.pipeline.inversion.search import SearchSettings
 from goodnet.pipeline.inversion.verdict import BACKDOOR, CLEAN, INCONCLUSIVE
 from testing.planted_network import TARGET, bright_rows, planted_network
@@ -86,27 +86,6 @@ class EvidenceTest(absltest.TestCase):
         for weight, before in zip(model.get_weights(), weights, strict=True):
             np.testing.assert_array_equal(weight, before)
         np.testing.assert_array_equal(clean.images(), images)
-
-
-class IndexTest(absltest.TestCase):
-    def test_robust_standard_deviations_below_the_middle(self):
-        ordinary = np.exp(np.linspace(2, 4, 21))  # median 3, median distance 0.5
-        self.assertAlmostEqual(_index(np.exp(1.0), ordinary), 2 / (1.4826 * 0.5))
-        self.assertAlmostEqual(_index(np.exp(3.0), ordinary), 0)
-        self.assertLess(_index(np.exp(3.5), ordinary), 0)
-
-    def test_labels_that_lie_close_together_are_no_measure(self):
-        self.assertAlmostEqual(_index(np.exp(2.5), np.full(9, np.exp(3.0))), 0.5 / 0.25)
-
-    def test_labels_that_were_never_reached_count_as_larger(self):
-        ordinary = np.array([8.0, 10.0, 12.0, 14.0, 16.0, np.inf, np.inf])
-        self.assertGreater(_index(1.0, ordinary), _index(1.0, ordinary[:5]))
-        mostly = np.array([8.0, 12.0, *[np.inf] * 6])
-        self.assertGreater(_index(1.0, mostly), 5)
-
-    def test_what_is_not_known(self):
-        self.assertIsNone(_index(np.inf, np.array([8.0, 10.0])))
-        self.assertIsNone(_index(1.0, np.full(9, np.inf)))
 
 
 if __name__ == "__main__":

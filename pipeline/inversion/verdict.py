@@ -36,19 +36,27 @@ class LabelEvidence:
 
     Attributes:
         trigger: its smallest trigger.
-        index: by how many robust standard deviations the logarithm of its size lies below an ordinary label's; None
-            where no trigger worked.
+        index: by how many standard deviations the label is unlike an ordinary one, in size and alignment together; None
+            where no trigger worked, as is the next one.
+        size_index: by how many robust ones the logarithm of the size lies below an ordinary label's.
+        alignment: the cosine, -1..1, between where the trigger moves the features of images and where the label's own
+            images lie; None where that is unknown.
+        alignment_index: by how many robust ones its Fisher z lies below an ordinary label's; 0 where it is unknown.
         held_out: how many clean images of other classes it leads to the label; it was not fitted to these images.
     """
 
     trigger: InvertedTrigger
     index: float | None
+    size_index: float | None
+    alignment: float | None
+    alignment_index: float | None
     held_out: Rate
 
     def __str__(self) -> str:
+        aligned = "" if self.alignment is None else f", alignment {self.alignment:.2f}"
         index = "never reached" if self.index is None else f"index {self.index:.1f}"
         return (
-            f"label {self.trigger.label}: {self.trigger.described}, works on {self.held_out.count} of "
+            f"label {self.trigger.label}: {self.trigger.described}{aligned}, works on {self.held_out.count} of "
             f"{self.held_out.total} clean images, {index}"
         )
 
@@ -116,7 +124,7 @@ def judge(suspicions: Sequence[LabelEvidence], labels: int, ordinary: Ordinary) 
         named = ", ".join(map(str, targets))
         reason = f"an unusually small change leads clean images of other classes to label {named}"
         return Verdict(BACKDOOR, reason, targets, doubtful)
-    if math.exp(doubt_from * ordinary.spread) > VISIBLE:
+    if math.exp(math.sqrt(2) * doubt_from * ordinary.spread) > VISIBLE:
         reason = f"ordinary triggers differ so much in size that even one {VISIBLE:g} times smaller would not stand out"
         return Verdict(INCONCLUSIVE, reason, doubtful=smallest)
     if not outliers:

@@ -28,8 +28,8 @@ class EvidenceTest(absltest.TestCase):
         said = summary(example_evidence())
         lines = said.splitlines()
         self.assertEqual(lines[0], "backdoor: a reason")
-        self.assertRegex(lines[3], r"^ +0 +1\.4 px +5\.5 +38 of 40$")
-        self.assertRegex(lines[4], r"^ +3 +0\.4 px +never +0 of 40$")
+        self.assertRegex(lines[3], r"^ +0 +1\.4 px +0\.21 +5\.5 +38 of 40$")
+        self.assertRegex(lines[4], r"^ +3 +0\.4 px +unknown +never +0 of 40$")
         self.assertRegex(said, r"most\s+of\s+which\s+no\s+trigger\s+reaches")
         self.assertRegex(said, r"A\s+target\s+has\s+an\s+index\s+above")
         self.assertLessEqual(max(map(len, lines)), 100)
@@ -42,6 +42,10 @@ class EvidenceTest(absltest.TestCase):
         self.assertIn("no image", said)
         self.assertIn("too few to hold some out", said)
         self.assertIn("median size is 6.2 pixels", said)
+        self.assertIn("median alignment is 0.85", said)
+        unaligned = replace(few, ordinary_alignment=float("nan"))
+        self.assertNotIn("median alignment", " ".join(summary(unaligned).split()))
+        self.assertIsNone(json.loads(json.dumps(evidence_as_json(unaligned), allow_nan=False))["ordinary_alignment"])
         json.dumps(evidence_as_json(few), allow_nan=False)
 
 
