@@ -140,11 +140,20 @@ def _most_suspicious(
 ) -> list[LabelEvidence]:
     """The labels with the largest indices, then those never reached by success; not tried on held-out images yet."""
     by_size, by_alignment = size_indices(sizes, ordinary), alignment_indices(aligned, ordinary)
-    numbers = np.stack([joint_indices(by_size, by_alignment), by_size, aligned, by_alignment])
+    joint = joint_indices(by_size, by_alignment)
     success = np.array([one.success for one in triggers])
     # NaN sorts last.
-    order = np.lexsort((-success, -numbers[0]))[:_SHOWN]
-    return [LabelEvidence(triggers[place], *map(_known, numbers[:, place]), Rate(0, 0)) for place in order]
+    return [
+        LabelEvidence(
+            triggers[place],
+            _known(joint[place]),
+            _known(by_size[place]),
+            _known(aligned[place]),
+            float(by_alignment[place]),
+            Rate(0, 0),
+        )
+        for place in np.lexsort((-success, -joint))[:_SHOWN]
+    ]
 
 
 def _known(number: float) -> float | None:

@@ -1,4 +1,4 @@
-"""How far a label lies from ordinary ones: by the size of its trigger, by how that leads to it, and by both together."""
+"""How far a label lies from ordinary ones: by the size of its trigger, by its alignment, and by both together."""
 
 import numpy as np
 
@@ -43,7 +43,7 @@ def alignment_indices(cosines: np.ndarray, ordinary: np.ndarray) -> np.ndarray:
 
 
 def joint_indices(sizes: np.ndarray, alignments: np.ndarray) -> np.ndarray:
-    """Two indices of each label as one, in standard deviations again if they are independent (Stouffer et al., 1949)."""
+    """Two indices of each label in one; of independent ones a standard deviation is 1 again (Stouffer et al., 1949)."""
     return (sizes + alignments) / np.sqrt(2)
 
 

@@ -49,7 +49,7 @@ class LabelEvidence:
     index: float | None
     size_index: float | None
     alignment: float | None
-    alignment_index: float | None
+    alignment_index: float
     held_out: Rate
 
     def __str__(self) -> str:
