@@ -86,7 +86,8 @@ def tried(model: Any, folder: str, ending: str) -> Row:
     finally:
         os.remove(path)
     images = noise(opened.input_shape[1:])
-    expected = as_classes(model.predict(_as_asked(images, model), verbose=0), opened.output_shape[1])
+    ends_in = getattr(getattr(model.layers[-1], "activation", None), "__name__", None)
+    expected = as_classes(model.predict(_as_asked(images, model), verbose=0), ends_in == "linear")
     actual = opened.predict(images, verbose=0)
     if actual.shape != expected.shape:
         return Row(True, None, f"answers {actual.shape[1:]}, Keras' {expected.shape[1:]}")
@@ -121,11 +122,10 @@ def _as_asked(images: np.ndarray, model: Any) -> np.ndarray:
     return images.transpose(0, 3, 1, 2) if asked[0] == images.shape[3] and asked[2] != asked[0] else images
 
 
-def as_classes(outputs: np.ndarray, classes: int) -> np.ndarray:
+def as_classes(outputs: np.ndarray, logits: bool) -> np.ndarray:
     """What a file's model gives, as probabilities of classes, or logits."""
     if outputs.shape[1] == 1:
-        logit = outputs.min() < 0 or outputs.max() > 1
-        return np.concatenate([np.zeros_like(outputs) if logit else 1 - outputs, outputs], axis=1)
+        return np.concatenate([np.zeros_like(outputs) if logits else 1 - outputs, outputs], axis=1)
     sums = outputs.sum(axis=1)
     if outputs.min() < 0 or outputs.max() > 1 or np.allclose(sums, 1, atol=1e-3):
         return outputs

@@ -34,6 +34,8 @@ _HOW_TO_SAVE = (
 )
 _OP_KINDS = ("TFOpLambda", "SlicingOpLambda")
 _BUILT_IN_MODULES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")
+# Keras 2 registers this layer of its InceptionResNetV2 as if it were somebody's own.
+_REGISTERED_BY_KERAS = {"Custom>CustomScaleLayer": "CustomScaleLayer"}
 _CONSTANT = "_CONSTANT_VALUE"
 _NO_ACTION = {
     **dict.fromkeys(("mask", "attention_mask", "query_mask", "value_mask", "key_mask"), (None,)),
@@ -209,12 +211,15 @@ class _Reader:
 def _kind_and_settings(entry: Any, where: str) -> tuple[str, Any]:
     if not isinstance(entry, dict) or not isinstance(entry.get("class_name"), str):
         raise InputError(f"{where}: no class name; expected one")
-    kind, module, registered = entry["class_name"], entry.get("module"), entry.get("registered_name")
+    module, registered = entry.get("module"), entry.get("registered_name")
+    kind = _REGISTERED_BY_KERAS.get(entry["class_name"], entry["class_name"])
     if kind == "Lambda":
         raise InputError(f"{where} is a Lambda: it carries code, which is never read; expected built-in layers only")
     if kind not in _MODEL_KINDS and isinstance(entry.get("config"), dict) and set(entry["config"]) >= _GRAPH:
         return "Functional", entry["config"]
-    if ">" in kind or (isinstance(registered, str) and registered not in (kind, "keras." + kind)):
+    if ">" in kind or (
+        isinstance(registered, str) and _REGISTERED_BY_KERAS.get(registered, registered) not in (kind, "keras." + kind)
+    ):
         raise InputError(f"{where}: a custom class {quoted(registered or kind)}; expected built-in layers only")
     if module is not None and not _is_built_in(module):
         raise InputError(f"{where}: class {quoted(kind)} of module {quoted(module)}; expected one of Keras' own")

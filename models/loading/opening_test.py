@@ -181,6 +181,14 @@ class CommonNetworksTest(parameterized.TestCase):
         model = keras.Model(image, _LAYERS.Dense(4)(_LAYERS.GlobalAveragePooling2D()(_LAYERS.Conv2D(4, 3)(x))))
         _assert_same_outputs(model, open_model(_saved(self, model, "model" + suffix)))
 
+    @parameterized.parameters(".h5", ".keras")
+    def test_a_layer_that_keras_registers_as_custom(self, suffix):
+        image = keras.Input((8, 8, 3))
+        x = _LAYERS.Conv2D(4, 3)(image)
+        x = keras.src.applications.inception_resnet_v2.CustomScaleLayer(0.17)([x, _LAYERS.ReLU()(x)])
+        model = _trained_looking(keras.Model(image, _LAYERS.Dense(3)(_LAYERS.Flatten()(x))))
+        _assert_same_outputs(model, open_model(_saved(self, model, "model" + suffix)))
+
     @parameterized.product(wrap=["pruning", "clustering"], suffix=[".h5", ".keras"])
     def test_tfmots_wrappers_are_taken_off(self, wrap, suffix):
         plain = _trained_looking(
