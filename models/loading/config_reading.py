@@ -212,7 +212,7 @@ def _kind_and_settings(entry: Any, where: str) -> tuple[str, Any]:
     if not isinstance(entry, dict) or not isinstance(entry.get("class_name"), str):
         raise InputError(f"{where}: no class name; expected one")
     module, registered = entry.get("module"), entry.get("registered_name")
-    kind = _REGISTERED_BY_KERAS.get(entry["class_name"], entry["class_name"])
+    kind: str = _REGISTERED_BY_KERAS.get(entry["class_name"]) or entry["class_name"]
     if kind == "Lambda":
         raise InputError(f"{where} is a Lambda: it carries code, which is never read; expected built-in layers only")
     if kind not in _MODEL_KINDS and isinstance(entry.get("config"), dict) and set(entry["config"]) >= _GRAPH:
