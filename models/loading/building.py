@@ -8,13 +8,20 @@ import heapq
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
 from goodnet.data.errors import InputError
 from goodnet.models.legacy_keras import keras, tf
 from goodnet.models.loading import batch_axis, op_rules
+from goodnet.models.loading.channels_first import (
+    TO_CHANNELS_FIRST,
+    TO_CHANNELS_LAST,
+    Turned,
+    has_channels_first,
+    on_turned,
+)
 from goodnet.models.loading.layer_rules import LAYER_RULES, expected_weights
 from goodnet.models.loading.model_spec import Call, LayerSpec, LeafPath, ModelSpec, TensorRef, quoted, reason, refs_in
 from goodnet.models.loading.network_cost import CostLimits, NetworkCost, layer_multiply_adds
@@ -28,7 +35,8 @@ from goodnet.models.loading.weight_matching import Weights
 from goodnet.models.own_names import without_own_prefix
 
 _T = TypeVar("_T")
-_Tensors = dict[tuple[str, int], list[tf.Tensor]]
+_Flowing: TypeAlias = "tf.Tensor | Turned"
+_Tensors = dict[tuple[str, int], list[_Flowing]]
 
 
 def build_model(
@@ -61,7 +69,7 @@ def build_model(
     """
     builder = _Builder(weights, flat, NetworkCost(limits or CostLimits()), at)
     inputs, outputs = builder.graph(spec, (), None)
-    return keras.Model(_single(inputs), _single(outputs), name=_legal(spec.name))
+    return keras.Model(_single(inputs), _single(builder.turned_back(outputs, ())), name=_legal(spec.name))
 
 
 class _Builder:
@@ -70,14 +78,15 @@ class _Builder:
         self._flat = flat
         self._cost = cost
         self._at = at
-        self._layers: dict[LeafPath, LayerCall] = {}
+        # Of a path and whether it is called on turned tensors.
+        self._layers: dict[tuple[LeafPath, bool], LayerCall] = {}
         self._models: dict[LeafPath, keras.Model] = {}
         self._names: set[str] = set()
         self._numbers: dict[str, int] = collections.defaultdict(int)
 
     def graph(
-        self, spec: ModelSpec, above: LeafPath, given: list[tf.Tensor] | None
-    ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+        self, spec: ModelSpec, above: LeafPath, given: list[_Flowing] | None
+    ) -> tuple[list[_Flowing], list[_Flowing]]:
         """Calls every layer of a model; on its own input layers, or on tensors where it is dissolved."""
         inputs = self._inputs(spec, above, given)
         tensors: _Tensors = {(ref.layer, 0): [tensor] for ref, tensor in zip(spec.inputs, inputs, strict=True)}
@@ -88,7 +97,7 @@ class _Builder:
             tensors[layer.name, number] = self._call(layer, (*above, layer.name), filled)
         return inputs, [_resolve(ref, tensors, offsets) for ref in spec.outputs]
 
-    def _inputs(self, spec: ModelSpec, above: LeafPath, given: list[tf.Tensor] | None) -> list[tf.Tensor]:
+    def _inputs(self, spec: ModelSpec, above: LeafPath, given: list[_Flowing] | None) -> list[_Flowing]:
         by_name = {layer.name: layer for layer in spec.layers if layer.kind == "InputLayer"}
         asked = [ref.layer for ref in spec.inputs]
         if set(asked) != set(by_name) or len(set(asked)) != len(asked):
@@ -109,14 +118,44 @@ class _Builder:
             self._check(layer, [], inputs[-1:], 0)
         return inputs
 
-    def _call(self, layer: LayerSpec | ModelSpec, path: LeafPath, call: Call) -> list[tf.Tensor]:
+    def _call(self, layer: LayerSpec | ModelSpec, path: LeafPath, call: Call) -> list[_Flowing]:
         self._at(f"layer {quoted('/'.join(path))}")
         if isinstance(layer, ModelSpec):
             return self._nested(layer, path, call)
-        outputs = _carefully(lambda: self._leaf(layer, path, call), layer.name, layer.kind)
-        given = _tensors_in([call.args, call.kwargs])
-        self._check(layer, given, outputs, self._multiply_adds(layer, given, outputs))
-        return outputs
+        if (only_turned := _permuted(layer, call)) is not None:
+            return [only_turned]
+        flowing = _flowing_in([call.args, call.kwargs])
+        turned = None
+        if has_channels_first(layer) or (flowing and all(isinstance(one, Turned) for one in flowing)):
+            turned = on_turned(layer)
+        adapted = layer if turned is None else turned
+        turn = self.turned_back if turned is None else self._all_turned
+        call = Call(turn(call.args, path), turn(call.kwargs, path))
+        outputs = _carefully(lambda: self._leaf(adapted, path, call, turned is not None), layer.name, layer.kind)
+        given = _flowing_in([call.args, call.kwargs])
+        self._check(adapted, given, outputs, self._multiply_adds(adapted, given, outputs))
+        # Of places that were pooled or flattened none are left.
+        return [Turned(one) if turned is not None and one.shape.rank == 4 else one for one in outputs]
+
+    def turned_back(self, value: Any, path: LeafPath) -> Any:
+        """The value with all tensors in it as the file's network has them."""
+        return _each(
+            value, lambda one: self._permute(one.tensor, TO_CHANNELS_FIRST, path) if isinstance(one, Turned) else one
+        )
+
+    def _all_turned(self, value: Any, path: LeafPath) -> Any:
+        """The value with all tensors in it with channels last."""
+
+        def turned(one: _Flowing) -> tf.Tensor:
+            if isinstance(one, Turned):
+                return one.tensor
+            return one if one.shape.rank == 2 else self._permute(one, TO_CHANNELS_LAST, path)
+
+        return _each(value, turned)
+
+    def _permute(self, tensor: tf.Tensor, dims: Sequence[int], path: LeafPath) -> tf.Tensor:
+        name = self._free_name((*path[:-1], f"{path[-1] if path else 'output'}_turned"))
+        return _carefully(lambda: keras.layers.Permute(dims, name=name)(tensor), name, "Permute")
 
     def _check(
         self, layer: LayerSpec | ModelSpec, given: Sequence[tf.Tensor], outputs: Sequence[tf.Tensor], multiply_adds: int
@@ -137,11 +176,13 @@ class _Builder:
             self._cost.count(layer.name, [], [(None, *shape) for shape in made], multiply_adds)
         return layer_multiply_adds(layer.settings, shapes, outputs[0].shape)
 
-    def _nested(self, spec: ModelSpec, path: LeafPath, call: Call) -> list[tf.Tensor]:
+    def _nested(self, spec: ModelSpec, path: LeafPath, call: Call) -> list[_Flowing]:
+        if not self._flat:
+            call = Call(self.turned_back(call.args, path), call.kwargs)
         if len(call.args) != 1 or call.kwargs:
             raise InputError(f"model {quoted(spec.name)} is called with extra arguments; expected its inputs only")
         given = call.args[0] if isinstance(call.args[0], list) else [call.args[0]]
-        if not given or not all(_is_tensor(tensor) for tensor in given):
+        if not given or not all(_flows(one) for one in given):
             raise InputError(f"model {quoted(spec.name)} is called on constants; expected outputs of other layers")
         if self._flat:
             return self.graph(spec, path, given)[1]
@@ -153,10 +194,11 @@ class _Builder:
                 self._at,
             )
             inputs, outputs = inner.graph(_with_input_shapes(spec, given), (), None)
+            outputs = inner.turned_back(outputs, ())
             self._models[path] = keras.Model(_single(inputs), _single(outputs), name=self._free_name(path))
         return _listed(_carefully(lambda: self._models[path](_single(given)), spec.name, "model"))
 
-    def _leaf(self, spec: LayerSpec, path: LeafPath, call: Call) -> list[tf.Tensor]:
+    def _leaf(self, spec: LayerSpec, path: LeafPath, call: Call, turned: bool) -> list[tf.Tensor]:
         if spec.kind in ("TFOpLambda", "SlicingOpLambda"):
             return self._operation(spec, path, call)
         rule = LAYER_RULES[spec.kind]
@@ -164,10 +206,10 @@ class _Builder:
         if rule.build is None:
             return given
         _about(spec, lambda: batch_axis.check_axes(spec.settings, given[0].shape.rank))
-        if path in self._layers:
-            return _listed(self._layers[path](argument))
+        if (path, turned) in self._layers:
+            return _listed(self._layers[path, turned](argument))
         weights = self._fitting_weights(spec, path, given[0].shape[1:])
-        outputs, self._layers[path] = self._first_call(spec, path, weights, argument, given[0].shape[1:])
+        outputs, self._layers[path, turned] = self._first_call(spec, path, weights, argument, given[0].shape[1:])
         return outputs
 
     def _first_call(
@@ -234,10 +276,10 @@ class _Builder:
         name = self._free_name(path)
         if len(call.args) != 1:
             raise InputError(f"{where} is called with {len(call.args)} arguments without a name; expected one")
-        if not _tensors_in([call.args, call.kwargs]):
+        if not _flowing_in([call.args, call.kwargs]):
             raise InputError(f"{where} is called on constants; expected outputs of other layers")
         kwargs = dict(call.kwargs)
-        first = _tensors_in(call.args)
+        first = _flowing_in(call.args)
         rank = first[0].shape.rank if first else None
         if spec.kind == "SlicingOpLambda":
             if rank is None or set(kwargs) != {"slice_spec"}:
@@ -433,7 +475,18 @@ def _first_call_numbers(spec: ModelSpec) -> dict[str, int]:
     return {name: 1 for name, count in counts.items() if highest[name] == count}
 
 
-def _resolve(ref: TensorRef, tensors: _Tensors, offsets: Mapping[str, int]) -> tf.Tensor:
+def _permuted(layer: LayerSpec, call: Call) -> _Flowing | None:
+    """What a layer gives that only turns a tensor; None where it does something else."""
+    flowing = _flowing_in(call.args)
+    if layer.kind != "Permute" or len(flowing) != 1 or len(call.args) != 1:
+        return None
+    [given] = flowing
+    if isinstance(given, Turned):
+        return given.tensor if layer.settings["dims"] == TO_CHANNELS_LAST else None
+    return Turned(given) if layer.settings["dims"] == TO_CHANNELS_FIRST and given.shape.rank == 4 else None
+
+
+def _resolve(ref: TensorRef, tensors: _Tensors, offsets: Mapping[str, int]) -> _Flowing:
     outputs = tensors.get((ref.layer, ref.call - offsets.get(ref.layer, 0)), [])
     if ref.output >= len(outputs):
         raise InputError(f"output {ref.output} of layer {quoted(ref.layer)}; expected one that it has")
@@ -442,29 +495,33 @@ def _resolve(ref: TensorRef, tensors: _Tensors, offsets: Mapping[str, int]) -> t
 
 def _filled(value: Any, tensors: _Tensors, offsets: Mapping[str, int]) -> Any:
     """The value with tensors in place of references."""
-    if isinstance(value, TensorRef):
-        return _resolve(value, tensors, offsets)
-    if isinstance(value, Mapping):
-        return {key: _filled(item, tensors, offsets) for key, item in value.items()}
-    if isinstance(value, tuple):
-        return tuple(_filled(item, tensors, offsets) for item in value)
-    if isinstance(value, list):
-        return [_filled(item, tensors, offsets) for item in value]
-    return value
+    return _each(value, lambda ref: _resolve(ref, tensors, offsets), lambda one: isinstance(one, TensorRef))
 
 
 def _is_tensor(value: Any) -> bool:
     return hasattr(value, "_keras_history")
 
 
-def _tensors_in(value: Any) -> list[tf.Tensor]:
-    if _is_tensor(value):
-        return [value]
+def _flows(value: Any) -> bool:
+    return isinstance(value, Turned) or _is_tensor(value)
+
+
+def _each(value: Any, change: Callable[[Any], Any], concerned: Callable[[Any], bool] = _flows) -> Any:
+    """The value with what is concerned in nested lists, tuples and dictionaries changed."""
+    if concerned(value):
+        return change(value)
     if isinstance(value, Mapping):
-        return [tensor for item in value.values() for tensor in _tensors_in(item)]
+        return {key: _each(item, change, concerned) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [tensor for item in value for tensor in _tensors_in(item)]
-    return []
+        return type(value)(_each(item, change, concerned) for item in value)
+    return value
+
+
+def _flowing_in(value: Any) -> list[Any]:
+    """All tensors, turned or not, in nested lists, tuples and dictionaries."""
+    found: list[Any] = []
+    _each(value, found.append)
+    return found
 
 
 def _with_input_shapes(spec: ModelSpec, given: list[tf.Tensor]) -> ModelSpec:

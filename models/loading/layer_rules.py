@@ -189,7 +189,9 @@ def _activation(value: Any) -> Any:
     return checks.activation(value)
 
 
+_PLACES: dict[str, Check] = {"data_format": checks.optional(checks.choice("channels_last", "channels_first"))}
 _CONVOLVED: dict[str, Check] = {
+    **_PLACES,
     "kernel_size": checks.pair(1, 1024),
     "strides": checks.pair(1, 1024),
     "padding": checks.choice("valid", "same"),
@@ -200,6 +202,7 @@ _CONVOLVED: dict[str, Check] = {
 _FILTERS: dict[str, Check] = {"filters": checks.integer(1, _SIZE)}
 _DEPTH: dict[str, Check] = {"depth_multiplier": checks.integer(1, 1024)}
 _POOLED: dict[str, Check] = {
+    **_PLACES,
     "pool_size": checks.pair(1, 4096),
     "strides": checks.optional(checks.pair(1, 4096)),
     "padding": checks.choice("valid", "same"),
@@ -316,13 +319,15 @@ def _rules() -> dict[str, LayerRule]:
         "Softmax": LayerRule(layers.Softmax, {"axis": checks.one_integer(-6, 6)}),
         "MaxPooling2D": LayerRule(layers.MaxPooling2D, _POOLED),
         "AveragePooling2D": LayerRule(layers.AveragePooling2D, _POOLED),
-        "GlobalAveragePooling2D": LayerRule(layers.GlobalAveragePooling2D, {"keepdims": checks.boolean}),
-        "GlobalMaxPooling2D": LayerRule(layers.GlobalMaxPooling2D, {"keepdims": checks.boolean}),
+        "GlobalAveragePooling2D": LayerRule(layers.GlobalAveragePooling2D, {**_PLACES, "keepdims": checks.boolean}),
+        "GlobalMaxPooling2D": LayerRule(layers.GlobalMaxPooling2D, {**_PLACES, "keepdims": checks.boolean}),
         "GlobalAveragePooling1D": LayerRule(layers.GlobalAveragePooling1D, {"keepdims": checks.boolean}),
         "GlobalMaxPooling1D": LayerRule(layers.GlobalMaxPooling1D, {"keepdims": checks.boolean}),
-        "ZeroPadding2D": LayerRule(layers.ZeroPadding2D, {"padding": checks.borders}),
-        "Cropping2D": LayerRule(layers.Cropping2D, {"cropping": checks.borders}),
-        "UpSampling2D": LayerRule(layers.UpSampling2D, {"size": checks.pair(1, 1024), "interpolation": _INTERPOLATION}),
+        "ZeroPadding2D": LayerRule(layers.ZeroPadding2D, {**_PLACES, "padding": checks.borders}),
+        "Cropping2D": LayerRule(layers.Cropping2D, {**_PLACES, "cropping": checks.borders}),
+        "UpSampling2D": LayerRule(
+            layers.UpSampling2D, {**_PLACES, "size": checks.pair(1, 1024), "interpolation": _INTERPOLATION}
+        ),
         "Resizing": LayerRule(
             layers.Resizing,
             {
@@ -348,13 +353,13 @@ def _rules() -> dict[str, LayerRule]:
             {"rng_type": checks.ignored},
         ),
         "Rescaling": LayerRule(layers.Rescaling, {"scale": checks.numbers, "offset": checks.numbers}, ("scale",)),
-        "Flatten": LayerRule(layers.Flatten),
+        "Flatten": LayerRule(layers.Flatten, _PLACES),
         "Reshape": LayerRule(layers.Reshape, {"target_shape": checks.integers(-1, 2**24)}, ("target_shape",)),
         "Permute": LayerRule(layers.Permute, {"dims": checks.integers(1, 6)}, ("dims",)),
         "UnitNormalization": LayerRule(layers.UnitNormalization, {"axis": checks.one_integer(-6, 6)}),
         "Dropout": LayerRule(layers.Dropout, _DROPPED, ("rate",)),
         "AlphaDropout": LayerRule(layers.AlphaDropout, _RATE, ("rate",), _NOISE_SHAPE),
-        "SpatialDropout2D": LayerRule(layers.SpatialDropout2D, _RATE, ("rate",), _NOISE_SHAPE),
+        "SpatialDropout2D": LayerRule(layers.SpatialDropout2D, {**_PLACES, **_RATE}, ("rate",), _NOISE_SHAPE),
         "GaussianDropout": LayerRule(layers.GaussianDropout, _RATE, ("rate",)),
         "GaussianNoise": LayerRule(layers.GaussianNoise, {"stddev": checks.number(0)}, ("stddev",)),
         "Concatenate": LayerRule(layers.Concatenate, {"axis": _AXIS}, most_inputs=1024),
