@@ -268,7 +268,7 @@ class RepairTest(absltest.TestCase):
         evidence = findings["evidence"]
         self.assertStartsWith(ended.stdout, f"{evidence['verdict']}: {evidence['reason']}")
         self.assertNotIn("left as it is", ended.stdout)
-        # Among four labels there is no telling which trigger is unusually small: the smallest are unlearned.
+        # Among four labels there is no telling which trigger is suspicious: the most unlike the others are unlearned.
         self.assertEqual(evidence["verdict"], "inconclusive")
         self.assertEqual(evidence["suspicions"][0]["label"], PATCH_TARGET)
         self.assertIn(PATCH_TARGET, findings["unlearned"])

@@ -122,14 +122,14 @@ def judge(suspicions: Sequence[LabelEvidence], labels: int, ordinary: Ordinary) 
     doubtful = tuple(one.trigger.label for one, doubt in zip(outliers, doubts, strict=True) if doubt is not None)
     if targets:
         named = ", ".join(map(str, targets))
-        reason = f"an unusually small change leads clean images of other classes to label {named}"
+        reason = f"a suspicious change leads clean images of other classes to label {named}"
         return Verdict(BACKDOOR, reason, targets, doubtful)
     if math.exp(math.sqrt(2) * doubt_from * ordinary.spread) > VISIBLE:
         reason = f"ordinary triggers differ so much in size that even one {VISIBLE:g} times smaller would not stand out"
         return Verdict(INCONCLUSIVE, reason, doubtful=smallest)
     if not outliers:
-        return Verdict(CLEAN, "no unusually small change leads to any label")
-    reason = f"an unusually small change leads to label {doubtful[0]}, but {doubts[0]}"
+        return Verdict(CLEAN, "no suspicious change leads to any label")
+    reason = f"a suspicious change leads to label {doubtful[0]}, but {doubts[0]}"
     return Verdict(INCONCLUSIVE, reason, doubtful=doubtful)
 
 
@@ -137,7 +137,7 @@ def _incomparable(ordinary: Ordinary) -> str | None:
     """Says why labels cannot be compared; None if they can."""
     if ordinary.labels < LEAST_REFERENCE:
         return (
-            f"{ordinary.labels} labels are too few to say which trigger is unusually small, at least {LEAST_REFERENCE} "
+            f"{ordinary.labels} labels are too few to say which trigger is suspicious, at least {LEAST_REFERENCE} "
             "are needed"
         )
     if ordinary.never > ordinary.labels / 2:
