@@ -132,9 +132,12 @@ def _attention() -> keras.Model:
 
 
 def _channels_first() -> keras.Model:
-    """One logit, of images with their channels first."""
+    """One logit, of images with their channels first, as have some of the layers."""
     image = keras.Input((3, 8, 8), name="image")
-    x = L.Conv2D(4, 3, activation=L.ReLU(6.0, name="six"), name="conv")(L.Permute((2, 3, 1), name="last")(image))
+    x = L.Conv2D(5, 1, data_format="channels_first", name="first")(image)
+    x = L.Reshape((5, 8, 8), name="told_apart")(L.BatchNormalization(axis=1, name="norm")(x))
+    x = L.MaxPooling2D(2, data_format="channels_first", name="pool")(x)
+    x = L.Conv2D(4, 3, activation=L.ReLU(6.0, name="six"), name="conv")(L.Permute((2, 3, 1), name="last")(x))
     return keras.Model(image, L.Dense(1, name="fc")(L.GlobalMaxPooling2D(name="max")(x)))
 
 

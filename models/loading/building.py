@@ -155,7 +155,10 @@ class _Builder:
 
     def _permute(self, tensor: tf.Tensor, dims: Sequence[int], path: LeafPath) -> tf.Tensor:
         name = self._free_name((*path[:-1], f"{path[-1] if path else 'output'}_turned"))
-        return _carefully(lambda: keras.layers.Permute(dims, name=name)(tensor), name, "Permute")
+        permuted = _carefully(lambda: keras.layers.Permute(dims, name=name)(tensor), name, "Permute")
+        if self._flat:
+            self._cost.count(name, [tensor.shape], [permuted.shape])
+        return permuted
 
     def _check(
         self, layer: LayerSpec | ModelSpec, given: Sequence[tf.Tensor], outputs: Sequence[tf.Tensor], multiply_adds: int
