@@ -46,11 +46,27 @@ def _nested(form: str) -> keras.Model:
     return keras.Model(outer, L.Dense(4)(L.GlobalAveragePooling2D(data_format=form)(x)))
 
 
+def _flattened(form: str) -> keras.Model:
+    """A plain Flatten, which takes the numbers in the order of the axes; a network with channels last turns them."""
+    image = keras.Input((3, 6, 5) if form == "channels_first" else (6, 5, 3))
+    x = L.MaxPooling2D(2, data_format=form)(L.Conv2D(4, 2, data_format=form)(image))
+    x = L.Permute((3, 1, 2))(x) if form == "channels_last" else x
+    return keras.Model(image, L.Dense(4)(L.Flatten()(x)))
+
+
+def _weights(model: keras.Model) -> list[np.ndarray]:
+    """Of both signs, so that answers differ from image to image; variances are above zero."""
+    rng = np.random.default_rng(0)
+    return [
+        rng.uniform(0.5, 1.5, weight.shape) if "variance" in weight.name else rng.normal(0, 0.3, weight.shape)
+        for weight in model.weights
+    ]
+
+
 class ChannelsFirstTest(parameterized.TestCase):
     def _opened(self, build: Callable[[str], keras.Model], suffix: str) -> tuple[keras.Model, keras.Model]:
         first, last = build("channels_first"), build("channels_last")
-        rng = np.random.default_rng(0)
-        last.set_weights([rng.uniform(0.1, 1, weight.shape) for weight in last.get_weights()])
+        last.set_weights(_weights(last))
         first.set_weights(last.get_weights())
         path = os.path.join(self.create_tempdir().full_path, f"model{suffix}")
         first.save(path)
@@ -58,7 +74,10 @@ class ChannelsFirstTest(parameterized.TestCase):
 
     def _assert_same(self, opened: keras.Model, expected: Callable[[np.ndarray], np.ndarray]) -> None:
         images = np.random.default_rng(1).random((5, *opened.input_shape[1:]), np.float32)
-        np.testing.assert_allclose(opened.predict(images, verbose=0), expected(images), rtol=1e-5, atol=1e-6)
+        answers = expected(images)
+        # Else a network that mixes its places and channels up could give the same, such as a saturated softmax.
+        self.assertGreater(np.ptp(answers, axis=0).min(), 1e-3 * np.abs(answers).max())
+        np.testing.assert_allclose(opened.predict(images, verbose=0), answers, rtol=1e-5, atol=1e-6)
 
     @parameterized.product(build=[_plain, _pooled, _nested], suffix=[".h5", ".keras"])
     def test_it_is_the_network_with_channels_last(self, build, suffix):
@@ -67,6 +86,24 @@ class ChannelsFirstTest(parameterized.TestCase):
         self._assert_same(opened, lambda images: last.predict(images, verbose=0))
         self.assertFalse([layer.name for layer in opened.layers if isinstance(layer, L.Permute)])
         self.assertTrue(gate_groups(layer_graph(opened), default_gated_convolutions(layer_graph(opened))))
+
+    @parameterized.parameters(".h5", ".keras")
+    def test_a_plain_flatten_gives_channels_first(self, suffix):
+        opened, last = self._opened(_flattened, suffix)
+        self._assert_same(opened, lambda images: last.predict(images, verbose=0))
+
+    @parameterized.parameters((1, 3), (2, 1), (3, 2), (-3, 3), (-2, 1), (-1, 2))
+    def test_axes_are_those_of_the_same_meaning(self, axis, axis_of_last):
+        def build(form: str) -> keras.Model:
+            along = axis if form == "channels_first" else axis_of_last
+            image = keras.Input((3, 6, 5) if form == "channels_first" else (6, 5, 3))
+            x = L.BatchNormalization(axis=along)(L.Conv2D(4, 2, data_format=form)(image))
+            x = L.Concatenate(axis=along)([x, L.Softmax(axis=along)(x)])
+            return keras.Model(image, L.Dense(4)(L.Flatten(data_format=form)(x)))
+
+        opened, last = self._opened(build, ".h5")
+        self._assert_same(opened, lambda images: last.predict(images, verbose=0))
+        self.assertFalse([layer.name for layer in opened.layers if isinstance(layer, L.Permute)])
 
     def test_what_tells_the_axes_apart_sees_channels_first(self):
         def build(form: str) -> keras.Model:
@@ -92,8 +129,7 @@ class ChannelsFirstTest(parameterized.TestCase):
             return keras.Model(image, L.Dense(4)(L.Flatten()(L.Add()(both))))
 
         first, last = build("channels_first"), build("channels_last")
-        rng = np.random.default_rng(0)
-        last.set_weights([rng.uniform(0.1, 1, weight.shape) for weight in last.get_weights()])
+        last.set_weights(_weights(last))
         first.set_weights(last.get_weights())
         path = os.path.join(self.create_tempdir().full_path, "model.h5")
         first.save(path)
@@ -101,6 +137,26 @@ class ChannelsFirstTest(parameterized.TestCase):
         images = np.random.default_rng(1).random((5, 4, 6, 4), np.float32)
         expected = last.predict(images.transpose(0, 2, 3, 1), verbose=0)
         np.testing.assert_allclose(opened.predict(images, verbose=0), expected, rtol=1e-5, atol=1e-6)
+
+    def test_what_has_no_channels_first_says_how_to_save_it(self):
+        path = os.path.join(self.create_tempdir().full_path, "model.h5")
+        image = keras.Input((3, 6, 5))
+        x = L.GlobalAveragePooling1D(data_format="channels_first", name="odd")(L.Reshape((3, 30))(image))
+        keras.Model(image, L.Dense(4)(x)).save(path)
+        with self.assertRaisesRegex(InputError, "'odd'.*channels_last .put the layer between two Permute layers"):
+            open_model(path)
+
+    def test_a_resizing_between_two_permutes(self):
+        def build(form: str) -> keras.Model:
+            image = keras.Input((3, 6, 5) if form == "channels_first" else (6, 5, 3))
+            x = L.Conv2D(4, 2, data_format=form)(image)
+            x = L.Resizing(4, 6)(L.Permute((2, 3, 1))(x) if form == "channels_first" else x)
+            x = L.Permute((3, 1, 2))(x) if form == "channels_first" else x
+            return keras.Model(image, L.Dense(4)(L.GlobalMaxPooling2D(data_format=form)(x)))
+
+        opened, last = self._opened(build, ".h5")
+        self._assert_same(opened, lambda images: last.predict(images, verbose=0))
+        self.assertFalse([layer.name for layer in opened.layers if isinstance(layer, L.Permute)])
 
     def test_a_softmax_along_the_width_is_refused(self):
         image = keras.Input((3, 6, 5))

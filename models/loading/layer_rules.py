@@ -63,6 +63,14 @@ class LayerRule:
 
 _SIZE = 65536
 _TRAINING_ONLY = ("_initializer", "_regularizer", "_constraint")
+
+
+def _channels_last(value: Any) -> None:
+    """Of layers that are not opened with channels first."""
+    if value not in (None, "channels_last"):
+        raise ValueError("channels_last (put the layer between two Permute layers, and save that)")
+
+
 _COMMON: Mapping[str, Check] = {
     "name": checks.ignored,
     "trainable": checks.ignored,
@@ -72,7 +80,7 @@ _COMMON: Mapping[str, Check] = {
     "input_dtype": checks.ignored,
     "seed": checks.ignored,
     "autocast": checks.ignored,
-    "data_format": checks.only("channels_last", None),
+    "data_format": _channels_last,
     "quantization_config": checks.only(None),
     "lora_rank": checks.only(None),
     "lora_alpha": checks.only(None),

@@ -98,8 +98,18 @@ def scaled():
     x = inception_resnet_v2.CustomScaleLayer(0.17)([x, y])
     return keras.Model(image, layers.Dense(4)(layers.GlobalAveragePooling2D()(x)))
 
+def channels(form="channels_last"):
+    axis = 1 if form == "channels_first" else 3
+    image = layers.Input((3, 12, 10) if axis == 1 else (12, 10, 3))
+    x = layers.BatchNormalization(axis=axis)(layers.Conv2D(6, 3, data_format=form)(image))
+    y = ops.relu(layers.SeparableConv2D(6, 3, padding="same", data_format=form)(x)) + x
+    x = layers.SpatialDropout2D(0.1, data_format=form)(layers.Concatenate(axis=axis)([x, y]))
+    x = layers.ZeroPadding2D(((0, 1), (1, 0)), data_format=form)(layers.MaxPooling2D(2, data_format=form)(x))
+    x = x if axis == 1 else layers.Permute((3, 1, 2))(x)
+    return keras.Model(image, layers.Dense(4)(layers.Flatten()(x)))
+
 folder = sys.argv[1]
-for build in (deepid, vgg, resnet, nested, adapted, activations, augmented, attention, scaled):
+for build in (deepid, vgg, resnet, nested, adapted, activations, augmented, attention, scaled, channels):
     model = build()
     rng = np.random.default_rng(0)
     for variable in model.weights:
@@ -108,6 +118,10 @@ for build in (deepid, vgg, resnet, nested, adapted, activations, augmented, atte
     model.compile("adam", "sparse_categorical_crossentropy")
     images = rng.random((8, *model.input_shape[1:]), np.float32)
     np.savez(os.path.join(folder, build.__name__ + ".npz"), images=images, outputs=model.predict(images, verbose=0))
+    if build is channels:
+        # Keras computes on a CPU what channels last give, and saves the same weights with channels first.
+        weights, model = model.get_weights(), build("channels_first")
+        model.set_weights(weights)
     model.save(os.path.join(folder, build.__name__ + ".keras"))
     model.save(os.path.join(folder, build.__name__ + ".h5"))
 """
@@ -123,7 +137,18 @@ class Keras3Test(parameterized.TestCase):
         subprocess.run(command, env={**environment, "KERAS_BACKEND": "tensorflow"}, check=True, capture_output=True)
 
     @parameterized.product(
-        name=["deepid", "vgg", "resnet", "nested", "adapted", "activations", "augmented", "attention", "scaled"],
+        name=[
+            "deepid",
+            "vgg",
+            "resnet",
+            "nested",
+            "adapted",
+            "activations",
+            "augmented",
+            "attention",
+            "scaled",
+            "channels",
+        ],
         suffix=[".keras", ".h5"],
     )
     def test_same_outputs_as_keras_3(self, name, suffix):
