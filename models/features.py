@@ -19,13 +19,23 @@ def features_of(network: ScaledNetwork) -> Features:
 
     Args:
         network: its layers are shared, not copied.
-
-    Raises:
-        InputError: the network is not flat (see `models.channels.layer_graph.layer_graph`).
     """
-    layers, model = network.layer_graph.layers.values(), network.model
-    with_kernel = [layer for layer in layers if any(len(weight.shape) > 1 for weight in layer.weights)]
-    read = tf.nest.flatten(with_kernel[-1].input if with_kernel else model.input)[0]
+    model = network.model
+    read = _read_by_the_last_kernel(model)
     places = list(range(1, len(read.shape) - 1))
     shared = keras.Model(model.input, tf.reduce_mean(read, places) if places else read)
     return lambda images: shared.predict_on_batch(network.scale.apply(images)).astype(np.float64)
+
+
+def _read_by_the_last_kernel(model: keras.Model) -> tf.Tensor:
+    """Goes back from the outputs call by call, since a layer may be used more than once."""
+    pending = list(model.outputs)
+    seen = set(map(id, pending))
+    for tensor in pending:
+        layer, call, _ = tensor._keras_history
+        read = layer._inbound_nodes[call].keras_inputs
+        if any(len(weight.shape) > 1 for weight in layer.weights):
+            return read[0]
+        pending += [one for one in read if id(one) not in seen]
+        seen.update(map(id, read))
+    return model.input

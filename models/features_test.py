@@ -21,6 +21,13 @@ def _tokens() -> keras.Model:
     return keras.Model(image, L.GlobalAveragePooling1D()(L.Dense(4)(tokens)))
 
 
+def _used_twice() -> keras.Model:
+    image = keras.Input((4, 6, 3))
+    twice, classes = L.Conv2D(3, 1), L.Dense(4)
+    pooled = L.GlobalAveragePooling2D()(twice(twice(image)))
+    return keras.Model(image, L.Add()([classes(pooled), classes(pooled)]))
+
+
 class FeaturesTest(parameterized.TestCase):
     @parameterized.named_parameters(
         ("of_each_place", _convolutions(L.Flatten(), L.Dense(4)), 4 * 6 * 5),
@@ -28,6 +35,7 @@ class FeaturesTest(parameterized.TestCase):
         ("under_what_has_no_kernel", _convolutions(L.GlobalMaxPool2D(), L.Dense(4), L.BatchNormalization()), 5),
         ("classes_at_each_place", _convolutions(L.Conv2D(4, 1), L.GlobalAveragePooling2D()), 5),
         ("tokens", _tokens(), 3),
+        ("layers_used_twice", _used_twice(), 3),
         ("no_kernel_at_all", keras.Sequential([L.InputLayer((4, 6, 3)), L.GlobalAveragePooling2D()]), 3),
     )
     def test_how_many(self, model, count):
