@@ -137,7 +137,7 @@ def _compare(
     score: str,
     backdoor: int | None = None,
 ) -> Parity:
-    predict = tf.function(keras_answers, reduce_retracing=True)
+    predict = tf.function(keras_answers, autograph=False, reduce_retracing=True)
     answered = []
     with PixelFile(image_shape) as pixels:
         for batch in _batches(images):

@@ -30,7 +30,7 @@ def provoked(detector: keras.Model, images: np.ndarray) -> np.ndarray:
     """
     scorer = take_apart(detector).scorer
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def uphill(pixels: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             tape.watch(pixels)

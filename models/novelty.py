@@ -217,7 +217,9 @@ def statistics(batches: Iterable[np.ndarray], bank: FilterBank) -> np.ndarray:
 @functools.lru_cache(maxsize=1)
 def _statistics_by(bank: FilterBank) -> Callable[[tf.Tensor], tf.Tensor]:
     """Traced once for the calls with one bank that follow each other."""
-    return tf.function(lambda pixels: _statistics(pixels, bank.size, bank.answers, _halved), reduce_retracing=True)
+    return tf.function(
+        lambda pixels: _statistics(pixels, bank.size, bank.answers, _halved), autograph=False, reduce_retracing=True
+    )
 
 
 def filter_size(image_shape: tuple[int, int, int]) -> int:

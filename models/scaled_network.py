@@ -101,6 +101,8 @@ def scaled_probabilities(model: keras.Model) -> Probabilities:
     network = with_probabilities(model)
     shape = [None, *network.input_shape[1:]]
     answer = tf.function(
-        lambda images: network(images, training=False), input_signature=[tf.TensorSpec(shape, tf.float32)]
+        lambda images: network(images, training=False),
+        autograph=False,
+        input_signature=[tf.TensorSpec(shape, tf.float32)],
     )
     return lambda images: answer(tf.constant(images, tf.float32)).numpy()

@@ -49,7 +49,9 @@ def highest_activation(network: ScaledNetwork, site: str, images: ImageSet) -> n
     model = network.model
     probe = keras.Model(model.inputs, model.get_layer(site).output)
     highest = tf.function(
-        lambda batch: tf.reduce_max(probe(batch, training=False), axis=[0, 1, 2]), reduce_retracing=True
+        lambda batch: tf.reduce_max(probe(batch, training=False), axis=[0, 1, 2]),
+        autograph=False,
+        reduce_retracing=True,
     )
     batches = images.batches(_BATCH_SIZE)
     return np.max([highest(tf.constant(network.scale.apply(batch))).numpy() for batch, _ in batches], axis=0)

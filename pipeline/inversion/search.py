@@ -101,7 +101,7 @@ class _Search:
         self._change = tf.Variable(start)
         rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.steps, alpha=_LAST_RATE)
         self._optimizer = keras.optimizers.Adam(rate)
-        self._step = tf.function(self._update, reduce_retracing=True)
+        self._step = tf.function(self._update, autograph=False, reduce_retracing=True)
 
     def run(self) -> list[InvertedTrigger]:
         count, settings = len(self._labels), self._settings

@@ -112,9 +112,9 @@ def _correct_by_share(
 ) -> np.ndarray:
     model, tail = network.model, tail_of(network.layer_graph, groups)
     head = keras.Model(model.inputs, {name: model.get_layer(name).output for name in tail.feeds})
-    features_of = tf.function(lambda images: head(images, training=False), reduce_retracing=True)
+    features_of = tf.function(lambda images: head(images, training=False), autograph=False, reduce_retracing=True)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def count_correct(
         features: Mapping[str, tf.Tensor], labels: tf.Tensor, masks_by_site: Mapping[str, tf.Tensor]
     ) -> tf.Tensor:

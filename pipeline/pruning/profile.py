@@ -46,7 +46,7 @@ def profile_activations(network: ScaledNetwork, groups: Sequence[GateGroup], cle
     model = network.model
     probe = keras.Model(model.inputs, [model.get_layer(site).output for site in sites])
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def sums(images: tf.Tensor) -> list[tf.Tensor]:
         values = tf.nest.flatten(probe(images, training=False))
         return [tf.reduce_sum(tf.reduce_mean(tf.abs(value), axis=[1, 2]), axis=0) for value in values]
