@@ -53,6 +53,7 @@ def _python_environment_impl(ctx):
         "install",
         "--disable-pip-version-check",
         "--only-binary=:all:",
+        "--no-compile",
         "--require-hashes",
         "--requirement",
         ctx.path(ctx.attr.requirements),
