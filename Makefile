@@ -14,9 +14,10 @@ BIN := $(VENV)/bin
 INSTALL := -m pip install --disable-pip-version-check --only-binary=:all: --no-compile
 RUNTIME := $(VENV)/.runtime-is-installed
 CHECKERS := $(VENV)/.checkers-are-installed
-# One process a core, each with one thread; each file stays in one, since its tests share what they trained.
+# One process a core, each with one thread, since two that wait for each other cost more than they bring; each file stays
+# in one process, since its tests share what they trained.
 SHARED_OUT := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
-PYTEST := TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest
+PYTEST := TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(BIN)/python -m pytest
 
 .PHONY: setup repair test test-all lint device-test lock clean
 .DELETE_ON_ERROR:

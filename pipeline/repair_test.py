@@ -260,7 +260,8 @@ class RepairTest(absltest.TestCase):
             self.assertEqual(found["outputs"][name], expected["outputs"][name])
 
     def test_the_whole_repair_shows_its_evidence(self):
-        argv = ("--method=full", "--pruning_epochs=1", "--fine_tuning_epochs=1", "--max_shift=1")
+        epochs = ("--pruning_epochs=1", "--fine_tuning_epochs=1")
+        argv = ("--method=full", "--tune_all_layers", *epochs, "--max_shift=1")
         ended = self.binaries.run("repair", *self._argv(*argv))
         self.assertEqual(ended.status, 0, ended.stderr)
         findings = read_manifest(self.out_dir)["findings"]

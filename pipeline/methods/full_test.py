@@ -90,7 +90,7 @@ class FullTest(absltest.TestCase):
 
     def test_three_images(self):
         few = _CLEAN.subset(range(3))
-        repair = self._repair(self._suspect(few), few, replace(_QUICK, learning_rate=5e-4))
+        repair = self._repair(self._suspect(few), few, replace(_QUICK, learning_rate=5e-4, tune_all_layers=True))
         self.assertNotEqual(repair.evidence.verdict.name, CLEAN)
         self.assertEqual((repair.evidence.fitted_images, repair.evidence.held_out_images), (3, 0))
         self.assertGreater(_accuracy(repair.repaired), 0.9)
