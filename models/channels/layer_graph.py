@@ -174,7 +174,7 @@ def _calls_by_name(model: keras.Model) -> dict[str, Any]:
         call = layer.inbound_nodes[history.node_index]
         if layer.name in calls:
             if calls[layer.name] is not call:
-                raise InputError(f"layer {layer.name!r} is used more than once: shared layers are not supported")
+                raise InputError(f"layer {layer.name!r} is used more than once; expected a copy of it at each place")
             continue
         if isinstance(layer, keras.Model):
             raise InputError(f"layer {layer.name!r} is a model inside the model: nested models are not supported")
