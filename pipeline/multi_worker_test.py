@@ -1,4 +1,4 @@
-"""A repair on two worker processes, on loopback, decides what one process decides; in processes of its own."""
+"""A repair on two worker processes, on loopback, decides what one process decides."""
 
 import json
 import os
@@ -44,27 +44,25 @@ class MultiWorkerTest(absltest.TestCase):
         self.assertTrue(any(alone["findings"]["closed_channels"].values()))
 
     def _runs(self):
-        ports = _free_ports(2)
-        cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
-        configs = [None, *({"cluster": cluster, "task": {"type": "worker", "index": index}} for index in (0, 1))]
-        folders = [self.create_tempdir().full_path for _ in configs]
+        alone, *folders = (self.create_tempdir().full_path for _ in range(3))
+        _work(alone)
+        cluster = {"worker": [f"127.0.0.1:{port}" for port in _free_ports(len(folders))]}
         children = []
-        for config, folder in zip(configs, folders, strict=True):
-            environment = {**os.environ, _CHILD: folder, **({"TF_CONFIG": json.dumps(config)} if config else {})}
+        for index, folder in enumerate(folders):
+            config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
             command = [sys.executable, "-m", "goodnet.pipeline.multi_worker_test"]
+            environment = {**os.environ, _CHILD: folder, "TF_CONFIG": config}
             with open(os.path.join(folder, "log"), "w") as log:
                 children.append(subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT))
             # A worker whose peer is gone may wait for it; what ends it is not SIGTERM.
             self.addCleanup(children[-1].kill)
-            if config is None:
-                children[-1].wait()
         while None in (ended := [child.poll() for child in children]) and not any(ended):
             time.sleep(0.2)
         for status, folder in zip(ended, folders, strict=True):
             if status:
                 with open(os.path.join(folder, "log")) as log:
                     self.fail(log.read()[-3000:])
-        return [_read(folder) for folder in folders]
+        return [_read(folder) for folder in (alone, *folders)]
 
 
 def _free_ports(count):
@@ -84,7 +82,7 @@ def _read(folder):
 
 
 def _work(folder):
-    """What a child does: a repair, under a strategy where the environment names workers."""
+    """A repair, under a strategy where the environment names workers."""
     strategy = tf.distribute.MultiWorkerMirroredStrategy() if "TF_CONFIG" in os.environ else None
     clean, test = bright_rows(160, _CLASSES), bright_rows(60, _CLASSES, seed=3)
     network = planted_network(_CLASSES, softmax=True, convolution=True)
