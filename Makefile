@@ -10,8 +10,7 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-# Without the bytecode of ten thousand files, most of which are never imported.
-INSTALL := -m pip install --disable-pip-version-check --only-binary=:all: --no-compile
+INSTALL := -m pip install --disable-pip-version-check --only-binary=:all:
 RUNTIME := $(VENV)/.runtime-is-installed
 CHECKERS := $(VENV)/.checkers-are-installed
 # One process a core, each with one thread, since two that wait for each other cost more than they bring; each file stays

@@ -53,7 +53,6 @@ def _python_environment_impl(ctx):
         "install",
         "--disable-pip-version-check",
         "--only-binary=:all:",
-        "--no-compile",
         "--require-hashes",
         "--requirement",
         ctx.path(ctx.attr.requirements),
