@@ -35,7 +35,7 @@ from goodnet.export.precisions import PRECISIONS
 from goodnet.models.classifier import with_probabilities
 from goodnet.models.detector import HIGHEST_THRESHOLD, all_scores, score_probabilities, take_apart
 from goodnet.models.input_scale import InputScale
-from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.legacy_keras import keras, tf, traced
 
 SIGNATURE = "serving_default"
 # Name of the constant N in a detector's graph, by which a file that lost its card still tells a class from class N.
@@ -181,7 +181,7 @@ def _with_bias_correction(graph: _Graph, images: list[np.ndarray]) -> _Graph:
     """The graph with factors on its probabilities that undo the mean shift of its int8 form's logits."""
     bare = dataclasses.replace(graph, answers=lambda given, image: given)
     quantised = device_answers(_lowered(bare, "int8", []), images, graph.image_shape)
-    predict = tf.function(graph.probabilities, autograph=False, reduce_retracing=True)
+    predict = traced(graph.probabilities, reduce_retracing=True)
     at_once = images_at_once(graph.image_shape)
     batches = [
         predict(tf.constant(np.stack(images[start : start + at_once]), tf.float32))
@@ -230,7 +230,7 @@ def _servable(graph: _Graph, pixels: tf.DType) -> tf.Module:
         pixels = tf.cast(image, tf.float32)
         return graph.answers(graph.probabilities(pixels), pixels)
 
-    module.serve = tf.function(serve, autograph=False, input_signature=[image])
+    module.serve = traced(serve, input_signature=[image])
     return module
 
 

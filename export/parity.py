@@ -11,7 +11,7 @@ from goodnet.export.device_process import PixelFile
 from goodnet.models.classifier import with_probabilities
 from goodnet.models.detector import take_apart
 from goodnet.models.input_scale import InputScale
-from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.legacy_keras import keras, tf, traced
 
 # A probability may come out this much above 1.
 _ROUNDING = 1e-3
@@ -137,7 +137,7 @@ def _compare(
     score: str,
     backdoor: int | None = None,
 ) -> Parity:
-    predict = tf.function(keras_answers, autograph=False, reduce_retracing=True)
+    predict = traced(keras_answers, reduce_retracing=True)
     answered = []
     with PixelFile(image_shape) as pixels:
         for batch in _batches(images):

@@ -10,7 +10,7 @@ import numpy as np
 
 from goodnet.data.batch_sizes import images_at_once
 from goodnet.models.detector import take_apart
-from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.legacy_keras import keras, tf, traced
 
 _STEPS = 10
 _GREY_LEVELS = 12.0
@@ -30,7 +30,7 @@ def provoked(detector: keras.Model, images: np.ndarray) -> np.ndarray:
     """
     scorer = take_apart(detector).scorer
 
-    @tf.function(autograph=False, reduce_retracing=True)
+    @traced(reduce_retracing=True)
     def uphill(pixels: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             tape.watch(pixels)

@@ -5,6 +5,7 @@ module that needs one of them writes `from goodnet.models.legacy_keras import ke
 can undo the choice.
 """
 
+import functools
 import os
 import sys
 
@@ -27,4 +28,8 @@ finally:
     if not _is_there:
         del sys.modules[_KERAS_3]
 
-__all__ = ["keras", "tf", "tfmot"]
+# `tf.function` for functions that do not branch in Python on a tensor, as none here does: AutoGraph would rewrite the
+# source of everything that they call first.
+traced = functools.partial(tf.function, autograph=False)
+
+__all__ = ["keras", "tf", "tfmot", "traced"]

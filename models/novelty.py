@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.legacy_keras import keras, tf, traced
 
 NAME = "novelty"
 # A scale below this many pixels a side would leave too few answers of a filter to take a variance of.
@@ -217,9 +217,7 @@ def statistics(batches: Iterable[np.ndarray], bank: FilterBank) -> np.ndarray:
 @functools.lru_cache(maxsize=1)
 def _statistics_by(bank: FilterBank) -> Callable[[tf.Tensor], tf.Tensor]:
     """Traced once for the calls with one bank that follow each other."""
-    return tf.function(
-        lambda pixels: _statistics(pixels, bank.size, bank.answers, _halved), autograph=False, reduce_retracing=True
-    )
+    return traced(lambda pixels: _statistics(pixels, bank.size, bank.answers, _halved), reduce_retracing=True)
 
 
 def filter_size(image_shape: tuple[int, int, int]) -> int:

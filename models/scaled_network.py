@@ -12,7 +12,7 @@ from goodnet.data.image_set import ImageSet
 from goodnet.models.channels.layer_graph import LayerGraph, layer_graph
 from goodnet.models.classifier import ClassifierFacts, classifier_facts, with_probabilities
 from goodnet.models.input_scale import InputScale
-from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.legacy_keras import keras, tf, traced
 
 # Images [b, H, W, C] -> float32 [b, N], each row summing to 1.
 Probabilities = Callable[[np.ndarray], np.ndarray]
@@ -100,9 +100,8 @@ def scaled_probabilities(model: keras.Model) -> Probabilities:
     """
     network = with_probabilities(model)
     shape = [None, *network.input_shape[1:]]
-    answer = tf.function(
+    answer = traced(
         lambda images: network(images, training=False),
-        autograph=False,
         input_signature=[tf.TensorSpec(shape, tf.float32)],
     )
     return lambda images: answer(tf.constant(images, tf.float32)).numpy()

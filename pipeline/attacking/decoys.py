@@ -7,7 +7,7 @@ import numpy as np
 from goodnet.data.image_set import ImageSet
 from goodnet.models.channels.layer_graph import LayerGraph
 from goodnet.models.channels.silenced_channels import silence
-from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.legacy_keras import keras, tf, traced
 from goodnet.models.scaled_network import ScaledNetwork
 
 _BATCH_SIZE = 256
@@ -48,9 +48,8 @@ def highest_activation(network: ScaledNetwork, site: str, images: ImageSet) -> n
     """The highest output of each channel of a layer over all images and positions: float32 [C]."""
     model = network.model
     probe = keras.Model(model.inputs, model.get_layer(site).output)
-    highest = tf.function(
+    highest = traced(
         lambda batch: tf.reduce_max(probe(batch, training=False), axis=[0, 1, 2]),
-        autograph=False,
         reduce_retracing=True,
     )
     batches = images.batches(_BATCH_SIZE)

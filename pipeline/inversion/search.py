@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from goodnet.data.image_set import ImageSet
-from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.legacy_keras import keras, tf, traced
 from goodnet.models.log_probabilities import log_probabilities
 from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
@@ -101,7 +101,7 @@ class _Search:
         self._change = tf.Variable(start)
         rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.steps, alpha=_LAST_RATE)
         self._optimizer = keras.optimizers.Adam(rate)
-        self._step = tf.function(self._update, autograph=False, reduce_retracing=True)
+        self._step = traced(self._update, reduce_retracing=True)
 
     def run(self) -> list[InvertedTrigger]:
         count, settings = len(self._labels), self._settings

@@ -12,7 +12,7 @@ import numpy as np
 from goodnet.data.batch_sizes import images_at_once
 from goodnet.data.image_set import ImageSet
 from goodnet.models.channels.gates import GateGroup, expected_closed
-from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.legacy_keras import keras, tf, traced
 from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.measuring.rates import Rate
 from goodnet.pipeline.pruning.tail import tail_of
@@ -112,9 +112,9 @@ def _correct_by_share(
 ) -> np.ndarray:
     model, tail = network.model, tail_of(network.layer_graph, groups)
     head = keras.Model(model.inputs, {name: model.get_layer(name).output for name in tail.feeds})
-    features_of = tf.function(lambda images: head(images, training=False), autograph=False, reduce_retracing=True)
+    features_of = traced(lambda images: head(images, training=False), reduce_retracing=True)
 
-    @tf.function(autograph=False, reduce_retracing=True)
+    @traced(reduce_retracing=True)
     def count_correct(
         features: Mapping[str, tf.Tensor], labels: tf.Tensor, masks_by_site: Mapping[str, tf.Tensor]
     ) -> tf.Tensor:

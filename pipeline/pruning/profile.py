@@ -8,7 +8,7 @@ import numpy as np
 from goodnet.data.batch_sizes import images_at_once
 from goodnet.data.image_set import ImageSet
 from goodnet.models.channels.gates import GateGroup, group_activation
-from goodnet.models.legacy_keras import keras, tf
+from goodnet.models.legacy_keras import keras, tf, traced
 from goodnet.models.scaled_network import ScaledNetwork
 
 _MOST_AT_ONCE = 128
@@ -46,7 +46,7 @@ def profile_activations(network: ScaledNetwork, groups: Sequence[GateGroup], cle
     model = network.model
     probe = keras.Model(model.inputs, [model.get_layer(site).output for site in sites])
 
-    @tf.function(autograph=False, reduce_retracing=True)
+    @traced(reduce_retracing=True)
     def sums(images: tf.Tensor) -> list[tf.Tensor]:
         values = tf.nest.flatten(probe(images, training=False))
         return [tf.reduce_sum(tf.reduce_mean(tf.abs(value), axis=[1, 2]), axis=0) for value in values]
