@@ -63,7 +63,12 @@ class Batches:
             output_signature=(tf.TensorSpec([None, *self.image_set.image_shape], tf.uint8), targets),
         )
         dataset = dataset.map(lambda images, targets: (self.input_scale.tensor(tf.cast(images, tf.float32)), targets))
-        return dataset.apply(tf.data.experimental.assert_cardinality(self.steps_per_epoch)).prefetch(2)
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(self.steps_per_epoch)).prefetch(2)
+        options = tf.data.Options()
+        # Nothing here can be tuned, and the end of an epoch waits until the tuner's thread wakes up, which sleeps twice
+        # as long each time: up to as long as the epoch took.
+        options.autotune.enabled = False
+        return dataset.with_options(options)
 
     def _raw(self, number: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         rng = np.random.default_rng([self.seed, number])
