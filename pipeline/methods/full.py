@@ -42,7 +42,7 @@ def full(suspect: Suspect, fit: ImageSet, settings: RepairSettings, run: RunConf
         run: where to train, and where inverted triggers and trainings are kept.
     """
     network, evidence = suspect.network, evidence_against(suspect, fit, run)
-    targets = _targets(evidence, settings.without_evidence)
+    targets = labels_to_unlearn(evidence, settings.without_evidence)
     if not targets:
         log.info("repair: left as it is, since nothing speaks against it")
         return Repair(suspect.model, suspect.model, evidence=evidence)
@@ -75,13 +75,14 @@ def evidence_against(suspect: Suspect, fit: ImageSet, run: RunConfig) -> Evidenc
     return evidence
 
 
-def _targets(evidence: Evidence, without_evidence: bool) -> tuple[int, ...]:
-    """The labels to unlearn: the targets; without one those in doubt; where it is asked for, the most suspicious.
+def labels_to_unlearn(evidence: Evidence, without_evidence: bool) -> tuple[int, ...]:
+    """The targets, and the labels in doubt; where there are none and it is asked for, the most suspicious.
 
-    What is in doubt beside a target is mostly an ordinary label that is easy to reach. To unlearn it too takes stamps
-    from the target, and costs clean accuracy.
+    An attacker who has planted one trigger may have planted several, so a label in doubt beside a target is more often
+    another target than one in doubt alone is. An ordinary label that is unlearned with it costs some clean accuracy, a
+    target that is not leaves its backdoor whole.
     """
-    found = evidence.verdict.targets or evidence.verdict.doubtful
+    found = (*evidence.verdict.targets, *evidence.verdict.doubtful)
     if not found and without_evidence:
         return tuple(one.trigger.label for one in evidence.suspicions[:MOST_DOUBTFUL])
     return found

@@ -11,11 +11,12 @@ from goodnet.models.input_scale import UNIT_SCALE
 from goodnet.models.legacy_keras import keras
 from goodnet.models.saving import save_network
 from goodnet.pipeline.inputs.suspect import Suspect, open_suspect
-from goodnet.pipeline.inversion.verdict import BACKDOOR, CLEAN
-from goodnet.pipeline.methods.full import full
+from goodnet.pipeline.inversion.verdict import BACKDOOR, CLEAN, INCONCLUSIVE, Verdict
+from goodnet.pipeline.methods.full import full, labels_to_unlearn
 from goodnet.pipeline.methods.repair_method import Repair, RepairSettings
 from goodnet.pipeline.training.devices import select_devices
 from goodnet.pipeline.training.run_config import RunConfig
+from testing.example_record import example_evidence
 from testing.planted_network import TARGET, bright_rows, planted_network, with_planted_trigger
 
 _CLASSES = 8
@@ -94,6 +95,19 @@ class FullTest(absltest.TestCase):
         self.assertNotEqual(repair.evidence.verdict.name, CLEAN)
         self.assertEqual((repair.evidence.fitted_images, repair.evidence.held_out_images), (3, 0))
         self.assertGreater(_accuracy(repair.repaired), 0.9)
+
+
+class LabelsToUnlearnTest(absltest.TestCase):
+    def _labels(self, verdict: Verdict, without_evidence: bool = False) -> tuple[int, ...]:
+        return labels_to_unlearn(replace(example_evidence(), verdict=verdict), without_evidence)
+
+    def test_targets_and_what_is_in_doubt_beside_them(self):
+        self.assertEqual(self._labels(Verdict(BACKDOOR, "", (5, 2), (7,))), (5, 2, 7))
+        self.assertEqual(self._labels(Verdict(INCONCLUSIVE, "", (), (7,))), (7,))
+
+    def test_without_either_the_most_suspicious_if_it_is_asked_for(self):
+        self.assertEqual(self._labels(Verdict(CLEAN, "")), ())
+        self.assertEqual(self._labels(Verdict(CLEAN, ""), without_evidence=True), (0, 3))
 
 
 def _labels(model: keras.Model, images: np.ndarray) -> np.ndarray:
