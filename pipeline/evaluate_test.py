@@ -32,6 +32,11 @@ def _share(table: str) -> float:
     return float(_figures(table)[0].split()[0])
 
 
+def _badnet_rows(text: str) -> list[str]:
+    """The rows of the model itself in the tables of figures, one of each set."""
+    return re.findall(r"(?m)^  badnet .*%.*$", text)
+
+
 class EvaluateTest(absltest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -48,6 +53,10 @@ class EvaluateTest(absltest.TestCase):
             select_devices("cpu"),
         )
         cls.addClassCleanup(shutil.rmtree, cls.run_dir)
+
+    def _alone(self):
+        """The model in a folder where no repair of it is."""
+        return shutil.copy(self.case.model, os.path.join(self.create_tempdir().full_path, "bad.h5"))
 
     def _evaluate(self, *argv):
         ended = self.binaries.run("evaluate", *argv)
@@ -86,14 +95,13 @@ class EvaluateTest(absltest.TestCase):
         with open(os.path.join(figures, "metrics.json")) as file:
             self.assertIn("schema_version", json.load(file))
         # Images that know their true labels say so themselves; clean ones are called poisoned when the user says so.
-        self.assertIn("attack success", self._evaluate(self.case.poisoned, self.case.model).stdout)
-        given = self._evaluate(f"--model={self.case.model}", f"--poisoned_data={self.case.test}").stdout
+        alone = self._alone()
+        self.assertIn("attack success", self._evaluate(self.case.poisoned, alone).stdout)
+        given = self._evaluate(f"--model={alone}", f"--poisoned_data={self.case.test}").stdout
         self.assertIn("attack success", given)
 
     def test_a_model_without_a_repair_is_measured_alone(self):
-        alone = os.path.join(self.create_tempdir().full_path, "bad.h5")
-        shutil.copy(self.case.model, alone)
-        ended = self._evaluate(self.case.test, alone)
+        ended = self._evaluate(self.case.test, self._alone())
         self.assertIn("no repair of", ended.stderr)
         self.assertIn("badnet", ended.stdout)
         self.assertNotIn("repaired", ended.stdout)
@@ -127,25 +135,22 @@ class EvaluateTest(absltest.TestCase):
         names = os.path.join(self.create_tempdir().full_path, "names.txt")
         with open(names, "w") as file:
             file.write("\n".join(_NAMES))
+        model = self._alone()
         whole = self._folder(self.case.test)
         missing = self._folder(self.case.test, without=(3,))
         # Sorted by name they would be other classes, which accuracy shows.
-        self.assertRegex(self._refused(missing, self.case.model), "3 class names .*the model has 4 outputs.*FILE")
-        for options in (f"--class_names={names}", f"--clean_data={self._folder(self.case.clean)}"):
-            if "class_names" in options:
-                hdf5 = self._evaluate(self.case.test, self.case.model).stdout
-                table = self._evaluate(whole, self.case.model, options).stdout
-                self.assertEqual(_figures(hdf5), _figures(table))
-        table = self._evaluate(missing, self.case.model, f"--class_names={names}").stdout
+        self.assertRegex(self._refused(missing, model), "3 class names .*the model has 4 outputs.*FILE")
+        table = self._evaluate(whole, model, f"--class_names={names}").stdout
+        self.assertEqual(_figures(table), _figures(self._evaluate(self.case.test, model).stdout))
+        table = self._evaluate(missing, model, f"--class_names={names}").stdout
         self.assertGreater(_share(table), 90)
         with open(names, "a") as file:
             file.write("\nanother")
-        refused = self._refused(whole, self.case.model, f"--class_names={names}")
+        refused = self._refused(whole, model, f"--class_names={names}")
         self.assertIn("5 class names (or class folders), but the model has 4 outputs", refused)
 
     def test_parts_and_sizes_are_said_in_the_log(self):
-        alone, parts = (os.path.join(self.create_tempdir().full_path, name) for name in ("bad.h5", "parts.npz"))
-        shutil.copy(self.case.model, alone)
+        alone, parts = self._alone(), os.path.join(self.create_tempdir().full_path, "parts.npz")
         test, clean = open_image_set(self.case.test), open_image_set(self.case.clean)
         larger = test.images().repeat(2, axis=1).repeat(2, axis=2) / 255
         np.savez(parts, x_train=clean.images(), y_train=clean.labels, x_test=larger, y_test=np.eye(4)[test.labels])
@@ -163,10 +168,8 @@ class EvaluateTest(absltest.TestCase):
         names = os.path.join(self.create_tempdir().full_path, "names.txt")
         with open(names, "w") as file:
             file.write("\n".join(_NAMES))
-        given = (self.case.test, self.case.model, f"--class_names={names}")
-        expected = _figures(
-            self._evaluate(*given, f"--poisoned_data={self.case.poisoned}").stdout.split("poisoned.h5:")[1]
-        )
+        given = (self.case.test, self._alone(), f"--class_names={names}")
+        of_test, of_poisoned = _badnet_rows(self._evaluate(*given, f"--poisoned_data={self.case.poisoned}").stdout)
         by_target = self._folder(self.case.poisoned)
         self.assertEqual(os.listdir(by_target), [_NAMES[TARGET]])
         figures = self._evaluate(*given, f"--poisoned_data={by_target}").stdout
@@ -174,7 +177,7 @@ class EvaluateTest(absltest.TestCase):
         by_class = self._folder(self.case.poisoned, labels=lambda images: images.true_labels)
         for target in (_NAMES[TARGET], TARGET):
             table = self._evaluate(*given, f"--poisoned_data={by_class}", f"--target={target}").stdout
-            self.assertEqual(_figures(table.split("poisoned, target")[1])[:4], expected[:4])
+            self.assertEqual(_badnet_rows(table), [of_test, of_poisoned])
         refused = self._refused(*given, f"--poisoned_data={by_class}", "--target=lef")
         self.assertIn('--target: "lef" is none of the 4 class names', refused)
 
@@ -184,9 +187,7 @@ class EvaluateTest(absltest.TestCase):
         self.assertNotIn("detector", table)
 
     def test_a_set_of_one_class_is_measured_with_a_warning(self):
-        folder = self.create_tempdir().full_path
-        alone, one_class = os.path.join(folder, "bad.h5"), os.path.join(folder, "one.npz")
-        shutil.copy(self.case.model, alone)
+        alone, one_class = self._alone(), os.path.join(self.create_tempdir().full_path, "one.npz")
         images = open_image_set(self.case.test)
         places = np.flatnonzero(images.labels == 2)
         np.savez(one_class, data=images.images(places), label=images.labels[places])
