@@ -135,18 +135,19 @@ class EvaluateTest(absltest.TestCase):
         names = os.path.join(self.create_tempdir().full_path, "names.txt")
         with open(names, "w") as file:
             file.write("\n".join(_NAMES))
-        model = self._alone()
+        alone = self._alone()
         whole = self._folder(self.case.test)
         missing = self._folder(self.case.test, without=(3,))
         # Sorted by name they would be other classes, which accuracy shows.
-        self.assertRegex(self._refused(missing, model), "3 class names .*the model has 4 outputs.*FILE")
-        table = self._evaluate(whole, model, f"--class_names={names}").stdout
-        self.assertEqual(_figures(table), _figures(self._evaluate(self.case.test, model).stdout))
-        table = self._evaluate(missing, model, f"--class_names={names}").stdout
+        self.assertRegex(self._refused(missing, alone), "3 class names .*the model has 4 outputs.*FILE")
+        hdf5 = self._evaluate(self.case.test, self.case.model).stdout
+        table = self._evaluate(whole, self.case.model, f"--class_names={names}").stdout
+        self.assertEqual(_figures(hdf5), _figures(table))
+        table = self._evaluate(missing, alone, f"--class_names={names}").stdout
         self.assertGreater(_share(table), 90)
         with open(names, "a") as file:
             file.write("\nanother")
-        refused = self._refused(whole, model, f"--class_names={names}")
+        refused = self._refused(whole, alone, f"--class_names={names}")
         self.assertIn("5 class names (or class folders), but the model has 4 outputs", refused)
 
     def test_parts_and_sizes_are_said_in_the_log(self):
@@ -168,8 +169,9 @@ class EvaluateTest(absltest.TestCase):
         names = os.path.join(self.create_tempdir().full_path, "names.txt")
         with open(names, "w") as file:
             file.write("\n".join(_NAMES))
-        given = (self.case.test, self._alone(), f"--class_names={names}")
-        of_test, of_poisoned = _badnet_rows(self._evaluate(*given, f"--poisoned_data={self.case.poisoned}").stdout)
+        given = (self.case.test, self.case.model, f"--class_names={names}")
+        hdf5 = self._evaluate(*given, f"--poisoned_data={self.case.poisoned}").stdout
+        expected = _figures(hdf5.split("poisoned.h5:")[1])
         by_target = self._folder(self.case.poisoned)
         self.assertEqual(os.listdir(by_target), [_NAMES[TARGET]])
         figures = self._evaluate(*given, f"--poisoned_data={by_target}").stdout
@@ -177,7 +179,8 @@ class EvaluateTest(absltest.TestCase):
         by_class = self._folder(self.case.poisoned, labels=lambda images: images.true_labels)
         for target in (_NAMES[TARGET], TARGET):
             table = self._evaluate(*given, f"--poisoned_data={by_class}", f"--target={target}").stdout
-            self.assertEqual(_badnet_rows(table), [of_test, of_poisoned])
+            self.assertEqual(_figures(table.split("poisoned, target")[1])[:4], expected[:4])
+            self.assertEqual(_badnet_rows(table), _badnet_rows(hdf5))
         refused = self._refused(*given, f"--poisoned_data={by_class}", "--target=lef")
         self.assertIn('--target: "lef" is none of the 4 class names', refused)
 
