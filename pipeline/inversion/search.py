@@ -163,9 +163,9 @@ def _clipped(pixels: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Ten
     """
 
     def slope(upstream: tf.Tensor) -> tf.Tensor:
-        leads_back = tf.where(pixels < 0, upstream < 0, upstream > 0)
-        inside = (pixels >= 0) & (pixels <= 1)
-        return tf.where(inside | leads_back, upstream, 0)
+        stays = ((pixels >= 0) | (upstream < 0)) & ((pixels <= 1) | (upstream > 0))
+        # `tf.where` takes twenty times as long.
+        return upstream * tf.cast(stays, upstream.dtype)
 
     return tf.clip_by_value(pixels, 0, 1), slope
 
