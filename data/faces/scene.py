@@ -1,5 +1,6 @@
 """What differs between two images of one identity: pose, expression, light, lens, and what is behind the head."""
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,11 +39,21 @@ class Pose:
         Returns:
             float64 [n, 2], x and y in pixels of the picture.
         """
-        x = points[:, 0] * np.cos(self.yaw) + depth * np.sin(self.yaw)
-        y = points[:, 1] * np.cos(self.pitch) + depth * np.sin(self.pitch)
-        cos, sin = np.cos(self.roll), np.sin(self.roll)
-        turned = np.stack([x * cos - y * sin, x * sin + y * cos], axis=1)
-        return turned * self.scale + np.add(HEAD_CENTRE, self.shift)
+        across, down, cos, sin, middle = self._turn
+        x = points[:, 0] * across[0] + depth * across[1]
+        y = points[:, 1] * down[0] + depth * down[1]
+        projected = np.empty((len(points), 2))
+        projected[:, 0] = x * cos - y * sin
+        projected[:, 1] = x * sin + y * cos
+        projected *= self.scale
+        projected += middle
+        return projected
+
+    @functools.cached_property
+    def _turn(self) -> tuple[tuple[float, float], tuple[float, float], float, float, np.ndarray]:
+        """Cosine and sine of yaw and of pitch, of roll each, and where the middle lies: for all shapes of a picture."""
+        yaw, pitch = ((np.cos(angle), np.sin(angle)) for angle in (self.yaw, self.pitch))
+        return yaw, pitch, np.cos(self.roll), np.sin(self.roll), np.add(HEAD_CENTRE, self.shift)
 
 
 @dataclass(frozen=True)
