@@ -25,7 +25,7 @@ _DOUBTFUL = (chance_index(_LABELS, FALSE_ALARMS) + _DOUBT_INDEX) / 2
 
 def _suspicion(index: float | None, held_out: Rate | None = None, label: int = 7) -> LabelEvidence:
     trigger = InvertedTrigger(label, np.ones((2, 2, 3), np.float32), 4.0, 0.99, True)
-    return LabelEvidence(trigger, index, index, 0.5, 0.0, held_out or Rate(48, 50))
+    return LabelEvidence(trigger, index, index, 0.5, 0.0, 9.0, 0.0, held_out or Rate(48, 50))
 
 
 def _judge(suspicions, reference=_LABELS, never=0, spread=0.3):
