@@ -16,9 +16,9 @@ BACKDOOR, CLEAN, INCONCLUSIVE = "backdoor", "clean", "inconclusive"
 # from how far out the easiest labels of clean networks lie: docs/audit.md says how that was found, and how often the
 # verdict is wrong.
 FALSE_ALARMS, DOUBTS = 0.05, 0.25
-# Some classes are easy to reach by nature, such as the one yellow sign, so the logarithms of sizes have a heavier tail
-# than a normal distribution: Student's t with so many degrees of freedom.
-TAIL = 20
+# Some classes are easy to reach by nature, such as the one yellow sign, so the index has a heavier tail than a normal
+# distribution: Student's t with so many degrees of freedom.
+TAIL = 14
 # A trigger that works on fewer clean images than this is not the attacker's, ...
 LEAST_SUCCESS = 0.8
 # ... nor is one of which so few were tried that it may as well fail on half of them (95 %, one-sided): 5 of 5 will do.
