@@ -171,11 +171,11 @@ def _ordinary(evidence: Evidence) -> str:
     )
     aligned = evidence.ordinary_alignment
     alignment = f" Their median alignment is {aligned:.2f}." if math.isfinite(aligned) else ""
+    margin = f" Their median margin is {evidence.ordinary_margin:.1f}." if evidence.ordinary_margin > 0 else ""
     return (
         f"Triggers of {evidence.inverted} of {evidence.labels} labels were fitted to {evidence.fitted_images} clean "
         f"images and tried on {held_out}. Each is compared with {evidence.reference} reference labels, "
-        f"{ordinary}; {evidence.never} of these were never reached.{alignment} Their median margin is "
-        f"{evidence.ordinary_margin:.1f}."
+        f"{ordinary}; {evidence.never} of these were never reached.{alignment}{margin}"
     )
 
 

@@ -46,6 +46,8 @@ class EvidenceTest(absltest.TestCase):
         self.assertIn("median margin is 8.5", said)
         unaligned = replace(few, ordinary_alignment=float("nan"))
         self.assertNotIn("median alignment", " ".join(summary(unaligned).split()))
+        never = replace(few, ordinary_margin=-1.5)
+        self.assertNotIn("median margin", " ".join(summary(never).split()))
         self.assertIsNone(json.loads(json.dumps(evidence_as_json(unaligned), allow_nan=False))["ordinary_alignment"])
         json.dumps(evidence_as_json(few), allow_nan=False)
 
