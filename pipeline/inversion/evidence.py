@@ -122,6 +122,7 @@ def find_evidence(
     ordinary = np.isin([one.label for one in triggers], reference)
     sizes = np.array([one.size if works(one) else np.inf for one in triggers])
     aligned = alignments(network, clean, triggers, settings.seed)
+    log.info("evidence: the largest margins of %d of %d labels", len(chosen), classes)
     margins = cached_numbers(
         None if keep_dir is None else os.path.join(keep_dir, "margins.npz"),
         functools.partial(largest_margins, network, clean, chosen, settings.seed),
