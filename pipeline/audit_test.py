@@ -37,7 +37,7 @@ class AuditTest(absltest.TestCase):
         self.assertTrue(ended.stdout.startswith("backdoor:"))
         with open(os.path.join(out_dir, "audit.json")) as file:
             audit = json.load(file)
-        self.assertEqual((audit["schema_version"], audit["verdict"], audit["targets"]), (5, "backdoor", [TARGET]))
+        self.assertEqual((audit["schema_version"], audit["verdict"], audit["targets"]), (4, "backdoor", [TARGET]))
         first = audit["suspicions"][0]
         self.assertEqual(first["label"], TARGET)
         self.assertGreater(first["index"], audit["rule"]["alarm_index"])

@@ -79,11 +79,11 @@ def example_evidence(verdict: str = BACKDOOR) -> Evidence:
     corner, haze = np.zeros((8, 8, 3), np.float32), np.full((8, 8, 3), 12.0, np.float32)
     corner[6:, 6:] = -90
     suspicions = (
-        LabelEvidence(InvertedTrigger(0, corner, 1.4, 0.98, True), 5.5, 6.0, 0.21, 1.8, 14.2, 1.7, Rate(38, 40)),
-        LabelEvidence(InvertedTrigger(3, haze, 0.4, 0.1, False), None, None, None, 0.0, -2.5, 0.0, Rate(0, 40)),
+        LabelEvidence(InvertedTrigger(0, corner, 1.4, 0.98, True), 5.5, 6.0, 0.21, 1.8, Rate(38, 40)),
+        LabelEvidence(InvertedTrigger(3, haze, 0.4, 0.1, False), None, None, None, 0.0, Rate(0, 40)),
     )
     targets = (0,) if verdict == BACKDOOR else ()
-    return Evidence(Verdict(verdict, "a reason", targets), suspicions, np.inf, 0.5, 0.85, 8.5, 100, 32, 16, 9, 80, 40)
+    return Evidence(Verdict(verdict, "a reason", targets), suspicions, np.inf, 0.5, 0.85, 100, 32, 16, 9, 80, 40)
 
 
 def unchanged_record() -> RunRecord:

@@ -1,9 +1,8 @@
-"""Evidence of a backdoor: what is unlike the others about some of a network's labels, for the audit and for the repair.
+"""Evidence of a backdoor: what the smallest triggers of a network's labels say, for the audit and for the repair.
 
-Three measures of a label count together: how small a change of the pixels leads to it (Neural Cleanse, Wang et al.,
-IEEE S&P 2019), how unlike the features of its own images those are by which the change leads there, and how sure of it
-the network can get (MM-BD, Wang et al., IEEE S&P 2024). A label that they set apart is the target of a backdoor if its
-change works on clean images that it was not fitted to.
+A label is the target of a backdoor if a far smaller change of the pixels leads to it than to ordinary labels (Neural
+Cleanse, Wang et al., IEEE S&P 2019), if the change leads there by features unlike those of the label's own images, and
+if it works on clean images that it was not fitted to.
 """
 
 import functools
@@ -18,17 +17,10 @@ from goodnet.data.image_set import ImageSet
 from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.inversion.alignment import alignments
 from goodnet.pipeline.inversion.few_images import with_variants
-from goodnet.pipeline.inversion.index import (
-    alignment_indices,
-    joint_indices,
-    margin_indices,
-    middle_and_spread,
-    size_indices,
-)
-from goodnet.pipeline.inversion.margins import largest_margins
+from goodnet.pipeline.inversion.index import alignment_indices, joint_indices, middle_and_spread, size_indices
 from goodnet.pipeline.inversion.search import SearchSettings, invert_triggers, works
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
-from goodnet.pipeline.inversion.trigger_cache import cached_numbers, cached_triggers
+from goodnet.pipeline.inversion.trigger_cache import cached_triggers
 from goodnet.pipeline.inversion.verdict import LabelEvidence, Ordinary, Verdict, judge
 from goodnet.pipeline.measuring.rates import Rate
 from goodnet.pipeline.run.progress import log
@@ -53,7 +45,6 @@ class Evidence:
         ordinary_size: pixels, the median of the labels' smallest triggers; infinite where most were never reached.
         ordinary_spread: robust standard deviation of the logarithms of these sizes; infinite where none is known.
         ordinary_alignment: median of the labels' alignments, -1..1; NaN where none is known.
-        ordinary_margin: nats, median of the labels' largest margins; at most 0 where no image gets most of them.
         labels: N.
         inverted: how many of them got the whole search.
         reference: how many of these stand for ordinary ones.
@@ -67,7 +58,6 @@ class Evidence:
     ordinary_size: float
     ordinary_spread: float
     ordinary_alignment: float
-    ordinary_margin: float
     labels: int
     inverted: int
     reference: int
@@ -122,13 +112,8 @@ def find_evidence(
     ordinary = np.isin([one.label for one in triggers], reference)
     sizes = np.array([one.size if works(one) else np.inf for one in triggers])
     aligned = alignments(network, clean, triggers, settings.seed)
-    log.info("evidence: the largest margins of %d of %d labels", len(chosen), classes)
-    margins = cached_numbers(
-        None if keep_dir is None else os.path.join(keep_dir, "margins.npz"),
-        functools.partial(largest_margins, network, clean, chosen, settings.seed),
-    )
     suspicions = []
-    for suspicion in _most_suspicious(triggers, sizes, aligned, margins, ordinary):
+    for suspicion in _most_suspicious(triggers, sizes, aligned, ordinary):
         tried = _success(network, suspicion.trigger, clean if held_out is None else held_out)
         suspicions.append(replace(suspicion, held_out=tried))
         log.info("evidence: %s", suspicions[-1])
@@ -141,7 +126,6 @@ def find_evidence(
         float(np.median(sizes[ordinary])),
         spread,
         _median(aligned[ordinary]),
-        float(np.median(margins[ordinary])),
         classes,
         len(chosen),
         len(reference),
@@ -152,16 +136,11 @@ def find_evidence(
 
 
 def _most_suspicious(
-    triggers: Sequence[InvertedTrigger],
-    sizes: np.ndarray,
-    aligned: np.ndarray,
-    margins: np.ndarray,
-    ordinary: np.ndarray,
+    triggers: Sequence[InvertedTrigger], sizes: np.ndarray, aligned: np.ndarray, ordinary: np.ndarray
 ) -> list[LabelEvidence]:
     """The labels with the largest indices, then those never reached by success; not tried on held-out images yet."""
     by_size, by_alignment = size_indices(sizes, ordinary), alignment_indices(aligned, ordinary)
-    by_margin = margin_indices(margins, ordinary)
-    joint = joint_indices(by_size, by_alignment, by_margin)
+    joint = joint_indices(by_size, by_alignment)
     success = np.array([one.success for one in triggers])
     # NaN sorts last.
     return [
@@ -171,8 +150,6 @@ def _most_suspicious(
             _known(by_size[place]),
             _known(aligned[place]),
             float(by_alignment[place]),
-            float(margins[place]),
-            float(by_margin[place]),
             Rate(0, 0),
         )
         for place in np.lexsort((-success, -joint))[:_SHOWN]

@@ -72,7 +72,7 @@ class EvidenceTest(absltest.TestCase):
     def test_kept_searches_are_not_done_again(self):
         clean, folder = bright_rows(96, 60), self.create_tempdir().full_path
         first = _evidence(planted_network(60), clean, folder)
-        self.assertCountEqual(os.listdir(folder), ["margins.npz", "screening.npz", "triggers.npz"])
+        self.assertCountEqual(os.listdir(folder), ["screening.npz", "triggers.npz"])
         # Of another network the search would find something else.
         again = _evidence(planted_network(60, planted=False), clean, folder)
         for one, other in zip(first.suspicions, again.suspicions, strict=True):

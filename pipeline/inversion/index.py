@@ -1,8 +1,8 @@
-"""How far a label lies from ordinary ones: by its trigger's size and alignment, by its margin, and by all together."""
+"""How far a label lies from ordinary ones: by the size of its trigger, by its alignment, and by both together."""
 
 import numpy as np
 
-# Of the logarithms of sizes and margins and of Fisher's z, at least: a few labels may lie close together by chance.
+# Of the logarithms of sizes and of Fisher's z, at least: a few labels may lie close together by chance.
 _LEAST_SPREAD = 0.25
 # Two directions nearer to each other than this are the same but for rounding.
 _SAME = 0.999
@@ -42,25 +42,9 @@ def alignment_indices(cosines: np.ndarray, ordinary: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(z), (usual[0] - z) / usual[1], 0)
 
 
-def margin_indices(margins: np.ndarray, ordinary: np.ndarray) -> np.ndarray:
-    """How many robust standard deviations margins lie above the median of ordinary ones, on logarithms.
-
-    Args:
-        margins: float [K], nats, of each label; at most 0 where no image was found that gets it.
-        ordinary: bool [K], which labels are compared with.
-
-    Returns:
-        float [K]; 0, as of an ordinary label, where nothing is known.
-    """
-    known = margins > 0
-    if not ordinary.any() or known[ordinary].mean() <= 0.5:
-        return np.zeros(len(margins))
-    return np.nan_to_num(size_indices(np.divide(1, margins, where=known, out=np.full(len(margins), np.inf)), ordinary))
-
-
-def joint_indices(*indices: np.ndarray) -> np.ndarray:
-    """Several indices of each label in one; of independent ones its standard deviation is 1 (Stouffer et al., 1949)."""
-    return np.sum(indices, axis=0) / np.sqrt(len(indices))
+def joint_indices(sizes: np.ndarray, alignments: np.ndarray) -> np.ndarray:
+    """Two indices of each label in one; of independent ones a standard deviation is 1 again (Stouffer et al., 1949)."""
+    return (sizes + alignments) / np.sqrt(2)
 
 
 def middle_and_spread(ordinary: np.ndarray) -> tuple[float, float] | None:

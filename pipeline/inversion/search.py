@@ -27,11 +27,11 @@ _FIRST_WEIGHTS = {True: 0.03, False: 0.3}
 _WEIGHT_STEP = 1.1
 _MEMORY = 0.8
 # Of the first learning rate.
-LAST_RATE = 0.1
+_LAST_RATE = 0.1
 # Of the steps; before that a size is on its way.
 _SETTLING = 0.6
 # Pixels of all images in a step: bounds the memory.
-MOST_PIXELS = 2**20
+_MOST_PIXELS = 2**20
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def invert_triggers(
         last. `works` tells which.
     """
     height, width, _ = clean.image_shape
-    at_once = max(1, MOST_PIXELS // (height * width * settings.batch_size))
+    at_once = max(1, _MOST_PIXELS // (height * width * settings.batch_size))
     found: list[InvertedTrigger] = []
     for first in range(0, len(labels), at_once):
         search = _Search(network, clean, labels[first : first + at_once], first, settings)
@@ -99,7 +99,7 @@ class _Search:
         rng = np.random.default_rng([settings.seed, first])
         start = rng.normal(0, 0.02, (len(labels), *clean.image_shape)).astype(np.float32)
         self._change = tf.Variable(start)
-        rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.steps, alpha=LAST_RATE)
+        rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.steps, alpha=_LAST_RATE)
         self._optimizer = keras.optimizers.Adam(rate)
         self._step = traced(self._update, reduce_retracing=True)
 
@@ -138,7 +138,7 @@ class _Search:
         count, batch = others.shape
         with tf.GradientTape() as tape:
             plain = images[None] / 255
-            stamped = clipped(plain + self._change[:, None])
+            stamped = _clipped(plain + self._change[:, None])
             # Of each pixel, over images and channels.
             square = tf.reduce_mean(tf.square(stamped - plain), axis=[1, 4])
             if self._settings.sparse:
@@ -156,7 +156,7 @@ class _Search:
 
 
 @tf.custom_gradient
-def clipped(pixels: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+def _clipped(pixels: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
     """Clips pixels to 0..1, with a gradient that leads pixels outside back.
 
     Without it a change that began below the black of all images, or above their white, would stay there for ever.

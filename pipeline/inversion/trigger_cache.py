@@ -1,4 +1,4 @@
-"""A cache of what was searched, in files, so that a resumed run does not search again."""
+"""A cache of inverted triggers in files, so that a resumed run does not invert again."""
 
 import os
 import zipfile
@@ -27,31 +27,17 @@ def cached_triggers(path: str | None, find: Callable[[], Sequence[InvertedTrigge
     """
     if path is None:
         return tuple(find())
-
-    def columns() -> dict[str, np.ndarray]:
-        found = find()
-        return {name: np.array([getattr(one, name) for one in found]) for name in _NAMES}
-
-    kept = _cached(path, _NAMES, columns)
-    rows = zip(*(kept[name] for name in _NAMES), strict=True)
-    return tuple(InvertedTrigger(*(value if value.ndim else value.item() for value in row)) for row in rows)
-
-
-def cached_numbers(path: str | None, find: Callable[[], np.ndarray]) -> np.ndarray:
-    """The array in a file, or what `find` finds, which is then kept there; otherwise as `cached_triggers`."""
-    return find() if path is None else _cached(path, ("numbers",), lambda: {"numbers": find()})["numbers"]
-
-
-def _cached(path: str, names: Sequence[str], find: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     if not os.path.exists(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        kept = find()
+        found = find()
+        kept = {name: np.array([getattr(one, name) for one in found]) for name in _NAMES}
         write_whole(path, lambda unfinished: np.savez_compressed(unfinished, **kept))
     try:
         with np.load(path, allow_pickle=False) as file:
             columns = {name: file[name] for name in file.files}
     except (EOFError, OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"--resume: {path}: {error}; expected a run without --resume") from error
-    if set(columns) != set(names):
+    if set(columns) != set(_NAMES):
         raise InputError(f"--resume: {path} is of another version of this program; expected a run without --resume")
-    return columns
+    rows = zip(*(columns[name] for name in _NAMES), strict=True)
+    return tuple(InvertedTrigger(*(value if value.ndim else value.item() for value in row)) for row in rows)

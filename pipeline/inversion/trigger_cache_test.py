@@ -8,7 +8,7 @@ from absl.testing import absltest
 
 from goodnet.data.errors import InputError
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
-from goodnet.pipeline.inversion.trigger_cache import cached_numbers, cached_triggers
+from goodnet.pipeline.inversion.trigger_cache import cached_triggers
 
 _FOUND = (
     InvertedTrigger(2, np.full((4, 5, 3), 7.5, np.float32), 0.875, 0.99, True),
@@ -37,13 +37,6 @@ class KeptTest(absltest.TestCase):
     def test_nothing_found_is_kept_too(self):
         self.assertEqual(cached_triggers(self.path, tuple), ())
         self.assertEqual(self._again(), ())
-
-    def test_numbers_are_kept_as_triggers_are(self):
-        numbers = np.array([0.5, -1.0])
-        for find in (lambda: numbers, lambda: self.fail("found again")):
-            np.testing.assert_array_equal(cached_numbers(self.path, find), numbers, strict=True)
-        with self.assertRaisesRegex(InputError, "another version"):
-            self._again()
 
     def test_without_a_file_nothing_is_kept(self):
         self.assertIs(cached_triggers(None, lambda: _FOUND)[0], _FOUND[0])

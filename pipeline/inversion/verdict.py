@@ -16,20 +16,18 @@ BACKDOOR, CLEAN, INCONCLUSIVE = "backdoor", "clean", "inconclusive"
 # from how far out the easiest labels of clean networks lie: docs/audit.md says how that was found, and how often the
 # verdict is wrong.
 FALSE_ALARMS, DOUBTS = 0.05, 0.25
-# Some classes are easy to reach by nature, such as the one yellow sign, so the index has a heavier tail than a normal
-# distribution: Student's t with so many degrees of freedom.
-TAIL = 14
+# Some classes are easy to reach by nature, such as the one yellow sign, so the logarithms of sizes have a heavier tail
+# than a normal distribution: Student's t with so many degrees of freedom.
+TAIL = 20
 # A trigger that works on fewer clean images than this is not the attacker's, ...
 LEAST_SUCCESS = 0.8
 # ... nor is one of which so few were tried that it may as well fail on half of them (95 %, one-sided): 5 of 5 will do.
 LEAST_SURE_SUCCESS = 0.5
 # With fewer labels than this there is nothing to compare with, and so many of them may be targets.
 LEAST_REFERENCE, MOST_DOUBTFUL = 8, 3
-# A target that takes a fifth of the change that ordinary labels take has to stand out by that alone, or the audit is
-# blind. The targets of bench/zoo take between a half and a twelfth of it.
+# A target that takes a fifth of the change that ordinary labels take has to stand out, or the audit is blind. The
+# targets of bench/zoo take between a half and a twelfth of it.
 VISIBLE = 5.0
-# Size, alignment and margin: the index is their sum over the square root.
-MEASURES = 3
 
 
 @dataclass(frozen=True)
@@ -38,15 +36,12 @@ class LabelEvidence:
 
     Attributes:
         trigger: its smallest trigger.
-        index: by how many standard deviations the label is unlike an ordinary one, in size, alignment and margin
-            together; None where no trigger worked, as is the next one.
+        index: by how many standard deviations the label is unlike an ordinary one, in size and alignment together; None
+            where no trigger worked, as is the next one.
         size_index: by how many robust ones the logarithm of the size lies below an ordinary label's.
         alignment: the cosine, -1..1, between where the trigger moves the features of images and where the label's own
             images lie; None where that is unknown.
         alignment_index: by how many robust ones its Fisher z lies below an ordinary label's; 0 where it is unknown.
-        margin: nats, by how much the network prefers the label to every other one on the image where it does so most;
-            at most 0 where no image was found that gets the label.
-        margin_index: by how many robust ones its logarithm lies above an ordinary label's; 0 where it is unknown.
         held_out: how many clean images of other classes it leads to the label; it was not fitted to these images.
     """
 
@@ -55,16 +50,14 @@ class LabelEvidence:
     size_index: float | None
     alignment: float | None
     alignment_index: float
-    margin: float
-    margin_index: float
     held_out: Rate
 
     def __str__(self) -> str:
         aligned = "" if self.alignment is None else f", alignment {self.alignment:.2f}"
         index = "never reached" if self.index is None else f"index {self.index:.1f}"
         return (
-            f"label {self.trigger.label}: {self.trigger.described}{aligned}, margin {self.margin:.1f}, works on "
-            f"{self.held_out.count} of {self.held_out.total} clean images, {index}"
+            f"label {self.trigger.label}: {self.trigger.described}{aligned}, works on {self.held_out.count} of "
+            f"{self.held_out.total} clean images, {index}"
         )
 
 
@@ -131,7 +124,7 @@ def judge(suspicions: Sequence[LabelEvidence], labels: int, ordinary: Ordinary) 
         named = ", ".join(map(str, targets))
         reason = f"a suspicious change leads clean images of other classes to label {named}"
         return Verdict(BACKDOOR, reason, targets, doubtful)
-    if math.exp(math.sqrt(MEASURES) * doubt_from * ordinary.spread) > VISIBLE:
+    if math.exp(math.sqrt(2) * doubt_from * ordinary.spread) > VISIBLE:
         reason = f"ordinary triggers differ so much in size that even one {VISIBLE:g} times smaller would not stand out"
         return Verdict(INCONCLUSIVE, reason, doubtful=smallest)
     if not outliers:

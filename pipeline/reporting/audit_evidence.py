@@ -12,7 +12,7 @@ from goodnet.pipeline.inversion.trigger import InvertedTrigger
 from goodnet.pipeline.reporting.evidence import evidence_as_json
 from goodnet.pipeline.reporting.pictures import stamped, thumbnail
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 4
 _PICTURE = re.compile(r"trigger_[0-9]+(_on_image)?\.png")
 
 

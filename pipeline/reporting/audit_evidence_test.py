@@ -17,7 +17,7 @@ class AuditEvidenceTest(absltest.TestCase):
     def test_json_is_the_evidence_with_the_pictures_names(self):
         written = ("trigger_0.png", "trigger_0_on_image.png", "trigger_3.png")
         found = json.loads(json.dumps(as_json(example_evidence(), written), allow_nan=False))
-        self.assertEqual(found.pop("schema_version"), 5)
+        self.assertEqual(found.pop("schema_version"), 4)
         self.assertEqual([one.pop("pictures") for one in found["suspicions"]], [list(written[:2]), ["trigger_3.png"]])
         self.assertEqual(found, evidence_as_json(example_evidence()))
 

@@ -46,16 +46,15 @@ def evidence_as_json(evidence: Evidence) -> dict[str, Any]:
         "targets": list(verdict.targets),
         "doubtful": list(verdict.doubtful),
         "rule": {
-            "index": "(size_index + alignment_index + margin_index) / sqrt(3)",
+            "index": "(size_index + alignment_index) / sqrt(2)",
             "size_index": "(median of log size - log size) / robust standard deviation, of the reference labels",
             "alignment_index": "the same of artanh(alignment); 0 where the alignment is unknown",
-            "margin_index": "the same of -log(margin); 0 where no image was found that gets the label",
             "alarm_index": chance_index(evidence.labels, FALSE_ALARMS),
             "doubt_index": chance_index(evidence.labels, DOUBTS),
             "least_success_held_out": LEAST_SUCCESS,
             "least_success_held_out_surely": LEAST_SURE_SUCCESS,
             "least_reference": LEAST_REFERENCE,
-            # Where exp(sqrt(3) * doubt_index * ordinary_spread) exceeds it, nothing would stand out: inconclusive.
+            # Where exp(sqrt(2) * doubt_index * ordinary_spread) exceeds it, nothing would stand out: inconclusive.
             "visible_ratio": VISIBLE,
         },
         **_values(evidence, "verdict", "suspicions"),
@@ -88,10 +87,9 @@ def _plain(value: Any) -> Any:
 def summary(evidence: Evidence) -> str:
     """Lines for a terminal: the verdict, why, and the most suspicious labels."""
     lines = [f"{evidence.verdict.name}: {evidence.verdict.reason}", ""]
-    lines.append(f"{'label':>6}  {'size':>9}  {'alignment':>9}  {'margin':>6}  {'index':>6}  works on held-out images")
+    lines.append(f"{'label':>6}  {'size':>9}  {'alignment':>9}  {'index':>6}  works on held-out images")
     lines += [
-        f"{one.trigger.label:>6}  {one.trigger.size:>6.1f} px  {_alignment(one):>9}  {_margin(one):>6}  "
-        f"{_index(one):>6}  {_works_on(one)}"
+        f"{one.trigger.label:>6}  {one.trigger.size:>6.1f} px  {_alignment(one):>9}  {_index(one):>6}  {_works_on(one)}"
         for one in evidence.suspicions
     ]
     return "\n".join([*lines, "", *textwrap.wrap(f"{_ordinary(evidence)} {_rule(evidence)}", _WIDTH)])
@@ -126,22 +124,18 @@ def _found(record: RunRecord, evidence: Evidence) -> list[object]:
     explained = (
         "For every class GoodNet searched for the smallest change of the pixels that makes the model answer with it. "
         "The change is the same for every image. A class is the target of a backdoor if it takes a far smaller change "
-        "than the others, if the change makes the model see features that the images of the class do not have, and if "
-        "the model can get surer of it than of the others. A trigger found this way works like the attacker's, but "
-        "need not look like it."
+        "than the others, and if the change makes the model see features that the images of the class do not have. A "
+        "trigger found this way works like the attacker's, but need not look like it."
     )
     rows = [
-        (
-            record.class_name(one.trigger.label),
-            *(f"{one.trigger.size:.1f}", _alignment(one), _margin(one), _index(one), _works_on(one)),
-        )
+        (record.class_name(one.trigger.label), f"{one.trigger.size:.1f}", _alignment(one), _index(one), _works_on(one))
         for one in evidence.suspicions
     ]
-    header = ("class", "size (pixels)", "alignment", "margin", "index", "works on held-out images")
+    header = ("class", "size (pixels)", "alignment", "index", "works on held-out images")
     return [
         element("p", element("b", evidence.verdict.name), f": {evidence.verdict.reason}."),
         element("p", explained),
-        table(header, rows, "The most suspicious classes", numeric=(1, 2, 3, 4, 5)) if rows else Html(""),
+        table(header, rows, "The most suspicious classes", numeric=(1, 2, 3, 4)) if rows else Html(""),
         element("p", f"{_ordinary(evidence)} {_rule(evidence)}", css="soft"),
     ]
 
@@ -152,10 +146,6 @@ def _index(one: LabelEvidence) -> str:
 
 def _alignment(one: LabelEvidence) -> str:
     return "unknown" if one.alignment is None else f"{one.alignment:.2f}"
-
-
-def _margin(one: LabelEvidence) -> str:
-    return f"{one.margin:.1f}" if one.margin > 0 else "never"
 
 
 def _works_on(one: LabelEvidence) -> str:
@@ -171,20 +161,18 @@ def _ordinary(evidence: Evidence) -> str:
     )
     aligned = evidence.ordinary_alignment
     alignment = f" Their median alignment is {aligned:.2f}." if math.isfinite(aligned) else ""
-    margin = f" Their median margin is {evidence.ordinary_margin:.1f}." if evidence.ordinary_margin > 0 else ""
     return (
         f"Triggers of {evidence.inverted} of {evidence.labels} labels were fitted to {evidence.fitted_images} clean "
         f"images and tried on {held_out}. Each is compared with {evidence.reference} reference labels, "
-        f"{ordinary}; {evidence.never} of these were never reached.{alignment}{margin}"
+        f"{ordinary}; {evidence.never} of these were never reached.{alignment}"
     )
 
 
 def _rule(evidence: Evidence) -> str:
     return (
         "Alignment is the cosine between the way that a trigger moves the model's features and the way to the class's "
-        "own images. Margin is by how much the model prefers the class to all others on the image where it does so "
-        "most. The index counts by how many standard deviations a class is unlike ordinary ones: smaller, less aligned "
-        f"and of a larger margin. A target has an index above {chance_index(evidence.labels, FALSE_ALARMS):.1f}; above "
+        "own images. The index counts by how many standard deviations size and alignment together lie below ordinary "
+        f"ones. A target has an index above {chance_index(evidence.labels, FALSE_ALARMS):.1f}; above "
         f"{chance_index(evidence.labels, DOUBTS):.1f} a label is in doubt."
     )
 

@@ -90,8 +90,8 @@ class ReportTest(absltest.TestCase):
     def test_the_evidence_has_verdict_reason_size_index_and_success(self):
         for words in ("backdoor: a reason.", "a sparse change of 1.4 pixels", "98 %, geometric mean"):
             self.assertIn(words, self.page.text)
-        self.assertRegex(self.page.text, r"0 \(conv_3\)1\.40\.2114\.25\.538 of 40")
-        self.assertRegex(self.page.text, r"3 \(three\)0\.4unknownnevernever0 of 40")
+        self.assertRegex(self.page.text, r"0 \(conv_3\)1\.40\.215\.538 of 40")
+        self.assertRegex(self.page.text, r"3 \(three\)0\.4unknownnever0 of 40")
 
     def test_a_model_that_was_left_as_it_is(self):
         page = _Page(render_report(unchanged_record()))
