@@ -51,7 +51,7 @@ class Pose:
 
     @functools.cached_property
     def _turn(self) -> tuple[tuple[float, float], tuple[float, float], float, float, np.ndarray]:
-        """Cosine and sine of yaw, of pitch and of roll, and where the middle lies: the same for all shapes of a picture."""
+        """Cosine and sine of yaw, pitch and roll, and where the middle lies: the same for all shapes of a picture."""
         yaw, pitch = ((np.cos(angle), np.sin(angle)) for angle in (self.yaw, self.pitch))
         return yaw, pitch, np.cos(self.roll), np.sin(self.roll), np.add(HEAD_CENTRE, self.shift)
 
