@@ -164,8 +164,8 @@ def _clipped(pixels: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Ten
 
     def slope(upstream: tf.Tensor) -> tf.Tensor:
         stays = ((pixels >= 0) | (upstream < 0)) & ((pixels <= 1) | (upstream > 0))
-        # `tf.where` takes ten times as long.
-        return upstream * tf.cast(stays, upstream.dtype)
+        # `tf.where` takes ten times as long. An infinite slope outside is stopped, too.
+        return tf.math.multiply_no_nan(upstream, tf.cast(stays, upstream.dtype))
 
     return tf.clip_by_value(pixels, 0, 1), slope
 
