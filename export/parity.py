@@ -13,6 +13,9 @@ from goodnet.models.detector import take_apart
 from goodnet.models.input_scale import InputScale
 from goodnet.models.legacy_keras import keras, tf, traced
 
+_Answers = dict[str, np.ndarray]
+"""Of a batch: its labels, and what else there is by the names of the file's outputs, [b] each."""
+
 # A probability may come out this much above 1.
 _ROUNDING = 1e-3
 
@@ -82,12 +85,13 @@ def check_parity(
         InputError: there are no images, they do not fit the model, the file can't be run, or it answers a suspicion
             that is no number in [0, 1], or scores that are not finite or whose argmax is not the label.
     """
-    scorer, backdoor = take_apart(detector).scorer, int(detector.output_shape[-1]) - 1
+    parts, backdoor = take_apart(detector), int(detector.output_shape[-1]) - 1
 
-    def keras_answers(batch: tf.Tensor) -> dict[str, tf.Tensor]:
-        claimed, _, suspicion = scorer(batch, training=False)
-        label = tf.argmax(detector(batch, training=False), axis=-1)
-        return {"label": label, "claimed": claimed, "suspicion": suspicion}
+    def keras_answers(batch: np.ndarray) -> _Answers:
+        # The scorer's function is traced by now, as a rule: it is what calibrates and measures the detector.
+        claimed, label, suspicion = parts.scorer.predict_on_batch(batch.astype(np.float32))
+        flagged = suspicion > np.float32(parts.threshold)
+        return {"label": np.where(flagged, backdoor, label), "claimed": claimed, "suspicion": suspicion}
 
     return _compare(keras_answers, detector.input_shape[1:], tflite_path, images, runtime, "suspicion", backdoor)
 
@@ -102,9 +106,13 @@ def check_classifier_parity(
     """Compares a plain classifier, which takes images on `input_scale`, with its file; otherwise as `check_parity`."""
     model, scale = with_probabilities(classifier), input_scale.tensor
 
-    def keras_answers(batch: tf.Tensor) -> dict[str, tf.Tensor]:
+    @traced(reduce_retracing=True)
+    def predict(batch: tf.Tensor) -> dict[str, tf.Tensor]:
         probabilities = model(scale(batch), training=False)
         return {"label": tf.argmax(probabilities, axis=-1), "confidence": tf.reduce_max(probabilities, axis=-1)}
+
+    def keras_answers(batch: np.ndarray) -> _Answers:
+        return {name: value.numpy() for name, value in predict(tf.constant(batch, tf.float32)).items()}
 
     return _compare(keras_answers, model.input_shape[1:], tflite_path, images, runtime, "confidence")
 
@@ -129,7 +137,7 @@ def milliseconds(
 
 
 def _compare(
-    keras_answers: Callable[[tf.Tensor], dict[str, tf.Tensor]],
+    keras_answers: Callable[[np.ndarray], _Answers],
     image_shape: tuple[int, ...],
     tflite_path: str,
     images: np.ndarray | Iterable[np.ndarray],
@@ -137,13 +145,11 @@ def _compare(
     score: str,
     backdoor: int | None = None,
 ) -> Parity:
-    predict = traced(keras_answers, reduce_retracing=True)
     answered = []
     with PixelFile(image_shape) as pixels:
         for batch in _batches(images):
             pixels.write(batch)
-            found = predict(tf.constant(batch, tf.float32))
-            answered.append({name: np.asarray(value) for name, value in found.items()})
+            answered.append(keras_answers(batch))
         on_device = pixels.answers(tflite_path, runtime, allow_missing_card=True)
     in_keras = {name: np.concatenate([answers[name] for answers in answered]) for name in answered[0]}
     missing = {*in_keras, "scores"} - set(on_device)

@@ -11,13 +11,14 @@ trigger works and falls while it does not.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from goodnet.data.image_set import ImageSet
 from goodnet.models.legacy_keras import keras, tf, traced
 from goodnet.models.log_probabilities import log_probabilities
+from goodnet.models.model_copy import copy_with_weights
 from goodnet.models.scaled_network import ScaledNetwork
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
 
@@ -69,13 +70,23 @@ def invert_triggers(
         A trigger for each label, in their order: of the settled steps the smallest that worked, or, where none did, the
         last. `works` tells which.
     """
-    height, width, _ = clean.image_shape
-    at_once = max(1, _MOST_PIXELS // (height * width * settings.batch_size))
-    found: list[InvertedTrigger] = []
-    for first in range(0, len(labels), at_once):
-        search = _Search(network, clean, labels[first : first + at_once], first, settings)
-        found += search.run()
-    return tuple(found)
+    return _inverted(network, clean, labels, settings, {})
+
+
+class SharedSearch:
+    """Inverts triggers of several networks of one architecture, with steps that TensorFlow traces once for all."""
+
+    def __init__(self, network: ScaledNetwork):
+        """Copies a network, which stays as it is; the copy takes the weights of each network that is searched."""
+        self._network = network.with_model(copy_with_weights(network.model))
+        self._steps: _Steps = {}
+
+    def invert(
+        self, model: keras.Model, clean: ImageSet, labels: Sequence[int], settings: SearchSettings
+    ) -> tuple[InvertedTrigger, ...]:
+        """As `invert_triggers`, of a model that differs from the first network's in its weights only."""
+        self._network.model.set_weights(model.get_weights())
+        return _inverted(self._network, clean, labels, settings, self._steps)
 
 
 def works(trigger: InvertedTrigger) -> bool:
@@ -83,76 +94,98 @@ def works(trigger: InvertedTrigger) -> bool:
     return trigger.success >= np.exp(-_WORKED)
 
 
-class _Search:
-    """The state of K labels."""
+class _Step:
+    """An optimizer step of K labels at once."""
 
-    def __init__(
-        self,
-        network: ScaledNetwork,
-        clean: ImageSet,
-        labels: Sequence[int],
-        first: int,
-        settings: SearchSettings,
-    ):
-        self._network, self._clean, self._settings = network, clean, settings
-        self._labels = np.array(labels, np.int64)
-        rng = np.random.default_rng([settings.seed, first])
-        start = rng.normal(0, 0.02, (len(labels), *clean.image_shape)).astype(np.float32)
-        self._change = tf.Variable(start)
+    def __init__(self, network: ScaledNetwork, count: int, image_shape: tuple[int, ...], settings: SearchSettings):
+        self._network, self._sparse = network, settings.sparse
+        self.change = tf.Variable(tf.zeros((count, *image_shape)))
         rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.steps, alpha=_LAST_RATE)
         self._optimizer = keras.optimizers.Adam(rate)
-        self._step = traced(self._update, reduce_retracing=True)
+        self._optimizer.build([self.change])
+        self.take = traced(self._take, reduce_retracing=True)
 
-    def run(self) -> list[InvertedTrigger]:
-        count, settings = len(self._labels), self._settings
-        weights = np.full(count, _FIRST_WEIGHTS[settings.sparse], np.float32)
-        # Of an unknown trigger: far from working.
-        loss = np.full(count, -np.log(0.05))
-        best_size, best = np.full(count, np.inf), np.zeros(self._change.shape, np.float32)
-        best_loss = np.full(count, np.inf)
-        size = np.zeros(count)
-        batches = _endless_batches(self._clean, settings.batch_size, settings.seed)
-        for step in range(settings.steps):
-            images, labels = next(batches)
-            others = (labels[None] != self._labels[:, None]).astype(np.float32)
-            change = self._change.numpy() if step >= _SETTLING * settings.steps else None
-            now, size = (
-                value.numpy() for value in self._step(tf.constant(images, tf.float32), others, tf.constant(weights))
-            )
-            loss = _MEMORY * loss + (1 - _MEMORY) * now
-            weights = np.where(loss < _WORKS, weights * _WEIGHT_STEP, weights / _WEIGHT_STEP).astype(np.float32)
-            if change is not None:
-                # The average goes on for some batches after the change has ceased to work.
-                better = (np.maximum(loss, now) < 2 * _WORKS) & (size < best_size)
-                best[better], best_size[better], best_loss[better] = change[better], size[better], loss[better]
-        never = ~np.isfinite(best_size)
-        best[never], best_size[never], best_loss[never] = self._change.numpy()[never], size[never], loss[never]
-        return [
-            InvertedTrigger(
-                int(label), (255 * one).clip(-255, 255), float(one_size), float(np.exp(-one_loss)), settings.sparse
-            )
-            for label, one, one_size, one_loss in zip(self._labels, best, best_size, best_loss, strict=True)
-        ]
+    def begin(self, change: np.ndarray) -> None:
+        """Starts anew from a change, float32 [K, H, W, C]."""
+        self.change.assign(change)
+        for variable in self._optimizer.variables:
+            variable.assign(tf.zeros_like(variable))
 
-    def _update(self, images: tf.Tensor, others: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _take(
+        self, images: tf.Tensor, labels: tf.Tensor, others: tf.Tensor, weights: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Takes the step; the loss and the size of each label before it, float32 [K]."""
         count, batch = others.shape
         with tf.GradientTape() as tape:
             plain = images[None] / 255
-            stamped = _clipped(plain + self._change[:, None])
+            stamped = _clipped(plain + self.change[:, None])
             # Of each pixel, over images and channels.
             square = tf.reduce_mean(tf.square(stamped - plain), axis=[1, 4])
-            if self._settings.sparse:
+            if self._sparse:
                 # Without the root's infinite slope at 0.
                 size = tf.reduce_sum(tf.sqrt(square + 1e-6) - 1e-3, axis=[1, 2])
             else:
                 size = tf.sqrt(tf.reduce_sum(square, axis=[1, 2]) + 1e-9)
             scaled = self._network.scale.tensor(tf.reshape(255 * stamped, [-1, *images.shape[1:]]))
             logs = tf.reshape(log_probabilities(self._network.model, scaled), [count, batch, -1])
-            losses = -tf.gather(logs, tf.constant(self._labels), axis=2, batch_dims=1)
+            losses = -tf.gather(logs, labels, axis=2, batch_dims=1)
             loss = tf.reduce_sum(others * losses, axis=1) / tf.maximum(tf.reduce_sum(others, axis=1), 1)
             total = tf.reduce_sum(loss + weights * size)
-        self._optimizer.apply_gradients([(tape.gradient(total, self._change), self._change)])
+        self._optimizer.apply_gradients([(tape.gradient(total, self.change), self.change)])
         return loss, size
+
+
+_Steps = dict[tuple[int, SearchSettings], _Step]
+"""By the number of labels and the settings, their seed set to 0; all of one network and one image shape."""
+
+
+def _inverted(
+    network: ScaledNetwork, clean: ImageSet, labels: Sequence[int], settings: SearchSettings, steps: _Steps
+) -> tuple[InvertedTrigger, ...]:
+    height, width, _ = clean.image_shape
+    at_once = max(1, _MOST_PIXELS // (height * width * settings.batch_size))
+    found: list[InvertedTrigger] = []
+    for first in range(0, len(labels), at_once):
+        some = np.array(labels[first : first + at_once], np.int64)
+        rng = np.random.default_rng([settings.seed, first])
+        key = len(some), replace(settings, seed=0)
+        if key not in steps:
+            steps[key] = _Step(network, len(some), clean.image_shape, settings)
+        steps[key].begin(rng.normal(0, 0.02, (len(some), *clean.image_shape)).astype(np.float32))
+        found += _searched(steps[key], clean, some, settings)
+    return tuple(found)
+
+
+def _searched(step: _Step, clean: ImageSet, wanted: np.ndarray, settings: SearchSettings) -> list[InvertedTrigger]:
+    """The triggers that all steps of a search lead to, for labels int64 [K]."""
+    count = len(wanted)
+    weights = np.full(count, _FIRST_WEIGHTS[settings.sparse], np.float32)
+    # Of an unknown trigger: far from working.
+    loss = np.full(count, -np.log(0.05))
+    best_size, best = np.full(count, np.inf), np.zeros(step.change.shape, np.float32)
+    best_loss = np.full(count, np.inf)
+    size = np.zeros(count)
+    batches = _endless_batches(clean, settings.batch_size, settings.seed)
+    for number in range(settings.steps):
+        images, labels = next(batches)
+        others = (labels[None] != wanted[:, None]).astype(np.float32)
+        change = step.change.numpy() if number >= _SETTLING * settings.steps else None
+        taken = step.take(tf.constant(images, tf.float32), tf.constant(wanted), others, tf.constant(weights))
+        now, size = (value.numpy() for value in taken)
+        loss = _MEMORY * loss + (1 - _MEMORY) * now
+        weights = np.where(loss < _WORKS, weights * _WEIGHT_STEP, weights / _WEIGHT_STEP).astype(np.float32)
+        if change is not None:
+            # The average goes on for some batches after the change has ceased to work.
+            better = (np.maximum(loss, now) < 2 * _WORKS) & (size < best_size)
+            best[better], best_size[better], best_loss[better] = change[better], size[better], loss[better]
+    never = ~np.isfinite(best_size)
+    best[never], best_size[never], best_loss[never] = step.change.numpy()[never], size[never], loss[never]
+    return [
+        InvertedTrigger(
+            int(label), (255 * one).clip(-255, 255), float(one_size), float(np.exp(-one_loss)), settings.sparse
+        )
+        for label, one, one_size, one_loss in zip(wanted, best, best_size, best_loss, strict=True)
+    ]
 
 
 @tf.custom_gradient

@@ -8,7 +8,7 @@ from absl.testing import absltest, parameterized
 
 from goodnet.models.input_scale import UNIT_SCALE, InputScale
 from goodnet.models.scaled_network import ScaledNetwork
-from goodnet.pipeline.inversion.search import SearchSettings, invert_triggers, works
+from goodnet.pipeline.inversion.search import SearchSettings, SharedSearch, invert_triggers, works
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
 from testing.planted_network import TARGET, bright_rows, planted_network, with_planted_trigger
 
@@ -87,6 +87,21 @@ class SearchTest(parameterized.TestCase):
         # The second group does not begin as the first does.
         same = next(number for number in range(most) if labels[number] == labels[most])
         self.assertGreater(np.abs(found[most].change - found[same].change).max(), 1)
+
+    def test_networks_that_share_their_steps_are_searched_as_each_would_be_alone(self):
+        backdoored, clean = (planted_network(planted=planted, convolution=True) for planted in (True, False))
+        shared = SharedSearch(ScaledNetwork(backdoored, UNIT_SCALE))
+        for network in (clean, backdoored, clean):
+            for settings in (_SHORT, replace(_SHORT, seed=3)):
+                found = shared.invert(network, _CLEAN, [TARGET, 3], settings)
+                alone = invert_triggers(ScaledNetwork(network, UNIT_SCALE), _CLEAN, [TARGET, 3], settings)
+                for one, other in zip(found, alone, strict=True):
+                    np.testing.assert_array_equal(one.change, other.change)
+                    self.assertEqual((one.size, one.success), (other.size, other.success))
+        (step,) = shared._steps.values()
+        self.assertEqual(step.take.experimental_get_tracing_count(), 1)
+        for weights, own in zip(backdoored.get_weights(), planted_network(convolution=True).get_weights(), strict=True):
+            np.testing.assert_array_equal(weights, own, "the network was changed")
 
     def test_a_trigger_that_did_not_work_says_so(self):
         (trigger,) = invert_triggers(

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from goodnet.models.legacy_keras import keras
 from goodnet.models.model_copy import copy_with_weights, of_this_process
 from goodnet.models.scaled_network import ScaledNetwork
-from goodnet.pipeline.inversion.search import SearchSettings, invert_triggers, works
+from goodnet.pipeline.inversion.search import SearchSettings, SharedSearch, works
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
 from goodnet.pipeline.inversion.trigger_cache import cached_triggers
 from goodnet.pipeline.run.progress import log
@@ -101,16 +101,18 @@ class Unlearner:
                 more, and to unlearn what leads to it would cost clean accuracy: its rounds are over.
             head: names of the layers that are tuned first; None for all at once.
         """
+        search = SharedSearch(self.teacher.with_model(model))
         if head is not None:
             part = self.run.within("head")
-            done = self._rounds(model, targets, ordinary_size, part, head)
-            if not self._surviving(done.model, targets, self.settings.rounds, ordinary_size, part):
+            done = self._rounds(search, model, targets, ordinary_size, part, head)
+            if not self._surviving(search, done.model, targets, self.settings.rounds, ordinary_size, part):
                 return done
             log.info("unlearning: the last layers alone do not forget, all are tuned")
-        return self._rounds(model, targets, ordinary_size, self.run.within("all"), None)
+        return self._rounds(search, model, targets, ordinary_size, self.run.within("all"), None)
 
     def _rounds(
         self,
+        search: SharedSearch,
         model: keras.Model,
         targets: Sequence[int],
         ordinary_size: float,
@@ -121,7 +123,7 @@ class Unlearner:
         for number in range(self.settings.rounds):
             part = run.within(f"round_{number}")
             bound = ordinary_size if number else float("inf")
-            survivors = self._surviving(done.model, targets, number, bound, part)
+            survivors = self._surviving(search, done.model, targets, number, bound, part)
             if not survivors:
                 break
             pool = done.triggers + survivors
@@ -132,10 +134,17 @@ class Unlearner:
         return self._tuned(done, done.triggers, layers, self.settings.last_steps, decays=True, part=part)
 
     def _surviving(
-        self, model: keras.Model, targets: Sequence[int], number: int, bound: float, part: RunConfig
+        self,
+        search: SharedSearch,
+        model: keras.Model,
+        targets: Sequence[int],
+        number: int,
+        bound: float,
+        part: RunConfig,
     ) -> tuple[InvertedTrigger, ...]:
         """The triggers that still lead to a target and are smaller than a bound."""
-        found = cached_triggers(part.path("triggers.npz"), functools.partial(self.invert, model, targets, number))
+        find = functools.partial(self.invert, search, model, targets, number)
+        found = cached_triggers(part.path("triggers.npz"), find)
         survivors = _survivors(found, bound)
         log.info(
             "unlearning: %s, %d of %d triggers are smaller than ordinary ones (%s)",
@@ -158,14 +167,15 @@ class Unlearner:
         model, epochs = self.tune(done.model, pool, part, steps, decays, len(done.history), layers)
         return Unlearned(model, pool, done.history + epochs)
 
-    def invert(self, model: keras.Model, targets: Sequence[int], number: int = 0) -> tuple[InvertedTrigger, ...]:
+    def invert(
+        self, search: SharedSearch, model: keras.Model, targets: Sequence[int], number: int = 0
+    ) -> tuple[InvertedTrigger, ...]:
         """Triggers of some labels, in either norm and from several starts each."""
-        search = replace(self.settings.search, seed=self.settings.search.seed + number)
+        how = replace(self.settings.search, seed=self.settings.search.seed + number)
         labels = [label for label in targets for _ in range(self.settings.starts)]
-        network, clean = self.teacher.with_model(model), self.batches.image_set
         found: tuple[InvertedTrigger, ...] = ()
         for sparse in (True, False):
-            found += invert_triggers(network, clean, labels, replace(search, sparse=sparse))
+            found += search.invert(model, self.batches.image_set, labels, replace(how, sparse=sparse))
         return found
 
     def tune(

@@ -9,7 +9,7 @@ from absl.testing import absltest
 from goodnet.models.input_scale import UNIT_SCALE
 from goodnet.models.legacy_keras import keras
 from goodnet.models.scaled_network import ScaledNetwork
-from goodnet.pipeline.inversion.search import SearchSettings
+from goodnet.pipeline.inversion.search import SearchSettings, SharedSearch
 from goodnet.pipeline.inversion.trigger import InvertedTrigger
 from goodnet.pipeline.inversion.trigger_cache import cached_triggers
 from goodnet.pipeline.training.batches import Batches
@@ -103,7 +103,8 @@ class UnlearnTest(absltest.TestCase):
 
     def test_each_round_inverts_from_other_starts_in_either_norm(self):
         unlearner = _unlearner(self.badnet, None, replace(_SETTINGS, search=SearchSettings(steps=3)))
-        first, second = unlearner.invert(self.badnet, [TARGET, 1], 0), unlearner.invert(self.badnet, [TARGET, 1], 1)
+        search = SharedSearch(unlearner.teacher)
+        first, second = (unlearner.invert(search, self.badnet, [TARGET, 1], number) for number in range(2))
         self.assertEqual([one.label for one in first], [TARGET, TARGET, 1, 1] * 2)
         self.assertEqual([one.sparse for one in first], [True] * 4 + [False] * 4)
         for one, other in zip(first, second, strict=True):
