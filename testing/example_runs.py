@@ -13,10 +13,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import ModuleType
+from typing import NoReturn
 
 _PATIENCE_SECONDS = 300
 # As it is before any test runs: one that puts another in its place for its own time may be the first to start a run.
@@ -170,7 +173,7 @@ def _serve() -> None:
         print(pid, flush=True)
 
 
-def _become(module: ModuleType, request: dict) -> None:
+def _become(module: ModuleType, request: dict) -> NoReturn:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for number, kind in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(request[kind], os.O_WRONLY | os.O_APPEND), number)
@@ -181,7 +184,19 @@ def _become(module: ModuleType, request: dict) -> None:
         sys.addaudithook(_Killer(request["folder"], request["killed_at"], request["killed_by"]))
     from goodnet.pipeline.run import command
 
-    command.run(module.main, resumable=request["name"] in ("audit", "repair"))
+    status = 1
+    try:
+        command.run(module.main, resumable=request["name"] in ("audit", "repair"))
+    except SystemExit as ended:
+        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    # As the interpreter ends, but for the modules: to take all of TensorFlow apart takes longer than a short run.
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 class _Killer:
