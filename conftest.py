@@ -33,9 +33,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Takes what was imported from the garbage collector, which visits hundreds of thousands of objects in vain."""
+    """Spares the garbage collector what was imported, hundreds of thousands of objects, and frequent work."""
     gc.collect()
     gc.freeze()
+    # TensorFlow makes many objects and keeps most of them.
+    gc.set_threshold(50_000, 20, 20)
 
 
 def _is_large(path: Path) -> bool:
