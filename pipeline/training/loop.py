@@ -60,6 +60,9 @@ def train(
     Raises:
         InputError: the loss became NaN or infinite, or a checkpoint cannot be written.
     """
+    with model.distribute_strategy.scope():
+        # TensorFlow traces a function twice whose first call creates variables.
+        model.optimizer.build(model.trainable_variables)
     done = tf.Variable(0, dtype=tf.int64, trainable=False)
     figures = tf.Variable(tf.zeros([epochs, len(dataclasses.fields(Epoch))]), trainable=False)
     manager = None
