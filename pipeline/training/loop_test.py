@@ -66,6 +66,20 @@ class LoopTest(absltest.TestCase):
         for left, right in zip(first.get_weights(), again.get_weights(), strict=True):
             np.testing.assert_array_equal(left, right)
 
+    def test_the_step_is_traced_once(self):
+        calls = []
+
+        class Noting(keras.layers.Layer):
+            def call(self, inputs):
+                calls.append(inputs)
+                return inputs
+
+        model = keras.Sequential([Noting(input_shape=(8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
+        compile_classifier(model, keras.optimizers.Adam(), logits=True)
+        calls.clear()
+        train(model, Batches(_bright_or_dark(40), UNIT_SCALE, 16, seed=0), 2, title="test")
+        self.assertLen(calls, 1)
+
     def test_a_loss_that_explodes_is_said_in_one_line(self):
         batches = Batches(_bright_or_dark(32), UNIT_SCALE, 16, seed=0)
         with self.assertRaisesRegex(InputError, "learning rate"):
