@@ -83,7 +83,8 @@ class RuntimeTest(parameterized.TestCase):
             **{f"zeros-{place}": whole[:place] + bytes(len(whole) - place) for place in places},
             **{f"flipped-{place}": _flipped(whole, place) for place in places},
         }
-        paths = [self._written(f"{name}.tflite", contents) for name, contents in damaged.items()]
+        # The file ends in zeros.
+        paths = [self._written(f"{name}.tflite", made) for name, made in damaged.items() if made != whole]
         done = _open_and_detect(runtime, self.path, *paths)
         self.assertEqual(done.returncode, 0, done.stderr)
         right, *found = done.stdout.splitlines()
